@@ -1,0 +1,148 @@
+//! Errors that the service itself reports for a function: exits, time-outs, a program that cannot be started.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use hearth_sandbox::ExitStatus;
+use hearth_types::RequestId;
+
+/// What ended an Init or an invocation, as the caller and the REPORT line name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FatalError {
+    /// Such as `Runtime.ExitError`.
+    pub error_type: String,
+    /// What stands behind `RequestId: … Error: `.
+    pub message: String,
+}
+
+impl FatalError {
+    /// The runtime's process ended before it answered.
+    pub fn exited(status: ExitStatus) -> Self {
+        let message = match status {
+            ExitStatus::Code(0) => "Runtime exited without providing a reason".to_owned(),
+            ExitStatus::Code(code) => format!("Runtime exited with error: exit status {code}"),
+            ExitStatus::Signal { signal, core_dumped } => {
+                let core = if core_dumped { " (core dumped)" } else { "" };
+                format!("Runtime exited with error: signal: {}{core}", signal_text(signal))
+            }
+        };
+        Self { error_type: "Runtime.ExitError".to_owned(), message }
+    }
+
+    /// The program could not be executed.
+    pub fn cannot_execute(shown_path: &str, errno: i32) -> Self {
+        let reason = match errno {
+            2 => "no such file or directory".to_owned(),
+            8 => "exec format error".to_owned(),
+            13 => "permission denied".to_owned(),
+            other => std::io::Error::from_raw_os_error(other).to_string(),
+        };
+        Self {
+            error_type: "Runtime.InvalidEntrypoint".to_owned(),
+            message: format!("fork/exec {shown_path}: {reason}"),
+        }
+    }
+
+    /// The invocation ran past its deadline. The message has the configured time-out, not a measured one.
+    pub fn timed_out(timeout: Duration) -> Self {
+        Self {
+            error_type: "Sandbox.Timedout".to_owned(),
+            message: format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+        }
+    }
+
+    /// Returns the payload for the caller, `errorType` first, as AWS writes it.
+    pub fn payload(&self, request_id: RequestId) -> String {
+        let mut payload = String::from("{\"errorType\":");
+        append_json_string(&mut payload, &self.error_type);
+        payload.push_str(",\"errorMessage\":");
+        append_json_string(&mut payload, &format!("RequestId: {request_id} Error: {}", self.message));
+        payload.push('}');
+        payload
+    }
+}
+
+/// The caller's payload for a response over the limit: it has its own key order and no request id.
+pub(crate) fn response_too_large_payload() -> String {
+    format!(
+        "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({} bytes).\",\
+         \"errorType\":\"Function.ResponseSizeTooLarge\"}}",
+        hearth_types::limits::RESPONSE_PAYLOAD_BYTES_MAX
+    )
+}
+
+fn append_json_string(text: &mut String, value: &str) {
+    text.push('"');
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => text.extend(['\\', character]),
+            '\n' => text.push_str("\\n"),
+            control if (control as u32) < 0x20 => {
+                let _ = write!(text, "\\u{:04x}", control as u32);
+            }
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+}
+
+/// The words of Go's runtime, which AWS's messages show.
+fn signal_text(signal: i32) -> String {
+    let text = match signal {
+        1 => "hangup",
+        2 => "interrupt",
+        3 => "quit",
+        4 => "illegal instruction",
+        5 => "trace/breakpoint trap",
+        6 => "aborted",
+        7 => "bus error",
+        8 => "floating point exception",
+        9 => "killed",
+        10 => "user defined signal 1",
+        11 => "segmentation fault",
+        12 => "user defined signal 2",
+        13 => "broken pipe",
+        14 => "alarm clock",
+        15 => "terminated",
+        24 => "CPU time limit exceeded",
+        25 => "file size limit exceeded",
+        31 => "bad system call",
+        other => return format!("signal {other}"),
+    };
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_read_as_on_aws() {
+        let id = RequestId::parse("8476a536-e9f4-41e8-9739-2dfe598c3fcd").unwrap();
+        let check = |error: FatalError, expected: &str| {
+            let expected = expected.replace("ID", "RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd Error:");
+            assert_eq!(error.payload(id), expected);
+        };
+        check(
+            FatalError::exited(ExitStatus::Code(0)),
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"ID Runtime exited without providing a reason"}"#,
+        );
+        check(
+            FatalError::exited(ExitStatus::Code(7)),
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"ID Runtime exited with error: exit status 7"}"#,
+        );
+        let segmentation_fault = ExitStatus::Signal { signal: 11, core_dumped: false };
+        check(
+            FatalError::exited(segmentation_fault),
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"ID Runtime exited with error: signal: segmentation fault"}"#,
+        );
+        check(
+            FatalError::timed_out(Duration::from_secs(1)),
+            r#"{"errorType":"Sandbox.Timedout","errorMessage":"ID Task timed out after 1.00 seconds"}"#,
+        );
+        check(
+            FatalError::cannot_execute("/var/task/bootstrap", 13),
+            r#"{"errorType":"Runtime.InvalidEntrypoint","errorMessage":"ID fork/exec /var/task/bootstrap: permission denied"}"#,
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! The Init phase: the runtime starts, loads the function's code, and asks for its first event.
+//!
+//! | what happens | then |
+//! |---|---|
+//! | the runtime asks for an event | Init is done; the waiting invocation begins |
+//! | it exits, reports an error, cannot be started, or 10 s pass | the environment is reset, and Init runs a second time as the first part of the invocation, under the function's time-out |
+//! | the second Init fails too | its error is the caller's answer; the next invocation tries again |
+//!
+//! Extension init comes first in the Init phase; it is an empty step until there are extensions.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus};
+use hearth_types::ColdReason;
+
+use crate::fatal_error::FatalError;
+use crate::invocation::{AnswerKind, Invocation};
+use crate::machine::{Action, Initializing, Machine, Phase, reject};
+use crate::runtime_state::RuntimeState;
+
+impl Machine {
+    /// Starts the runtime ahead of an invocation.
+    pub(crate) fn begin_init(&mut self, now: Instant) -> Vec<Action> {
+        self.boot(InitPhase::Init, None, now + self.init_limit)
+    }
+
+    /// Starts the runtime as the first part of an invocation.
+    pub(crate) fn begin_init_within_invoke(
+        &mut self,
+        now: Instant,
+        mut invocation: Box<Invocation>,
+    ) -> Vec<Action> {
+        if let Phase::Empty { why_cold } = self.phase {
+            invocation.why_cold = invocation.why_cold.or(why_cold);
+        }
+        let deadline = now + invocation.timeout;
+        self.boot(InitPhase::Invoke, Some(invocation), deadline)
+    }
+
+    fn boot(&mut self, phase: InitPhase, waiting: Option<Box<Invocation>>, deadline: Instant) -> Vec<Action> {
+        self.phase = Phase::Init(Initializing { phase, runtime: RuntimeState::Started, waiting, deadline });
+        vec![
+            Action::Record(LifecycleEvent::InitStarted { phase }),
+            Action::SetDeadline(deadline),
+            Action::Boot,
+        ]
+    }
+
+    /// The runtime asked for its first event.
+    pub(crate) fn finish_init(
+        &mut self,
+        now: Instant,
+        function_init_started: Option<Instant>,
+    ) -> Vec<Action> {
+        let Phase::Init(init) = &mut self.phase else { return vec![] };
+        if init.runtime == RuntimeState::InitError {
+            return vec![reject(RuntimeState::InitError, RuntimeState::Ready)];
+        }
+        let (phase, deadline, waiting) = (init.phase, init.deadline, init.waiting.take());
+        let mut actions = function_init_record(function_init_started);
+        actions.push(Action::Record(LifecycleEvent::InitDone { phase, status: PhaseStatus::Success }));
+        actions.push(Action::Park);
+        self.phase = Phase::Ready;
+        match (waiting, phase) {
+            (None, _) => actions.push(Action::Settled),
+            (Some(invocation), InitPhase::Init) => actions.extend(self.begin_invoke(now, invocation)),
+            // The time that Init took counts to the function's time-out.
+            (Some(invocation), InitPhase::Invoke) => {
+                actions.extend(self.begin_invoke_until(deadline, invocation))
+            }
+        }
+        actions
+    }
+
+    /// Init failed: by an exit, or because the program could not be started.
+    pub(crate) fn fail_init(&mut self, now: Instant, error: FatalError) -> Vec<Action> {
+        // What the runtime has reported came first, and the first error counts: its Init has ended already then.
+        self.end_init(now, PhaseStatus::Error { error_type: error.error_type.clone() }, |invocation| {
+            Bytes::from(error.payload(invocation.request_id))
+        })
+    }
+
+    /// Init failed, and the runtime says why. Its report is the caller's answer, byte for byte.
+    pub(crate) fn fail_init_as_reported(
+        &mut self,
+        now: Instant,
+        function_init_started: Option<Instant>,
+        error_type: String,
+        payload: Bytes,
+    ) -> Vec<Action> {
+        let mut actions = vec![Action::Accept];
+        actions.extend(function_init_record(function_init_started));
+        actions.extend(self.end_init(now, PhaseStatus::Error { error_type }, |_| payload));
+        actions
+    }
+
+    /// Init took too long.
+    pub(crate) fn time_out_init(&mut self, now: Instant) -> Vec<Action> {
+        self.end_init(now, PhaseStatus::Timeout, |invocation| {
+            Bytes::from(FatalError::timed_out(invocation.timeout).payload(invocation.request_id))
+        })
+    }
+
+    /// Ends an Init that failed. Ahead of an invocation nobody is told: it will be repeated. Within an invocation, the
+    /// caller is.
+    fn end_init(
+        &mut self,
+        now: Instant,
+        status: PhaseStatus,
+        payload: impl FnOnce(&Invocation) -> Bytes,
+    ) -> Vec<Action> {
+        let Phase::Init(init) = &mut self.phase else { return vec![] };
+        let (phase, waiting) = (init.phase, init.waiting.take());
+        let mut actions = vec![Action::Record(LifecycleEvent::InitDone { phase, status: status.clone() })];
+        match (phase, waiting) {
+            (InitPhase::Init, waiting) => actions.extend(self.reset(ColdReason::InitFailed, waiting)),
+            (InitPhase::Invoke, None) => actions.extend(self.reset(ColdReason::InitFailed, None)),
+            (InitPhase::Invoke, Some(invocation)) => {
+                actions
+                    .push(Action::Answer { kind: AnswerKind::FunctionError, payload: payload(&invocation) });
+                actions.push(Action::RecordAt(
+                    now,
+                    LifecycleEvent::InvokeStarted {
+                        request_id: invocation.request_id,
+                        why_cold: invocation.why_cold,
+                    },
+                ));
+                let timed_out = status == PhaseStatus::Timeout;
+                actions.push(Action::Record(crate::invoke::invoke_done(&invocation, status)));
+                let why_cold = if timed_out { ColdReason::TimedOut } else { ColdReason::InitFailed };
+                actions.extend(self.reset(why_cold, None));
+            }
+        }
+        actions
+    }
+}
+
+fn function_init_record(started: Option<Instant>) -> Vec<Action> {
+    started.map(|at| Action::RecordAt(at, LifecycleEvent::FunctionInitStarted)).into_iter().collect()
+}

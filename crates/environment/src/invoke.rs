@@ -1,0 +1,164 @@
+//! The Invoke phase: the event goes to the runtime, the answer to the caller, and the environment is warm again when
+//! the runtime asks for the next event.
+//!
+//! | what happens | the caller sees | the environment |
+//! |---|---|---|
+//! | a response, or an error that the runtime reports | it, byte for byte | is kept |
+//! | a response over the limit | `Function.ResponseSizeTooLarge` | is kept |
+//! | the runtime exits | `Runtime.ExitError` | is reset |
+//! | the time-out | `Sandbox.Timedout` | is reset |
+//! | an exit or the time-out after the answer | the answer; REPORT tells | is reset |
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use hearth_telemetry::{LifecycleEvent, PhaseStatus};
+use hearth_types::{ColdReason, RequestId};
+
+use crate::fatal_error::{FatalError, response_too_large_payload};
+use crate::invocation::{AnswerKind, Invocation};
+use crate::machine::{Action, Machine, Phase, Running, RuntimeAnswer, reject};
+use crate::runtime_state::{Rejection, RuntimeState};
+
+impl Machine {
+    /// Begins an invocation; its whole time-out lies ahead.
+    pub(crate) fn begin_invoke(&mut self, now: Instant, invocation: Box<Invocation>) -> Vec<Action> {
+        let deadline = now + invocation.timeout;
+        self.begin_invoke_until(deadline, invocation)
+    }
+
+    /// Begins an invocation that has used some of its time already.
+    pub(crate) fn begin_invoke_until(
+        &mut self,
+        deadline: Instant,
+        invocation: Box<Invocation>,
+    ) -> Vec<Action> {
+        let started = LifecycleEvent::InvokeStarted {
+            request_id: invocation.request_id,
+            why_cold: invocation.why_cold,
+        };
+        let delivered = invocation.clone();
+        self.phase = Phase::Busy(Running {
+            invocation,
+            runtime: RuntimeState::Running,
+            deadline,
+            status: PhaseStatus::Success,
+        });
+        vec![Action::Record(started), Action::SetDeadline(deadline), Action::Deliver(delivered)]
+    }
+
+    /// The runtime asks for an event while an invocation runs.
+    pub(crate) fn next_while_busy(&mut self) -> Vec<Action> {
+        let Phase::Busy(running) = &mut self.phase else { return vec![] };
+        match running.runtime {
+            // It has answered: the invocation is over.
+            RuntimeState::ResponseSent => {
+                let done = invoke_done(&running.invocation, running.status.clone());
+                self.phase = Phase::Ready;
+                vec![Action::Record(done), Action::Park, Action::Settled]
+            }
+            // It lost the event, or asks twice: it gets the same one again.
+            RuntimeState::Running => vec![Action::Park, Action::Deliver(running.invocation.clone())],
+            from @ (RuntimeState::Started
+            | RuntimeState::InitError
+            | RuntimeState::Ready
+            | RuntimeState::InvocationResponse
+            | RuntimeState::InvocationErrorResponse) => vec![reject(from, RuntimeState::Ready)],
+        }
+    }
+
+    /// The runtime is gone in the middle of an invocation.
+    pub(crate) fn fail_invoke(&mut self, now: Instant, error: FatalError) -> Vec<Action> {
+        let status = PhaseStatus::Error { error_type: error.error_type.clone() };
+        self.end_invoke(now, status, ColdReason::RuntimeExited, &error)
+    }
+
+    /// The invocation's time is up.
+    pub(crate) fn time_out_invoke(&mut self, now: Instant) -> Vec<Action> {
+        let Phase::Busy(running) = &self.phase else { return vec![] };
+        let error = FatalError::timed_out(running.invocation.timeout);
+        self.end_invoke(now, PhaseStatus::Timeout, ColdReason::TimedOut, &error)
+    }
+
+    fn end_invoke(
+        &mut self,
+        now: Instant,
+        status: PhaseStatus,
+        why_cold: ColdReason,
+        error: &FatalError,
+    ) -> Vec<Action> {
+        let Phase::Busy(running) = &self.phase else { return vec![] };
+        let mut actions = Vec::new();
+        if !running.is_answered() {
+            let payload = Bytes::from(error.payload(running.invocation.request_id));
+            actions.push(Action::Answer { kind: AnswerKind::FunctionError, payload });
+        }
+        actions.push(Action::RecordAt(now, invoke_done(&running.invocation, status)));
+        actions.extend(self.reset(why_cold, None));
+        actions
+    }
+}
+
+impl Running {
+    /// The runtime begins to answer. The id is checked before the state, as on AWS.
+    pub(crate) fn begin_answer(&mut self, request_id: Option<RequestId>, kind: AnswerKind) -> Vec<Action> {
+        if request_id != Some(self.invocation.request_id) {
+            return vec![Action::Reject(Rejection::InvalidRequestId)];
+        }
+        let to = match kind {
+            AnswerKind::Response => RuntimeState::InvocationResponse,
+            AnswerKind::FunctionError => RuntimeState::InvocationErrorResponse,
+        };
+        if self.runtime != RuntimeState::Running {
+            return vec![reject(self.runtime, to)];
+        }
+        self.runtime = to;
+        vec![Action::Accept]
+    }
+
+    /// The runtime has answered: the caller gets it at once.
+    pub(crate) fn take_answer(&mut self, answer: RuntimeAnswer) -> Vec<Action> {
+        if !matches!(self.runtime, RuntimeState::InvocationResponse | RuntimeState::InvocationErrorResponse) {
+            return vec![reject(self.runtime, RuntimeState::InvocationResponse)];
+        }
+        self.runtime = RuntimeState::ResponseSent;
+        let service_error = |error_type: &str, message: &str| {
+            let error = FatalError { error_type: error_type.to_owned(), message: message.to_owned() };
+            Bytes::from(error.payload(self.invocation.request_id))
+        };
+        let (kind, payload, error_type, reply) = match answer {
+            RuntimeAnswer::Response(payload) => (AnswerKind::Response, payload, None, Action::Accept),
+            RuntimeAnswer::Error { error_type, payload } => {
+                (AnswerKind::FunctionError, payload, Some(error_type), Action::Accept)
+            }
+            RuntimeAnswer::TooLarge => (
+                AnswerKind::FunctionError,
+                Bytes::from(response_too_large_payload()),
+                Some("Function.ResponseSizeTooLarge".to_owned()),
+                Action::Reject(Rejection::ResponseTooLarge),
+            ),
+            RuntimeAnswer::Truncated => (
+                AnswerKind::FunctionError,
+                service_error("Runtime.TruncatedResponse", "Response was truncated"),
+                Some("Runtime.TruncatedResponse".to_owned()),
+                Action::Reject(Rejection::Truncated),
+            ),
+            RuntimeAnswer::InvalidResponseMode => (
+                AnswerKind::FunctionError,
+                service_error("Runtime.InvalidResponseModeHeader", "Invalid response mode"),
+                Some("Runtime.InvalidResponseModeHeader".to_owned()),
+                Action::Reject(Rejection::InvalidResponseMode),
+            ),
+        };
+        self.status = match error_type {
+            None => PhaseStatus::Success,
+            Some(error_type) => PhaseStatus::Error { error_type },
+        };
+        vec![Action::Answer { kind, payload }, Action::Record(LifecycleEvent::ResponseSent), reply]
+    }
+}
+
+/// The record of an invocation's end; the environment fills in the memory.
+pub(crate) fn invoke_done(invocation: &Invocation, status: PhaseStatus) -> LifecycleEvent {
+    LifecycleEvent::InvokeDone { request_id: invocation.request_id, status, memory_bytes_max: 0 }
+}

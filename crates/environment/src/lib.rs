@@ -1,0 +1,26 @@
+//! The life of one execution environment: Init, Invoke, reset, Shutdown.
+//!
+//! [`machine`] decides: closed events in, actions out, no I/O, so that any order of events is a test without a process
+//! or a clock. Its phases are told in [`init`], [`invoke`], [`reset`] and [`shutdown`]. [`Environment`] carries the
+//! actions out: it starts and kills processes through a sandbox, hands events to the parked `/next`, answers callers,
+//! records every step.
+//!
+//! This crate does not decide *when* an environment is made or ended (the pool does), and speaks no HTTP (`runtime-api`
+//! does).
+
+mod environment;
+mod fatal_error;
+pub mod init;
+mod invocation;
+pub mod invoke;
+pub mod machine;
+pub mod reset;
+mod runtime_state;
+pub mod shutdown;
+
+pub use environment::{
+    Boot, Environment, EnvironmentParts, MakeCommand, NextReply, Owner, RuntimeConnection,
+};
+pub use fatal_error::FatalError;
+pub use invocation::{Answer, AnswerKind, Delivery, Invocation, InvokeResult};
+pub use runtime_state::{Rejection, RuntimeState};

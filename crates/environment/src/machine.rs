@@ -1,0 +1,354 @@
+//! The state machine of an execution environment: every event in every phase, in one place.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hearth_sandbox::ExitStatus;
+use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ShutdownReason};
+use hearth_types::{ColdReason, RequestId};
+
+use crate::fatal_error::FatalError;
+use crate::invocation::{AnswerKind, Invocation};
+use crate::runtime_state::{Rejection, RuntimeState};
+
+/// What can happen to an environment. Runtime, kernel, clock and pool speak in any order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The pool has made the environment.
+    Init,
+    /// The pool gives it an invocation.
+    Invoke(Box<Invocation>),
+    /// The runtime's process runs.
+    RuntimeStarted,
+    /// The runtime's process could not be started.
+    RuntimeStartFailed(FatalError),
+    /// The runtime's process ended.
+    RuntimeExited(ExitStatus),
+    /// The runtime asks for an event.
+    Next {
+        /// When it began to load the function's code, if it says so.
+        function_init_started: Option<Instant>,
+    },
+    /// The runtime reports that Init failed.
+    InitError {
+        /// When it began to load the function's code, if it says so.
+        function_init_started: Option<Instant>,
+        /// The sanitised error type.
+        error_type: String,
+        /// The report, for the caller.
+        payload: Bytes,
+    },
+    /// The runtime begins to send a response or an error for a request id.
+    AnswerBegins {
+        /// The id, if it was one.
+        request_id: Option<RequestId>,
+        /// Response or error.
+        kind: AnswerKind,
+    },
+    /// The response or error is complete.
+    AnswerArrived(RuntimeAnswer),
+    /// It may be time for the deadline.
+    DeadlineReached,
+    /// Nothing runs in the sandbox any more.
+    AllGone,
+    /// The sandbox broke.
+    SandboxLost,
+    /// The pool ends the environment.
+    ShutDown(ShutdownReason),
+}
+
+/// What the runtime sent after [`Event::AnswerBegins`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuntimeAnswer {
+    /// A whole response.
+    Response(Bytes),
+    /// A whole error report.
+    Error {
+        /// The sanitised error type.
+        error_type: String,
+        /// The report, for the caller.
+        payload: Bytes,
+    },
+    /// A response over the limit.
+    TooLarge,
+    /// A body that ended early.
+    Truncated,
+    /// A response with an unknown response mode.
+    InvalidResponseMode,
+}
+
+/// What has to be done about it, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Start the runtime.
+    Boot,
+    /// Kill every process; [`Event::AllGone`] has to follow.
+    KillAll,
+    /// Hand the running invocation to a parked `/next`.
+    Deliver(Box<Invocation>),
+    /// Answer the caller.
+    Answer {
+        /// Response or error.
+        kind: AnswerKind,
+        /// The body.
+        payload: Bytes,
+    },
+    /// Tell the caller that the service failed.
+    AnswerFailure(&'static str),
+    /// Record a step.
+    Record(LifecycleEvent),
+    /// Record a step that happened a little earlier.
+    RecordAt(Instant, LifecycleEvent),
+    /// See to it that [`Event::DeadlineReached`] comes at this time.
+    SetDeadline(Instant),
+    /// The request of the runtime is accepted.
+    Accept,
+    /// The request of the runtime is refused.
+    Reject(Rejection),
+    /// The `/next` waits until there is an event.
+    Park,
+    /// The invocation is over: the pool may give another one.
+    Settled,
+    /// The environment is gone: the pool has to forget it.
+    Gone,
+}
+
+/// Where an environment is in its life.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Nothing runs. The next invocation begins with Init.
+    Empty { why_cold: Option<ColdReason> },
+    /// Runtime and function are being loaded.
+    Init(Initializing),
+    /// Warm: the runtime waits for an event.
+    Ready,
+    /// An invocation runs.
+    Busy(Running),
+    /// The processes are being killed, to start afresh.
+    Resetting { waiting: Option<Box<Invocation>>, why_cold: ColdReason },
+    /// The processes are being killed, for good.
+    ShuttingDown,
+    /// Nothing is left.
+    Gone,
+}
+
+/// An Init that runs.
+#[derive(Debug)]
+pub(crate) struct Initializing {
+    /// Ahead of an invocation, or as the first part of one.
+    pub(crate) phase: InitPhase,
+    /// How far the runtime is.
+    pub(crate) runtime: RuntimeState,
+    /// The invocation that waits for it.
+    pub(crate) waiting: Option<Box<Invocation>>,
+    pub(crate) deadline: Instant,
+}
+
+/// An invocation that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) invocation: Box<Invocation>,
+    pub(crate) runtime: RuntimeState,
+    pub(crate) deadline: Instant,
+    /// How it will end, as far as is known: set when the runtime has answered.
+    pub(crate) status: PhaseStatus,
+}
+
+impl Running {
+    /// Whether the caller has its answer.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.runtime == RuntimeState::ResponseSent
+    }
+}
+
+/// The state machine of one environment.
+#[derive(Debug)]
+pub struct Machine {
+    pub(crate) phase: Phase,
+    pub(crate) init_limit: Duration,
+}
+
+impl Machine {
+    /// Begins with nothing running. `init_limit` holds for the Init ahead of an invocation.
+    pub fn new(init_limit: Duration) -> Self {
+        Self { phase: Phase::Empty { why_cold: None }, init_limit }
+    }
+
+    /// Returns the phase as a word for people.
+    pub fn phase_name(&self) -> &'static str {
+        match self.phase {
+            Phase::Empty { .. } | Phase::Ready => "Ready",
+            Phase::Init(_) => "Init",
+            Phase::Busy(_) => "Busy",
+            Phase::Resetting { .. } => "Resetting",
+            Phase::ShuttingDown => "ShuttingDown",
+            Phase::Gone => "Gone",
+        }
+    }
+
+    /// Returns the invocation that runs or waits, and its deadline once it has one.
+    pub fn running(&self) -> Option<(&Invocation, Instant)> {
+        match &self.phase {
+            Phase::Busy(running) => Some((&running.invocation, running.deadline)),
+            Phase::Empty { .. }
+            | Phase::Init(_)
+            | Phase::Ready
+            | Phase::Resetting { .. }
+            | Phase::ShuttingDown
+            | Phase::Gone => None,
+        }
+    }
+
+    /// Returns when [`Event::DeadlineReached`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Init(init) => Some(init.deadline),
+            Phase::Busy(running) => Some(running.deadline),
+            Phase::Empty { .. }
+            | Phase::Ready
+            | Phase::Resetting { .. }
+            | Phase::ShuttingDown
+            | Phase::Gone => None,
+        }
+    }
+
+    /// Decides. Requests of the runtime get exactly one of `Accept`, `Reject`, `Park` and `Deliver`.
+    pub fn on_event(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        match (&mut self.phase, event) {
+            // The pool begins an environment once.
+            (Phase::Empty { why_cold: None }, Event::Init) => self.begin_init(now),
+            (
+                Phase::Empty { why_cold: Some(_) }
+                | Phase::Init(_)
+                | Phase::Ready
+                | Phase::Busy(_)
+                | Phase::Resetting { .. }
+                | Phase::ShuttingDown
+                | Phase::Gone,
+                Event::Init,
+            ) => vec![],
+
+            // An invocation: warm, waiting for Init, or Init first.
+            (Phase::Ready, Event::Invoke(invocation)) => self.begin_invoke(now, invocation),
+            (Phase::Empty { .. }, Event::Invoke(invocation)) => {
+                self.begin_init_within_invoke(now, invocation)
+            }
+            (
+                Phase::Init(Initializing { waiting, .. }) | Phase::Resetting { waiting, .. },
+                Event::Invoke(invocation),
+            ) if waiting.is_none() => {
+                *waiting = Some(invocation);
+                vec![]
+            }
+            // The pool gives one invocation at a time; a second one has a caller all the same.
+            (
+                Phase::Init(_) | Phase::Resetting { .. } | Phase::Busy(_) | Phase::ShuttingDown | Phase::Gone,
+                Event::Invoke(_),
+            ) => vec![Action::AnswerFailure("the environment cannot take an invocation")],
+
+            // The runtime's process.
+            (Phase::Init(_), Event::RuntimeStarted) => vec![Action::Record(LifecycleEvent::RuntimeStarted)],
+            (Phase::Init(_), Event::RuntimeStartFailed(error)) => self.fail_init(now, error),
+            (Phase::Init(_), Event::RuntimeExited(status)) => self.fail_init(now, FatalError::exited(status)),
+            (Phase::Busy(_), Event::RuntimeExited(status)) => {
+                self.fail_invoke(now, FatalError::exited(status))
+            }
+            // A warm environment died while nobody was looking. No invocation is affected; the next one begins with Init.
+            (Phase::Ready, Event::RuntimeExited(_)) => self.reset(ColdReason::RuntimeExited, None),
+            (
+                Phase::Empty { .. } | Phase::Resetting { .. } | Phase::ShuttingDown | Phase::Gone,
+                Event::RuntimeExited(_) | Event::RuntimeStarted | Event::RuntimeStartFailed(_),
+            )
+            | (Phase::Ready | Phase::Busy(_), Event::RuntimeStarted | Event::RuntimeStartFailed(_)) => vec![],
+
+            // `/next`.
+            (Phase::Init(_), Event::Next { function_init_started }) => {
+                self.finish_init(now, function_init_started)
+            }
+            (Phase::Ready, Event::Next { .. }) => vec![Action::Park],
+            (Phase::Busy(_), Event::Next { .. }) => self.next_while_busy(),
+            (
+                Phase::Empty { .. } | Phase::Resetting { .. } | Phase::ShuttingDown | Phase::Gone,
+                Event::Next { .. }
+                | Event::InitError { .. }
+                | Event::AnswerBegins { .. }
+                | Event::AnswerArrived(_),
+            ) => vec![Action::Reject(Rejection::Ending)],
+
+            // `/init/error`.
+            (Phase::Init(_), Event::InitError { function_init_started, error_type, payload }) => {
+                self.fail_init_as_reported(now, function_init_started, error_type, payload)
+            }
+            (Phase::Ready, Event::InitError { .. }) => {
+                vec![reject(RuntimeState::Ready, RuntimeState::InitError)]
+            }
+            (Phase::Busy(running), Event::InitError { .. }) => {
+                vec![reject(running.runtime, RuntimeState::InitError)]
+            }
+
+            // `/response` and `/error`.
+            (Phase::Busy(running), Event::AnswerBegins { request_id, kind }) => {
+                running.begin_answer(request_id, kind)
+            }
+            (Phase::Busy(running), Event::AnswerArrived(answer)) => running.take_answer(answer),
+            (Phase::Init(_) | Phase::Ready, Event::AnswerBegins { .. } | Event::AnswerArrived(_)) => {
+                vec![Action::Reject(Rejection::InvalidRequestId)]
+            }
+
+            // The clock.
+            (Phase::Init(init), Event::DeadlineReached) if now >= init.deadline => self.time_out_init(now),
+            (Phase::Busy(running), Event::DeadlineReached) if now >= running.deadline => {
+                self.time_out_invoke(now)
+            }
+            // The deadline of something that has just ended; or there is a later one by now.
+            (
+                Phase::Empty { .. }
+                | Phase::Init(_)
+                | Phase::Ready
+                | Phase::Busy(_)
+                | Phase::Resetting { .. }
+                | Phase::ShuttingDown
+                | Phase::Gone,
+                Event::DeadlineReached,
+            ) => vec![],
+
+            // The sandbox.
+            (Phase::Resetting { .. }, Event::AllGone) => self.finish_reset(now),
+            (Phase::ShuttingDown, Event::AllGone) => self.finish_shutdown(),
+            // The answer to a killing that nobody waits for any more.
+            (
+                Phase::Empty { .. } | Phase::Init(_) | Phase::Ready | Phase::Busy(_) | Phase::Gone,
+                Event::AllGone,
+            ) => vec![],
+            (
+                Phase::Empty { .. }
+                | Phase::Init(_)
+                | Phase::Ready
+                | Phase::Busy(_)
+                | Phase::Resetting { .. }
+                | Phase::ShuttingDown,
+                Event::SandboxLost,
+            ) => self.lose_sandbox(),
+            (Phase::Gone, Event::SandboxLost | Event::ShutDown(_)) => vec![],
+
+            // The pool ends the environment.
+            (Phase::ShuttingDown, Event::ShutDown(_)) => vec![],
+            (
+                Phase::Empty { .. }
+                | Phase::Init(_)
+                | Phase::Ready
+                | Phase::Busy(_)
+                | Phase::Resetting { .. },
+                Event::ShutDown(reason),
+            ) => self.begin_shutdown(reason),
+        }
+    }
+}
+
+pub(crate) fn reject(from: RuntimeState, to: RuntimeState) -> Action {
+    Action::Reject(Rejection::InvalidStateTransition { from, to })
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -1,0 +1,451 @@
+//! Lifecycles in Lambda's words, and random orders of events.
+
+use std::collections::HashSet;
+
+use expect_test::{Expect, expect};
+use hearth_types::TraceHeader;
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn id(number: u128) -> RequestId {
+    RequestId::parse(&format!("00000000-0000-4000-8000-{number:012x}")).unwrap()
+}
+
+fn an_invocation(number: u128) -> Event {
+    Event::Invoke(Box::new(Invocation {
+        request_id: id(number),
+        invoked_function_arn: "arn".to_owned(),
+        payload: Bytes::from_static(b"{}"),
+        content_type: None,
+        client_context: None,
+        trace: TraceHeader::generate(0),
+        timeout: 3 * SECOND,
+        wants_log_tail: false,
+        why_cold: None,
+    }))
+}
+
+fn response(number: u128) -> [Event; 2] {
+    [
+        Event::AnswerBegins { request_id: Some(id(number)), kind: AnswerKind::Response },
+        Event::AnswerArrived(RuntimeAnswer::Response(Bytes::from_static(b"1"))),
+    ]
+}
+
+fn next() -> Event {
+    Event::Next { function_init_started: None }
+}
+
+fn exit(code: i32) -> Event {
+    Event::RuntimeExited(ExitStatus::Code(code))
+}
+
+fn init_error() -> Event {
+    let payload = Bytes::from_static(b"{\"errorType\":\"Runtime.ImportModuleError\"}");
+    Event::InitError {
+        function_init_started: None,
+        error_type: "Runtime.ImportModuleError".to_owned(),
+        payload,
+    }
+}
+
+/// `+N` in front of an event lets N seconds pass before it.
+fn check(events: &[(u64, Event)], expected: Expect) {
+    let mut machine = Machine::new(10 * SECOND);
+    let mut now = Instant::now();
+    let mut lines = String::new();
+    for (seconds, event) in events {
+        now += *seconds as u32 * SECOND;
+        for action in machine.on_event(now, event.clone()) {
+            let line = match action {
+                Action::Record(event) | Action::RecordAt(_, event) => in_words(&event),
+                Action::Answer { kind, payload } => {
+                    format!("caller gets {kind:?} {}", String::from_utf8_lossy(&payload))
+                }
+                Action::Deliver(invocation) => {
+                    format!("runtime gets {}", &invocation.request_id.to_string()[35..])
+                }
+                Action::SetDeadline(deadline) => format!("deadline in {} s", (deadline - now).as_secs()),
+                other => format!("{other:?}"),
+            };
+            lines.push_str(&line);
+            lines.push('\n');
+        }
+    }
+    expected.assert_eq(&lines);
+}
+
+fn in_words(event: &LifecycleEvent) -> String {
+    match event {
+        LifecycleEvent::InitDone { phase, status } => {
+            format!("init done in {phase:?}: {} {}", status.as_str(), status.error_type().unwrap_or(""))
+        }
+        LifecycleEvent::InvokeStarted { why_cold, .. } => {
+            format!("invoke started, cold because {why_cold:?}")
+        }
+        LifecycleEvent::InvokeDone { status, .. } => {
+            format!("invoke done: {} {}", status.as_str(), status.error_type().unwrap_or(""))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_cold_call_and_a_warm_one() {
+    let [begins, arrives] = response(1);
+    let [begins_2, arrives_2] = response(2);
+    check(
+        &[
+            (0, Event::Init),
+            (0, an_invocation(1)),
+            (0, Event::RuntimeStarted),
+            (1, next()),
+            (1, begins),
+            (0, arrives),
+            (0, next()),
+            (5, an_invocation(2)),
+            (0, begins_2),
+            (0, arrives_2),
+            (0, next()),
+        ],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Boot
+            RuntimeStarted
+            init done in Init: success 
+            Park
+            invoke started, cold because None
+            deadline in 3 s
+            runtime gets 1
+            Accept
+            caller gets Response 1
+            ResponseSent
+            Accept
+            invoke done: success 
+            Park
+            Settled
+            invoke started, cold because None
+            deadline in 3 s
+            runtime gets 2
+            Accept
+            caller gets Response 1
+            ResponseSent
+            Accept
+            invoke done: success 
+            Park
+            Settled
+        "#]],
+    );
+}
+
+#[test]
+fn an_init_that_takes_too_long_is_repeated_within_the_call_under_the_functions_timeout() {
+    check(
+        &[
+            (0, Event::Init),
+            (0, an_invocation(1)),
+            (10, Event::DeadlineReached),
+            (0, Event::AllGone),
+            (2, next()),
+            (0, Event::DeadlineReached),
+            (1, Event::DeadlineReached),
+            (0, Event::AllGone),
+        ],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Boot
+            init done in Init: timeout 
+            ResetStarted
+            KillAll
+            ResetDone
+            InitStarted { phase: Invoke }
+            deadline in 3 s
+            Boot
+            init done in Invoke: success 
+            Park
+            invoke started, cold because Some(InitFailed)
+            deadline in 1 s
+            runtime gets 1
+            caller gets FunctionError {"errorType":"Sandbox.Timedout","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000001 Error: Task timed out after 3.00 seconds"}
+            invoke done: timeout 
+            ResetStarted
+            KillAll
+            ResetDone
+            Settled
+        "#]],
+    );
+}
+
+#[test]
+fn an_import_error_is_tried_twice_and_then_the_runtimes_own_words_are_the_answer() {
+    check(
+        &[
+            (0, Event::Init),
+            (0, an_invocation(1)),
+            (0, init_error()),
+            (0, exit(1)),
+            (0, Event::AllGone),
+            (0, init_error()),
+            (0, next()),
+            (0, Event::AllGone),
+            (0, an_invocation(2)),
+        ],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Boot
+            Accept
+            init done in Init: error Runtime.ImportModuleError
+            ResetStarted
+            KillAll
+            ResetDone
+            InitStarted { phase: Invoke }
+            deadline in 3 s
+            Boot
+            Accept
+            init done in Invoke: error Runtime.ImportModuleError
+            caller gets FunctionError {"errorType":"Runtime.ImportModuleError"}
+            invoke started, cold because Some(InitFailed)
+            invoke done: error Runtime.ImportModuleError
+            ResetStarted
+            KillAll
+            Reject(Ending)
+            ResetDone
+            Settled
+            InitStarted { phase: Invoke }
+            deadline in 3 s
+            Boot
+        "#]],
+    );
+}
+
+#[test]
+fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again() {
+    let [begins, arrives] = response(2);
+    check(
+        &[
+            (0, Event::Init),
+            (0, next()),
+            (0, an_invocation(1)),
+            (0, exit(7)),
+            (0, Event::AllGone),
+            (0, an_invocation(2)),
+            (0, next()),
+            (0, begins),
+            (0, arrives),
+            (0, exit(0)),
+            (0, Event::AllGone),
+        ],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Boot
+            init done in Init: success 
+            Park
+            Settled
+            invoke started, cold because None
+            deadline in 3 s
+            runtime gets 1
+            caller gets FunctionError {"errorType":"Runtime.ExitError","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000001 Error: Runtime exited with error: exit status 7"}
+            invoke done: error Runtime.ExitError
+            ResetStarted
+            KillAll
+            ResetDone
+            Settled
+            InitStarted { phase: Invoke }
+            deadline in 3 s
+            Boot
+            init done in Invoke: success 
+            Park
+            invoke started, cold because Some(RuntimeExited)
+            deadline in 3 s
+            runtime gets 2
+            Accept
+            caller gets Response 1
+            ResponseSent
+            Accept
+            invoke done: error Runtime.ExitError
+            ResetStarted
+            KillAll
+            ResetDone
+            Settled
+        "#]],
+    );
+}
+
+#[test]
+fn wrong_answers_are_refused_and_the_call_goes_on() {
+    let [begins, arrives] = response(1);
+    let [foreign, _] = response(9);
+    check(
+        &[
+            (0, Event::Init),
+            (0, begins.clone()),
+            (0, next()),
+            (0, begins.clone()),
+            (0, init_error()),
+            (0, an_invocation(1)),
+            (0, foreign),
+            (0, next()),
+            (0, begins.clone()),
+            (0, next()),
+            (0, arrives),
+            (0, begins),
+        ],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Boot
+            Reject(InvalidRequestId)
+            init done in Init: success 
+            Park
+            Settled
+            Reject(InvalidRequestId)
+            Reject(InvalidStateTransition { from: Ready, to: InitError })
+            invoke started, cold because None
+            deadline in 3 s
+            runtime gets 1
+            Reject(InvalidRequestId)
+            Park
+            runtime gets 1
+            Accept
+            Reject(InvalidStateTransition { from: InvocationResponse, to: Ready })
+            caller gets Response 1
+            ResponseSent
+            Accept
+            Reject(InvalidStateTransition { from: ResponseSent, to: InvocationResponse })
+        "#]],
+    );
+}
+
+#[test]
+fn a_warm_environment_is_shut_down_without_a_word() {
+    check(
+        &[
+            (0, Event::Init),
+            (0, next()),
+            (0, Event::ShutDown(ShutdownReason::IdleTimeout)),
+            (0, next()),
+            (0, exit(0)),
+            (0, Event::AllGone),
+            (0, an_invocation(1)),
+        ],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Boot
+            init done in Init: success 
+            Park
+            Settled
+            ShutdownStarted { reason: IdleTimeout }
+            KillAll
+            Reject(Ending)
+            ShutdownDone
+            Gone
+            AnswerFailure("the environment cannot take an invocation")
+        "#]],
+    );
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let a_number = 1..4u128;
+    let kind = prop_oneof![Just(AnswerKind::Response), Just(AnswerKind::FunctionError)];
+    prop_oneof![
+        2 => Just(Event::Init),
+        3 => Just(next()),
+        3 => (a_number, kind).prop_map(|(number, kind)| Event::AnswerBegins { request_id: Some(id(number)), kind }),
+        2 => Just(Event::AnswerArrived(RuntimeAnswer::Response(Bytes::new()))),
+        1 => Just(Event::AnswerArrived(RuntimeAnswer::TooLarge)),
+        1 => Just(Event::AnswerArrived(RuntimeAnswer::Truncated)),
+        1 => Just(init_error()),
+        1 => Just(Event::RuntimeStarted),
+        1 => Just(exit(1)),
+        1 => Just(Event::RuntimeStartFailed(FatalError::cannot_execute("x", 2))),
+        1 => Just(Event::DeadlineReached),
+        2 => Just(Event::AllGone),
+        1 => Just(Event::SandboxLost),
+        1 => Just(Event::ShutDown(ShutdownReason::IdleTimeout)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever the order: each invocation is answered at most once, and exactly once when the machine is at rest;
+    /// started invocations end exactly once; every request of the runtime gets exactly one reply; every killing is
+    /// waited for; nothing happens after the end.
+    #[test]
+    fn any_order_of_events_keeps_the_promises(
+        events in prop::collection::vec((0..4u64, prop::option::weighted(0.8, any_event())), 1..80)
+    ) {
+        let mut machine = Machine::new(10 * SECOND);
+        let mut now = Instant::now();
+        let mut next_number = 0;
+        let (mut open_callers, mut answered) = (0i64, 0i64);
+        let (mut started, mut done) = (HashSet::new(), HashSet::new());
+        let mut settled_or_new = true;
+        let mut gone = false;
+        for (seconds, event) in events {
+            now += seconds as u32 * SECOND;
+            // The pool gives an invocation only to an environment that is free.
+            let event = match event {
+                Some(event) => event,
+                None if settled_or_new && !gone => {
+                    next_number += 1;
+                    open_callers += 1;
+                    settled_or_new = false;
+                    an_invocation(next_number)
+                }
+                None => continue,
+            };
+            let is_request = matches!(
+                event,
+                Event::Next { .. } | Event::InitError { .. } | Event::AnswerBegins { .. } | Event::AnswerArrived(_)
+            );
+            let mut replies = 0;
+            for action in machine.on_event(now, event) {
+                prop_assert!(!gone || matches!(action, Action::Reject(_)), "{action:?} after the end");
+                match action {
+                    Action::Answer { .. } | Action::AnswerFailure(_) => answered += 1,
+                    Action::Record(event) | Action::RecordAt(_, event) => match event {
+                        LifecycleEvent::InvokeStarted { request_id, .. } => {
+                            prop_assert!(started.insert(request_id), "started twice");
+                        }
+                        LifecycleEvent::InvokeDone { request_id, .. } => {
+                            prop_assert!(started.contains(&request_id), "done before its start");
+                            prop_assert!(done.insert(request_id), "done twice");
+                        }
+                        _ => {}
+                    },
+                    Action::Accept | Action::Reject(_) | Action::Park => replies += 1,
+                    Action::Settled => settled_or_new = true,
+                    Action::Gone => gone = true,
+                    Action::Boot | Action::KillAll | Action::Deliver(_) | Action::SetDeadline(_) => {}
+                }
+            }
+            prop_assert_eq!(replies, i32::from(is_request), "replies to a request");
+            prop_assert!(answered <= open_callers, "a caller was answered twice");
+        }
+        if !gone {
+            for _ in 0..3 {
+                machine.on_event(now, Event::ShutDown(ShutdownReason::ServerStops)).into_iter().for_each(|action| {
+                    match action {
+                        Action::Answer { .. } | Action::AnswerFailure(_) => answered += 1,
+                        Action::Record(LifecycleEvent::InvokeDone { request_id, .. }) => {
+                            done.insert(request_id);
+                        }
+                        _ => {}
+                    }
+                });
+                machine.on_event(now, Event::AllGone);
+            }
+        }
+        prop_assert_eq!(answered, open_callers, "every caller is answered");
+        prop_assert_eq!(started, done, "every invocation that started has ended");
+    }
+}

@@ -1,0 +1,31 @@
+//! Reset: after a crash, a time-out or a failed Init everything in the environment is killed, and the next invocation
+//! begins with Init. The environment itself stays: its log stream, its variables, its `/tmp`. Globals are fresh.
+
+use std::time::Instant;
+
+use hearth_telemetry::LifecycleEvent;
+use hearth_types::ColdReason;
+
+use crate::invocation::Invocation;
+use crate::machine::{Action, Machine, Phase};
+
+impl Machine {
+    /// Begins to kill. `waiting` is the invocation that an Init failed for: it goes on when everything is gone.
+    pub(crate) fn reset(&mut self, why_cold: ColdReason, waiting: Option<Box<Invocation>>) -> Vec<Action> {
+        self.phase = Phase::Resetting { waiting, why_cold };
+        vec![Action::Record(LifecycleEvent::ResetStarted), Action::KillAll]
+    }
+
+    /// Everything is gone.
+    pub(crate) fn finish_reset(&mut self, now: Instant) -> Vec<Action> {
+        let Phase::Resetting { waiting, why_cold } = &mut self.phase else { return vec![] };
+        let (waiting, why_cold) = (waiting.take(), *why_cold);
+        self.phase = Phase::Empty { why_cold: Some(why_cold) };
+        let mut actions = vec![Action::Record(LifecycleEvent::ResetDone)];
+        match waiting {
+            Some(invocation) => actions.extend(self.begin_init_within_invoke(now, invocation)),
+            None => actions.push(Action::Settled),
+        }
+        actions
+    }
+}

@@ -1,0 +1,95 @@
+//! One Invoke, from the name of a function to its response. No HTTP here: the API, and later function URLs, event
+//! sources and retries, all run through [`Invoker`].
+//!
+//! ```text
+//!   resolve the version -> admit it (concurrency) -> run it in an environment -> response
+//! ```
+//!
+//! Environments are somebody else's: this crate only says what it needs of them ([`Environments`]), and the pool
+//! fulfils it.
+
+pub mod concurrency;
+mod request;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use hearth_functions::{Functions, ResolveError, ResolvedVersion};
+use hearth_types::{FunctionName, Qualifier, Version};
+
+pub use concurrency::{Concurrency, Permit, ThrottleReason};
+pub use request::{InvokeRequest, InvokeResponse};
+
+/// Why there is no response. A function that fails is not among these: it has a response that says so.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// There is no such function or version, or it is not ready.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// There is no concurrency left.
+    #[error("rate exceeded")]
+    Throttled {
+        /// Whose limit was reached.
+        reason: ThrottleReason,
+    },
+    /// The server stops, and takes no more invocations.
+    #[error("the server is stopping")]
+    Draining,
+    /// We failed. The text is for our log, not for the caller.
+    #[error("{0}")]
+    Service(String),
+}
+
+/// What an invocation needs of environments: one that runs `version`, warm if there is one.
+pub trait Environments: Send + Sync + 'static {
+    /// Runs one invocation. The permit is kept until the environment is free again, which may be after the response.
+    /// The invocation goes on when the future is dropped.
+    fn run(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>>;
+}
+
+/// Runs invocations.
+pub struct Invoker {
+    functions: Arc<Functions>,
+    concurrency: Arc<Concurrency>,
+    environments: Arc<dyn Environments>,
+}
+
+impl Invoker {
+    /// Puts together what an invocation walks through.
+    pub fn new(
+        functions: Arc<Functions>,
+        concurrency: Arc<Concurrency>,
+        environments: Arc<dyn Environments>,
+    ) -> Self {
+        Self { functions, concurrency, environments }
+    }
+
+    /// Runs one invocation and returns its response.
+    pub async fn invoke(
+        &self,
+        name: &FunctionName,
+        request: InvokeRequest,
+    ) -> Result<InvokeResponse, InvokeError> {
+        let version = match self.functions.resolve(name, request.qualifier.as_ref()) {
+            // As on AWS, a call of a function that is just being created waits until it can be called.
+            Err(ResolveError::Pending { .. }) => {
+                self.functions.wait_until_settled(name).await;
+                self.functions.resolve(name, request.qualifier.as_ref())?
+            }
+            resolved => resolved?,
+        };
+        let permit =
+            self.concurrency.admit().map_err(|reason| InvokeError::Throttled { reason })?;
+        self.environments.run(version, permit, request).await
+    }
+
+    /// Checks that `name` could be invoked, and returns the version that would run.
+    pub fn dry_run(&self, name: &FunctionName, qualifier: Option<&Qualifier>) -> Result<Version, InvokeError> {
+        Ok(self.functions.resolve(name, qualifier)?.version)
+    }
+}

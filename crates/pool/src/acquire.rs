@@ -1,0 +1,195 @@
+//! Finding an environment for an invocation: a warm one if there is one, a new one if not.
+
+use std::sync::Arc;
+
+use hearth_environment::{AnswerKind, Environment, EnvironmentParts, Invocation};
+use hearth_functions::ResolvedVersion;
+use hearth_invoke::{InvokeError, InvokeRequest, InvokeResponse, Permit};
+use hearth_runtime_api::BoundRuntimeApi;
+use hearth_telemetry::EnvironmentTelemetry;
+use hearth_types::{ColdReason, EnvironmentId, FunctionName, Qualifier, TraceHeader};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::members::{Busy, Member};
+use crate::{Pool, boot};
+
+/// What a look at the warm environments found.
+enum Found {
+    Warm(Arc<Environment>),
+    Cold(ColdReason, Permit),
+}
+
+/// Counts a cold start until its environment is in the pool, also when the caller gives up while it waits.
+struct Starting<'a> {
+    pool: &'a Pool,
+    name: &'a FunctionName,
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if let Some(environments) = self.pool.lock().functions.get_mut(self.name) {
+            environments.starting -= 1;
+        }
+        self.pool.forget_if_empty(self.name);
+        self.pool.changed.notify_waiters();
+    }
+}
+
+impl Pool {
+    /// Runs one invocation, in a warm environment or a new one.
+    pub(crate) async fn run_in_environment(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> Result<InvokeResponse, InvokeError> {
+        let trace = request.trace.clone().unwrap_or_else(|| {
+            TraceHeader::generate(u64::try_from(self.parts.clock.epoch_ms() / 1_000).unwrap_or(0))
+        });
+        let executed_version = version.version;
+        let (environment, why_cold) = match self.take_warm(&version, permit)? {
+            Found::Warm(environment) => (environment, None),
+            Found::Cold(why_cold, permit) => self.cold_start(&version, why_cold, permit).await?,
+        };
+        let invocation = invocation(&version, request, trace.clone(), why_cold);
+        let answer = environment.invoke(invocation).await;
+        match answer {
+            Ok(Ok(answer)) => Ok(InvokeResponse {
+                payload: answer.payload,
+                function_error: answer.kind == AnswerKind::FunctionError,
+                executed_version,
+                log_tail: answer.log_tail,
+                trace,
+            }),
+            Ok(Err(why)) => Err(InvokeError::Service(why.to_owned())),
+            Err(_) => Err(InvokeError::Service("an environment ended without an answer".to_owned())),
+        }
+    }
+
+    /// Takes the warm environment that was used last. Without one, counts a cold start: the caller has to make it.
+    fn take_warm(&self, version: &Arc<ResolvedVersion>, permit: Permit) -> Result<Found, InvokeError> {
+        let mut state = self.lock();
+        if state.draining {
+            return Err(InvokeError::Draining);
+        }
+        let name = &version.configuration.name;
+        if !state.functions.contains_key(name) {
+            state.functions.insert(name.clone(), Default::default());
+        }
+        let Some(environments) = state.functions.get_mut(name) else { return Err(InvokeError::Draining) };
+        if let Some(ready) = environments.take_ready(version.generation) {
+            let environment = ready.member.environment.clone();
+            environments.insert_busy(ready.begin(permit));
+            return Ok(Found::Warm(environment));
+        }
+        let why_cold = environments.why_cold(version.generation);
+        environments.starting += 1;
+        Ok(Found::Cold(why_cold, permit))
+    }
+
+    /// Makes an environment, when it is its turn. One that became warm meanwhile is taken instead.
+    async fn cold_start(
+        &self,
+        version: &Arc<ResolvedVersion>,
+        why_cold: ColdReason,
+        permit: Permit,
+    ) -> Result<(Arc<Environment>, Option<ColdReason>), InvokeError> {
+        let name = &version.configuration.name;
+        let starting = Starting { pool: self, name };
+        let turn = match self.cold_starts.clone().try_acquire_owned() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let turn = self.cold_starts.clone().acquire_owned().await.map_err(|_| InvokeError::Draining)?;
+                let mut state = self.lock();
+                if let Some(environments) = state.functions.get_mut(name)
+                    && let Some(ready) = environments.take_ready(version.generation)
+                {
+                    let environment = ready.member.environment.clone();
+                    environments.insert_busy(ready.begin(permit));
+                    drop(state);
+                    return Ok((environment, None));
+                }
+                turn
+            }
+        };
+        self.evict_if_full();
+        let environment = self.make_environment(version, why_cold, permit, turn)?;
+        drop(starting);
+        Ok((environment, Some(why_cold)))
+    }
+
+    fn make_environment(
+        &self,
+        version: &Arc<ResolvedVersion>,
+        why_cold: ColdReason,
+        permit: Permit,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<Arc<Environment>, InvokeError> {
+        let cannot = |what: &str, error: &dyn std::error::Error| {
+            tracing::error!(function = %version.configuration.name, error, "cannot {what}");
+            InvokeError::Service(format!("cannot {what}: {error}"))
+        };
+        let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
+        let id = EnvironmentId::random();
+        let now_epoch_ms = self.parts.clock.epoch_ms();
+        let log_stream = boot::log_stream(version, id, now_epoch_ms);
+        let sandbox =
+            self.parts.sandboxes.create(id).map_err(|error| cannot("create a sandbox", &error))?;
+        let runtime_api =
+            BoundRuntimeApi::bind().map_err(|error| cannot("open a Runtime API listener", &error))?;
+        let configuration = &version.configuration;
+        let record = self.parts.recorder.begin(
+            id,
+            configuration.name.clone(),
+            version.version,
+            log_stream.clone(),
+            now_epoch_ms,
+            why_cold,
+            configuration.memory.get(),
+        );
+        let identity = boot::identity(version, &self.parts.runtimes, &self.parts.settings.region);
+        let telemetry =
+            EnvironmentTelemetry::new(self.parts.clock, identity, record, self.parts.logs.clone());
+        let boot = boot::boot(
+            self.parts.runtimes.clone(),
+            version.clone(),
+            self.parts.settings.region.clone(),
+            log_stream,
+            runtime_api.address(),
+        );
+        let environment =
+            Environment::make(EnvironmentParts { id, sandbox, boot, telemetry, owner, clock: self.parts.clock })
+                .map_err(|error| cannot("make an environment", &error))?;
+        let member = Member {
+            environment: environment.clone(),
+            version: version.clone(),
+            _runtime_api: runtime_api.serve(environment.clone()),
+        };
+        // In the pool before anything runs: its callbacks must find it.
+        if let Some(environments) = self.lock().functions.get_mut(&configuration.name) {
+            environments.insert_busy(Busy::cold(member, permit, turn));
+        }
+        environment.begin_init();
+        Ok(environment)
+    }
+}
+
+fn invocation(
+    version: &ResolvedVersion,
+    request: InvokeRequest,
+    trace: TraceHeader,
+    why_cold: Option<ColdReason>,
+) -> Invocation {
+    let qualifier: Option<Qualifier> = request.qualifier;
+    Invocation {
+        request_id: request.request_id,
+        invoked_function_arn: version.arn.with_qualifier(qualifier).to_string(),
+        payload: request.payload,
+        content_type: request.content_type,
+        client_context: request.client_context,
+        trace,
+        timeout: version.configuration.timeout.duration(),
+        wants_log_tail: request.wants_log_tail,
+        why_cold,
+    }
+}

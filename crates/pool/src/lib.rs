@@ -1,0 +1,279 @@
+//! The execution environments of this host: which are warm, when a new one is made, when one is ended.
+//!
+//! Fulfils the port [`Environments`] of `invoke`. An environment moves between collections as it changes its state:
+//!
+//! ```text
+//!   (cold start) ──> Busy ──settled──> Ready ──begin──> Busy
+//!                      │                 │
+//!                      └── obsolete ──┐  ├── idle, replaced, deleted, evicted, draining
+//!                                     v  v
+//!                                   Ending ──gone──> (nothing)
+//! ```
+
+mod acquire;
+mod boot;
+mod members;
+mod settings;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use hearth_environment::{Environment, Owner};
+use hearth_functions::{ResolvedVersion, VersionListener};
+use hearth_invoke::{Environments, InvokeError, InvokeRequest, InvokeResponse, Permit};
+use hearth_runtimes::Runtimes;
+use hearth_sandbox::Sandboxes;
+use hearth_telemetry::{Clock, LogStore, Recorder, ShutdownReason};
+use hearth_types::{ColdReason, EnvironmentId, FunctionName};
+use tokio::sync::{Notify, Semaphore};
+
+use members::{FunctionEnvironments, Member};
+pub use settings::PoolSettings;
+
+/// What the pool is made of.
+pub struct PoolParts {
+    /// Its limits.
+    pub settings: PoolSettings,
+    /// Where processes run.
+    pub sandboxes: Arc<dyn Sandboxes>,
+    /// How runtimes are started.
+    pub runtimes: Arc<Runtimes>,
+    /// Where logs go.
+    pub logs: Arc<LogStore>,
+    /// Where every step is recorded.
+    pub recorder: Arc<Recorder>,
+    /// Both clocks.
+    pub clock: Clock,
+}
+
+/// The environments of this host.
+pub struct Pool {
+    parts: PoolParts,
+    /// Environments call back; this is what they call.
+    this: Weak<Self>,
+    cold_starts: Arc<Semaphore>,
+    state: Mutex<State>,
+    /// Rung whenever an environment settled or is gone.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    functions: HashMap<FunctionName, FunctionEnvironments>,
+    draining: bool,
+}
+
+impl State {
+    fn environments(&self) -> usize {
+        self.functions.values().map(FunctionEnvironments::len).sum()
+    }
+}
+
+/// An environment as an operator sees it.
+pub struct EnvironmentStatus {
+    /// The environment.
+    pub environment: Arc<Environment>,
+}
+
+impl Pool {
+    /// Makes an empty pool, and starts to look for idle environments. Needs a Tokio runtime.
+    pub fn start(parts: PoolParts) -> Arc<Self> {
+        let cold_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max));
+        let pool = Arc::new_cyclic(|this| Self {
+            parts,
+            this: this.clone(),
+            cold_starts,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        });
+        tokio::spawn(end_idle_environments(Arc::downgrade(&pool)));
+        pool
+    }
+
+    /// Returns every environment that lives.
+    pub fn environments(&self) -> Vec<EnvironmentStatus> {
+        let state = self.lock();
+        let members = state.functions.values().flat_map(FunctionEnvironments::members);
+        members.map(|member| EnvironmentStatus { environment: member.environment.clone() }).collect()
+    }
+
+    /// Takes no more invocations, waits for the running ones up to the drain limit, and ends every environment.
+    pub async fn drain(&self) {
+        self.lock().draining = true;
+        self.end_ready(|_, _| true, ShutdownReason::ServerStops);
+        let limit = self.parts.settings.drain_limit;
+        if tokio::time::timeout(limit, self.until(|state| state.busy() == 0)).await.is_err() {
+            tracing::warn!("invocations still run at the end of the drain limit; they are ended");
+            self.end_busy();
+        }
+        let ending_limit = self.parts.settings.ending_limit;
+        if tokio::time::timeout(ending_limit, self.until(|state| state.environments() == 0)).await.is_err() {
+            tracing::warn!("environments are still there; their sandboxes end with the server");
+        }
+    }
+
+    async fn until(&self, reached: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if reached(&self.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Ends the ready environments that `choose` picks.
+    fn end_ready(&self, choose: impl Fn(&FunctionName, &members::Ready) -> bool, reason: ShutdownReason) {
+        let mut to_end = Vec::new();
+        {
+            let mut state = self.lock();
+            for (name, environments) in &mut state.functions {
+                to_end.extend(environments.end_ready(|ready| choose(name, ready), cold_reason(reason)));
+            }
+        }
+        for environment in to_end {
+            environment.shut_down(reason);
+        }
+    }
+
+    fn end_busy(&self) {
+        let busy: Vec<_> = self.lock().functions.values().flat_map(FunctionEnvironments::busy).collect();
+        for environment in busy {
+            environment.shut_down(ShutdownReason::ServerStops);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn busy(&self) -> usize {
+        self.functions.values().map(|environments| environments.busy().len() + environments.starting).sum()
+    }
+}
+
+/// What the next invocation will be told, when it is cold because of this.
+fn cold_reason(reason: ShutdownReason) -> Option<ColdReason> {
+    match reason {
+        ShutdownReason::IdleTimeout => Some(ColdReason::IdleTimeout),
+        ShutdownReason::FunctionUpdated => Some(ColdReason::FunctionUpdated),
+        ShutdownReason::Evicted => Some(ColdReason::Evicted),
+        ShutdownReason::SandboxLost => Some(ColdReason::RuntimeExited),
+        ShutdownReason::FunctionDeleted | ShutdownReason::ServerStops => None,
+    }
+}
+
+async fn end_idle_environments(pool: Weak<Pool>) {
+    loop {
+        let Some(period) = pool.upgrade().map(|pool| pool.parts.settings.idle_check_period()) else { return };
+        tokio::time::sleep(period).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let idle_timeout = pool.parts.settings.idle_timeout;
+        let now = pool.parts.clock.now();
+        pool.end_ready(|_, ready| now - ready.idle_since >= idle_timeout, ShutdownReason::IdleTimeout);
+    }
+}
+
+impl Environments for Pool {
+    fn run(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>> {
+        Box::pin(self.run_in_environment(version, permit, request))
+    }
+}
+
+impl VersionListener for Pool {
+    fn replaced(&self, name: &FunctionName, current: Option<&Arc<ResolvedVersion>>) {
+        let reason = match current {
+            Some(_) => ShutdownReason::FunctionUpdated,
+            None => ShutdownReason::FunctionDeleted,
+        };
+        let to_end = match self.lock().functions.get_mut(name) {
+            Some(environments) => environments.replace(current.map(|version| version.generation)),
+            None => return,
+        };
+        for environment in to_end {
+            environment.shut_down(reason);
+        }
+        self.forget_if_empty(name);
+    }
+}
+
+impl Owner for Pool {
+    fn initialized(&self, environment: &Arc<Environment>) {
+        let name = &environment.record().function;
+        if let Some(environments) = self.lock().functions.get_mut(name) {
+            environments.initialized(environment.id());
+        }
+    }
+
+    fn settled(&self, environment: &Arc<Environment>) {
+        let name = &environment.record().function;
+        let obsolete = {
+            let mut state = self.lock();
+            let draining = state.draining;
+            let now = self.parts.clock.now();
+            let settle = |environments: &mut FunctionEnvironments| environments.settle(environment.id(), now, draining);
+            state.functions.get_mut(name).and_then(settle)
+        };
+        if let Some(reason) = obsolete {
+            environment.shut_down(reason);
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn gone(&self, environment: &Arc<Environment>) {
+        let name = environment.record().function.clone();
+        // The member, with its listener and its code, is dropped after the lock.
+        let member: Option<Member> =
+            self.lock().functions.get_mut(&name).and_then(|environments| environments.remove(environment.id()));
+        drop(member);
+        self.forget_if_empty(&name);
+        self.changed.notify_waiters();
+    }
+}
+
+impl Pool {
+    /// Forgets a deleted function once its last environment is gone.
+    fn forget_if_empty(&self, name: &FunctionName) {
+        let mut state = self.lock();
+        if state.functions.get(name).is_some_and(FunctionEnvironments::is_over) {
+            state.functions.remove(name);
+        }
+    }
+
+    /// Makes room for one more environment by ending the one that has been idle for longest.
+    fn evict_if_full(&self) {
+        let oldest = {
+            let mut state = self.lock();
+            if state.environments() < self.parts.settings.environments_max {
+                return;
+            }
+            let idle_since = |environments: &FunctionEnvironments| environments.oldest_idle();
+            let mut oldest: Option<(Instant, EnvironmentId, FunctionName)> = None;
+            for (name, environments) in &state.functions {
+                if let Some((since, id)) = idle_since(environments)
+                    && oldest.as_ref().is_none_or(|(known, _, _)| since < *known)
+                {
+                    oldest = Some((since, id, name.clone()));
+                }
+            }
+            let Some((_, id, name)) = oldest else { return };
+            state.functions.get_mut(&name).map(|environments| {
+                environments.end_ready(|ready| ready.member.environment.id() == id, Some(ColdReason::Evicted))
+            })
+        };
+        for environment in oldest.into_iter().flatten() {
+            environment.shut_down(ShutdownReason::Evicted);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The environments of one function, in three collections. A list of [`Ready`] cannot contain a busy environment.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hearth_environment::Environment;
+use hearth_functions::ResolvedVersion;
+use hearth_invoke::Permit;
+use hearth_runtime_api::RuntimeApi;
+use hearth_telemetry::ShutdownReason;
+use hearth_types::{ColdReason, EnvironmentId};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// An environment and what belongs to it.
+pub(crate) struct Member {
+    pub(crate) environment: Arc<Environment>,
+    /// What it runs. Keeps the code on disk.
+    pub(crate) version: Arc<ResolvedVersion>,
+    /// Its listener: closed when the member is dropped.
+    pub(crate) _runtime_api: RuntimeApi,
+}
+
+/// Warm, or reset: waits for an invocation.
+pub(crate) struct Ready {
+    pub(crate) member: Member,
+    pub(crate) idle_since: Instant,
+}
+
+/// Runs an invocation.
+pub(crate) struct Busy {
+    member: Member,
+    /// Given back when the environment is free, not when the caller has its answer.
+    _permit: Permit,
+    /// Held during the first Init.
+    cold_start: Option<OwnedSemaphorePermit>,
+}
+
+impl Ready {
+    pub(crate) fn begin(self, permit: Permit) -> Busy {
+        Busy { member: self.member, _permit: permit, cold_start: None }
+    }
+}
+
+impl Busy {
+    /// Begins with the first Init.
+    pub(crate) fn cold(member: Member, permit: Permit, cold_start: OwnedSemaphorePermit) -> Self {
+        Self { member, _permit: permit, cold_start: Some(cold_start) }
+    }
+
+    fn finish(self, now: Instant) -> Ready {
+        Ready { member: self.member, idle_since: now }
+    }
+}
+
+/// All environments of one function.
+#[derive(Default)]
+pub(crate) struct FunctionEnvironments {
+    /// Most recently used last.
+    ready: Vec<Ready>,
+    busy: HashMap<EnvironmentId, Busy>,
+    ending: HashMap<EnvironmentId, Member>,
+    /// Cold starts that have not made their environment yet.
+    pub(crate) starting: usize,
+    /// Environments of other generations are obsolete. `None`: no change was heard of.
+    generation: Option<u64>,
+    deleted: bool,
+    /// Why there may be no warm environment: how the last one went.
+    last_end: Option<ColdReason>,
+}
+
+impl FunctionEnvironments {
+    pub(crate) fn len(&self) -> usize {
+        self.ready.len() + self.busy.len() + self.ending.len()
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        let ready = self.ready.iter().map(|ready| &ready.member);
+        ready.chain(self.busy.values().map(|busy| &busy.member)).chain(self.ending.values())
+    }
+
+    pub(crate) fn busy(&self) -> Vec<Arc<Environment>> {
+        self.busy.values().map(|busy| busy.member.environment.clone()).collect()
+    }
+
+    pub(crate) fn oldest_idle(&self) -> Option<(Instant, EnvironmentId)> {
+        let since = |ready: &Ready| (ready.idle_since, ready.member.environment.id());
+        self.ready.iter().map(since).min_by_key(|(since, _)| *since)
+    }
+
+    /// Takes the ready environment of this generation that was used last, so that the rest can idle out.
+    pub(crate) fn take_ready(&mut self, generation: u64) -> Option<Ready> {
+        let at = self.ready.iter().rposition(|ready| ready.member.version.generation == generation)?;
+        Some(self.ready.remove(at))
+    }
+
+    pub(crate) fn insert_busy(&mut self, busy: Busy) {
+        self.deleted = false;
+        self.busy.insert(busy.member.environment.id(), busy);
+    }
+
+    /// Returns why a call of `generation` that finds nothing ready is cold.
+    pub(crate) fn why_cold(&self, generation: u64) -> ColdReason {
+        let same = |busy: &Busy| busy.member.version.generation == generation;
+        if self.starting > 0 || self.busy.values().any(same) {
+            return ColdReason::AllBusy;
+        }
+        if !self.busy.is_empty() {
+            return ColdReason::FunctionUpdated;
+        }
+        self.last_end.unwrap_or(ColdReason::FirstInvocation)
+    }
+
+    pub(crate) fn initialized(&mut self, id: EnvironmentId) {
+        if let Some(busy) = self.busy.get_mut(&id) {
+            busy.cold_start = None;
+        }
+    }
+
+    /// Makes a busy environment ready again, or says why it has to be ended instead.
+    pub(crate) fn settle(&mut self, id: EnvironmentId, now: Instant, draining: bool) -> Option<ShutdownReason> {
+        let busy = self.busy.remove(&id)?;
+        let obsolete = self.generation.is_some_and(|current| current != busy.member.version.generation);
+        let reason = if self.deleted {
+            ShutdownReason::FunctionDeleted
+        } else if obsolete {
+            ShutdownReason::FunctionUpdated
+        } else if draining {
+            ShutdownReason::ServerStops
+        } else {
+            self.ready.push(busy.finish(now));
+            return None;
+        };
+        self.last_end = crate::cold_reason(reason).or(self.last_end);
+        self.ending.insert(id, busy.finish(now).member);
+        Some(reason)
+    }
+
+    /// Moves chosen ready environments to the ending ones and returns them.
+    pub(crate) fn end_ready(
+        &mut self,
+        choose: impl Fn(&Ready) -> bool,
+        why_cold: Option<ColdReason>,
+    ) -> Vec<Arc<Environment>> {
+        let (chosen, kept) = std::mem::take(&mut self.ready).into_iter().partition(|ready| choose(ready));
+        self.ready = kept;
+        let mut environments = Vec::new();
+        for ready in chosen {
+            self.last_end = why_cold.or(self.last_end);
+            environments.push(ready.member.environment.clone());
+            self.ending.insert(ready.member.environment.id(), ready.member);
+        }
+        environments
+    }
+
+    /// Another generation counts from now on; `None` when the function is deleted. Returns what has to be ended.
+    pub(crate) fn replace(&mut self, generation: Option<u64>) -> Vec<Arc<Environment>> {
+        self.generation = generation.or(self.generation);
+        self.deleted = generation.is_none();
+        if self.deleted {
+            self.last_end = None;
+        }
+        let why_cold = generation.map(|_| ColdReason::FunctionUpdated);
+        let ended = self.end_ready(|ready| Some(ready.member.version.generation) != generation, why_cold);
+        if self.deleted {
+            self.last_end = None;
+        }
+        ended
+    }
+
+    /// Removes one that is gone.
+    pub(crate) fn remove(&mut self, id: EnvironmentId) -> Option<Member> {
+        if let Some(member) = self.ending.remove(&id) {
+            return Some(member);
+        }
+        // Its sandbox broke, or the server stops: it was not the pool that ended it.
+        if let Some(busy) = self.busy.remove(&id) {
+            return Some(busy.member);
+        }
+        let at = self.ready.iter().position(|ready| ready.member.environment.id() == id)?;
+        self.last_end = Some(ColdReason::RuntimeExited);
+        Some(self.ready.remove(at).member)
+    }
+
+    /// Whether the function is deleted and nothing of it is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deleted && self.len() == 0 && self.starting == 0
+    }
+}

@@ -1,0 +1,180 @@
+//! The table of paths, and what each does.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hearth_environment::machine::RuntimeAnswer;
+use hearth_environment::{AnswerKind, RuntimeConnection};
+use hearth_types::RequestId;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::body::{self, Body};
+use crate::{error_type, reply};
+
+/// By which a runtime client of Hearth says when it began to load the function's code, in nanoseconds of the monotonic
+/// clock of this host.
+const FUNCTION_INIT_START: &str = "hearth-function-init-start";
+
+/// Answers one request.
+pub(crate) async fn answer(
+    connection: RuntimeConnection,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    let Some(route) = Route::of(path) else { return reply::not_found() };
+    if request.method() != route.method() {
+        return reply::method_not_allowed();
+    }
+    match route {
+        Route::Ping => reply::pong(),
+        Route::Next => next(&connection, request.headers()).await,
+        Route::InitError => init_error(&connection, request).await,
+        Route::Response(id) => response(&connection, id, request).await,
+        Route::Error(id) => error(&connection, id, request).await,
+    }
+}
+
+enum Route {
+    Ping,
+    Next,
+    InitError,
+    /// `None`: what stands in the path is no id of ours.
+    Response(Option<RequestId>),
+    Error(Option<RequestId>),
+}
+
+impl Route {
+    fn of(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("/2018-06-01/")?;
+        if rest == "ping" {
+            return Some(Self::Ping);
+        }
+        let rest = rest.strip_prefix("runtime/")?;
+        match rest {
+            "invocation/next" => return Some(Self::Next),
+            "init/error" => return Some(Self::InitError),
+            _ => {}
+        }
+        let (id, verb) = rest.strip_prefix("invocation/")?.split_once('/')?;
+        match verb {
+            "response" => Some(Self::Response(RequestId::parse(id))),
+            "error" => Some(Self::Error(RequestId::parse(id))),
+            _ => None,
+        }
+    }
+
+    fn method(&self) -> Method {
+        match self {
+            Self::Ping | Self::Next => Method::GET,
+            Self::InitError | Self::Response(_) | Self::Error(_) => Method::POST,
+        }
+    }
+}
+
+async fn next(connection: &RuntimeConnection, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    match connection.next(function_init_started(headers)) {
+        Ok(delivery) => match delivery.await {
+            Ok(delivery) => reply::event(delivery),
+            // The environment is being reset while the runtime waits.
+            Err(_) => reply::internal_server_error(),
+        },
+        Err(rejection) => reply::rejected(rejection),
+    }
+}
+
+async fn init_error(connection: &RuntimeConnection, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let function_init_started = function_init_started(request.headers());
+    let error_type = error_type::of(request.headers());
+    let payload = match body::read(request).await {
+        Body::Whole { payload, .. } => payload,
+        Body::TooLarge => error_type::payload_of_unreadable_report(&error_type),
+        Body::Truncated => return reply::rejected(hearth_environment::Rejection::Truncated),
+    };
+    reply::accepted(connection.init_error(function_init_started, error_type, payload))
+}
+
+async fn response(
+    connection: &RuntimeConnection,
+    id: Option<RequestId>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    if let Err(rejection) = connection.begin_answer(id, AnswerKind::Response) {
+        body::discard(request).await;
+        return reply::rejected(rejection);
+    }
+    let mode = request.headers().get("lambda-runtime-function-response-mode");
+    let answer = match mode.map(http::HeaderValue::as_bytes) {
+        // The caller of a buffered invocation gets a streamed response whole.
+        None | Some(b"" | b"streaming") => match body::read(request).await {
+            Body::Whole { payload, trailers } => match trailers.as_ref().and_then(error_type::of_trailers) {
+                Some((error_type, payload)) => RuntimeAnswer::Error { error_type, payload },
+                None => RuntimeAnswer::Response(payload),
+            },
+            Body::TooLarge => RuntimeAnswer::TooLarge,
+            Body::Truncated => RuntimeAnswer::Truncated,
+        },
+        Some(_) => {
+            body::discard(request).await;
+            RuntimeAnswer::InvalidResponseMode
+        }
+    };
+    reply::accepted(connection.finish_answer(answer))
+}
+
+async fn error(
+    connection: &RuntimeConnection,
+    id: Option<RequestId>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    if let Err(rejection) = connection.begin_answer(id, AnswerKind::FunctionError) {
+        body::discard(request).await;
+        return reply::rejected(rejection);
+    }
+    let error_type = error_type::of(request.headers());
+    let has_cause = error_type::has_cause(request.headers());
+    let answer = match body::read(request).await {
+        Body::Whole { payload, .. } => {
+            let payload = if has_cause { error_type::without_cause(&payload) } else { payload };
+            RuntimeAnswer::Error { error_type, payload }
+        }
+        Body::TooLarge => RuntimeAnswer::TooLarge,
+        Body::Truncated => RuntimeAnswer::Truncated,
+    };
+    reply::accepted(connection.finish_answer(answer))
+}
+
+/// Reads when function init began. A runtime can claim what it likes; at worst its own timeline is wrong, and a time
+/// in the future or long ago is not believed.
+fn function_init_started(headers: &HeaderMap) -> Option<Instant> {
+    let nanoseconds: u64 = headers.get(FUNCTION_INIT_START)?.to_str().ok()?.parse().ok()?;
+    let clock = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).ok()?;
+    let now = Duration::new(clock.tv_sec().try_into().ok()?, clock.tv_nsec().try_into().ok()?);
+    let ago = now.checked_sub(Duration::from_nanos(nanoseconds))?;
+    (ago < Duration::from_secs(1_000)).then(|| Instant::now().checked_sub(ago))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_documented_paths_are_routes() {
+        assert!(matches!(Route::of("/2018-06-01/runtime/invocation/next"), Some(Route::Next)));
+        assert!(matches!(Route::of("/2018-06-01/runtime/init/error"), Some(Route::InitError)));
+        let id = "8476a536-e9f4-41e8-9739-2dfe598c3fcd";
+        let response = Route::of(&format!("/2018-06-01/runtime/invocation/{id}/response"));
+        assert!(matches!(response, Some(Route::Response(Some(_)))));
+        assert!(matches!(Route::of("/2018-06-01/runtime/invocation/x/error"), Some(Route::Error(None))));
+        for unknown in [
+            "/",
+            "/2018-06-01/runtime/restore/next",
+            "/2018-06-01/runtime/invocation/x/y/response",
+            "/2018-06-01/runtime/invocation/",
+            "/2018-06-01/runtime/invocation/next/",
+        ] {
+            assert!(Route::of(unknown).is_none(), "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The first process of an environment: starts processes, adopts orphans, reports ends, ends the whole tree.
+//!
+//! It lives as long as the environment, over resets: a reset kills the tree and starts the runtime anew below the
+//! same init.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, setsid};
+
+use crate::exec;
+use crate::messages::{self, ExitStatus, FromInit, PACKET_BYTES_MAX, ToInit};
+use crate::tree;
+
+/// How often a killing is repeated while processes are still there: one that forked just then got away.
+const KILL_AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// Runs the init of one environment until the server closes `control`.
+pub(crate) fn run(control: OwnedFd) -> ! {
+    let code = match Init::new(control).and_then(Init::serve) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("warning: an environment's init failed: {error}");
+            1
+        }
+    };
+    end_tree();
+    // SAFETY: `_exit` has no conditions; it skips what belongs to the launcher that this process was forked from.
+    #[allow(unsafe_code)]
+    unsafe {
+        nix::libc::_exit(code)
+    }
+}
+
+struct Init {
+    control: OwnedFd,
+    child_ended: SignalFd,
+    /// The processes that the server asked for and that still run, by its numbers.
+    processes: Vec<(u32, Pid)>,
+    /// Set while a `KillAll` is not yet answered.
+    killing: bool,
+    packet: Vec<u8>,
+}
+
+impl Init {
+    fn new(control: OwnedFd) -> Result<Self, Errno> {
+        setsid()?;
+        prctl::set_child_subreaper(true)?;
+        let mut children = SigSet::empty();
+        children.add(Signal::SIGCHLD);
+        children.thread_block()?;
+        let child_ended = SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Self {
+            control,
+            child_ended,
+            processes: Vec::new(),
+            killing: false,
+            packet: vec![0; PACKET_BYTES_MAX],
+        })
+    }
+
+    /// Serves until the other end closes.
+    fn serve(mut self) -> Result<(), Errno> {
+        let mut look_again_at: Option<Instant> = None;
+        loop {
+            let timeout = match look_again_at {
+                None => PollTimeout::NONE,
+                Some(at) => PollTimeout::try_from(at.saturating_duration_since(Instant::now()))
+                    .unwrap_or(PollTimeout::ZERO),
+            };
+            let mut ready = [
+                PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.child_ended.as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut ready, timeout) {
+                Err(Errno::EINTR) => continue,
+                other => other?,
+            };
+            let readable = |at: usize| ready[at].revents().is_some_and(|events| !events.is_empty());
+            let (from_server, ended) = (readable(0), readable(1));
+            if ended {
+                while let Ok(Some(_)) = self.child_ended.read_signal() {}
+            }
+            self.reap();
+            if from_server && !self.obey_one()? {
+                return Ok(());
+            }
+            look_again_at = self.go_on_killing();
+        }
+    }
+
+    /// Takes one message of the server. `false` when it has closed its end.
+    fn obey_one(&mut self) -> Result<bool, Errno> {
+        let (length, mut descriptors) = messages::receive(self.control.as_fd(), &mut self.packet)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+        if length == 0 {
+            return Ok(false);
+        }
+        match ToInit::decode(&self.packet[..length]) {
+            Some(ToInit::Start { process, program }) => {
+                let started = match descriptors.pop() {
+                    Some(output) => exec::start(&program, &output),
+                    None => Err(Errno::EBADF),
+                };
+                match started {
+                    Ok(pid) => {
+                        self.processes.push((process, pid));
+                        self.say(FromInit::Started { process, pid: pid.as_raw() });
+                    }
+                    Err(errno) => self.say(FromInit::StartFailed { process, errno: errno as i32 }),
+                }
+            }
+            Some(ToInit::Signal { process, signal }) => {
+                if let (Some((_, pid)), Ok(signal)) =
+                    (self.processes.iter().find(|(id, _)| *id == process), Signal::try_from(signal))
+                {
+                    let _ = killpg(*pid, signal);
+                }
+            }
+            Some(ToInit::KillAll) => {
+                self.killing = true;
+            }
+            None => return Err(Errno::EPROTO),
+        }
+        Ok(true)
+    }
+
+    /// Collects every process that ended, and reports those that the server knows.
+    fn reap(&mut self) {
+        loop {
+            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, ExitStatus::Code(code)),
+                Ok(WaitStatus::Signaled(pid, signal, core_dumped)) => {
+                    (pid, ExitStatus::Signal { signal: signal as i32, core_dumped })
+                }
+                Ok(WaitStatus::StillAlive) | Err(_) => return,
+                Ok(_) => continue,
+            };
+            if let Some(at) = self.processes.iter().position(|(_, known)| *known == pid) {
+                let (process, _) = self.processes.swap_remove(at);
+                self.say(FromInit::Exited { process, status });
+            }
+        }
+    }
+
+    /// Kills what is left, and says when nothing is. Returns when to look again.
+    fn go_on_killing(&mut self) -> Option<Instant> {
+        if !self.killing {
+            return None;
+        }
+        let init = std::process::id() as i32;
+        tree::kill_descendants_of(init);
+        self.reap();
+        if tree::children_of(init).is_empty() {
+            self.killing = false;
+            self.say(FromInit::AllGone);
+            return None;
+        }
+        Some(Instant::now() + KILL_AGAIN_AFTER)
+    }
+
+    /// Tells the server. If it cannot hear us any more, the next poll sees the closed socket.
+    fn say(&self, message: FromInit) {
+        let _ = messages::send(exec::borrow(&self.control), &message.encode(), &[]);
+    }
+}
+
+/// Kills everything below this process and waits until it is gone.
+fn end_tree() {
+    let init = std::process::id() as i32;
+    loop {
+        tree::kill_descendants_of(init);
+        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            if status == WaitStatus::StillAlive {
+                break;
+            }
+        }
+        if tree::children_of(init).is_empty() {
+            return;
+        }
+        std::thread::sleep(KILL_AGAIN_AFTER);
+    }
+}

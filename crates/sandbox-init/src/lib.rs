@@ -1,0 +1,41 @@
+//! The processes between the server and a function: the launcher and the first process of each environment.
+//!
+//! ```text
+//!   hearth serve ──socket──> launcher ──fork──> init of environment A ──fork+exec──> runtime (and, later, extensions)
+//!        │                              └fork──> init of environment B ──…
+//!        └────────── control socket of A ──────────^
+//! ```
+//!
+//! The server never forks: it has threads and much memory, and a fork of it would be slow and unsafe. Instead it
+//! starts itself once more as a small single-threaded *launcher*, which forks an *init* for each environment. Init
+//! starts the runtime, adopts whatever the function leaves behind (it is a subreaper), and ends the whole tree.
+//! Nothing here outlives the server: the end of the server closes the sockets, and init ends its tree then.
+//!
+//! This crate has no async, no threads and no log. It shares [`messages`] with the crate `sandbox`.
+
+mod exec;
+mod init;
+mod launcher;
+pub mod messages;
+pub mod tree;
+
+use std::os::fd::{FromRawFd as _, OwnedFd};
+
+/// The first argument by which a process knows that it is the launcher.
+pub const LAUNCHER_ARGUMENT: &str = "hearth-sandbox-launcher";
+
+/// Where the launcher finds its end of the socket to the server: its standard input.
+const LAUNCHER_SOCKET: i32 = 0;
+
+/// Becomes the launcher, and never returns, when this process was started as one. Must be the first call of `main`:
+/// the launcher forks, so there may be no second thread.
+pub fn run_if_launcher() {
+    let mut arguments = std::env::args_os();
+    if arguments.nth(1).is_none_or(|argument| argument != LAUNCHER_ARGUMENT) {
+        return;
+    }
+    // SAFETY: descriptor 0 is open (the server passes a socket there) and nothing else in this process owns it.
+    #[allow(unsafe_code)]
+    let socket = unsafe { OwnedFd::from_raw_fd(LAUNCHER_SOCKET) };
+    launcher::run(socket);
+}

@@ -1,0 +1,142 @@
+//! The walls of an execution environment: where its processes run, and how all of them are ended.
+//!
+//! [`Sandboxes`] makes a [`Sandbox`] for each environment. A sandbox starts processes, signals them, kills the whole
+//! tree and says what happened, as [`SandboxEvent`]s. It knows nothing of phases, runtimes or invocations.
+//!
+//! The only backend so far is [`process`]: it ends trees reliably, and isolates nothing. See `SECURITY.md`.
+
+pub mod process;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use futures_util::future::BoxFuture;
+pub use hearth_sandbox_init::messages::ExitStatus;
+use hearth_types::EnvironmentId;
+
+/// How a backend separates functions from the host and from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Not at all: own process groups and limits, nothing more.
+    Process,
+}
+
+impl Isolation {
+    /// What an operator has to know about it, in one line.
+    pub const fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::Process => Some(
+                "isolation is `process`: functions run as this user and can reach this machine and each other; \
+                 run only code that you trust",
+            ),
+        }
+    }
+}
+
+/// Which process of an environment is meant. Numbers are never used twice within one sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessId(pub u32);
+
+/// A process to start. Nothing is inherited from the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The executable.
+    pub program: PathBuf,
+    /// Its arguments, without the name at index 0.
+    pub arguments: Vec<OsString>,
+    /// All of its environment variables.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Where it starts.
+    pub working_directory: PathBuf,
+}
+
+/// What a sandbox reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SandboxEvent {
+    /// The process runs.
+    Started {
+        /// Which one.
+        process: ProcessId,
+    },
+    /// The process could not be started.
+    StartFailed {
+        /// Which one.
+        process: ProcessId,
+        /// The error number of the system call that failed.
+        errno: i32,
+    },
+    /// The process ended.
+    Exited {
+        /// Which one.
+        process: ProcessId,
+        /// How.
+        status: ExitStatus,
+    },
+    /// Nothing runs in this sandbox any more: the answer to [`Sandbox::kill_all`].
+    AllGone,
+    /// The sandbox itself broke; nothing runs in it, and it cannot be used again.
+    Lost,
+}
+
+/// Why a sandbox could not be made or used. Never the function author's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The launcher could not be started.
+    #[error("failed to start the sandbox launcher")]
+    StartLauncher(#[source] io::Error),
+    /// The launcher does not answer.
+    #[error("the sandbox launcher is gone")]
+    LauncherGone(#[source] io::Error),
+    /// Sockets, pipes or folders of one environment could not be made.
+    #[error("failed to prepare a sandbox: {what}")]
+    Prepare {
+        /// What was being made.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A message to the sandbox did not go through.
+    #[error("a sandbox does not take messages")]
+    Unreachable(#[source] io::Error),
+}
+
+/// Makes sandboxes of one kind.
+pub trait Sandboxes: Send + Sync + 'static {
+    /// Returns how its sandboxes isolate.
+    fn isolation(&self) -> Isolation;
+
+    /// Makes an empty sandbox for an environment.
+    fn create(&self, environment: EnvironmentId) -> Result<Box<dyn Sandbox>, SandboxError>;
+}
+
+/// The walls of one environment. Dropping it kills everything inside and removes its files.
+pub trait Sandbox: Send + Sync + 'static {
+    /// Returns the reading end of the pipe that all processes write their output to. Does not block.
+    fn output(&self) -> Result<OwnedFd, SandboxError>;
+
+    /// Returns the number under which processes find the pipe for framed log records.
+    fn log_fd(&self) -> i32;
+
+    /// Returns environment variables that the backend adds, because it cannot give the function AWS's paths.
+    fn extra_environment(&self) -> Vec<(OsString, OsString)>;
+
+    /// Begins to start a process. [`SandboxEvent::Started`] or [`SandboxEvent::StartFailed`] follows.
+    fn start(&self, process: ProcessId, command: &Command) -> Result<(), SandboxError>;
+
+    /// Sends `SIGTERM` to a process and its group.
+    fn terminate(&self, process: ProcessId) -> Result<(), SandboxError>;
+
+    /// Kills every process; [`SandboxEvent::AllGone`] follows when none is left. The sandbox can be used again then.
+    fn kill_all(&self) -> Result<(), SandboxError>;
+
+    /// Waits for the next event. Safe to cancel: no event is lost. One task at a time.
+    fn next_event(&self) -> BoxFuture<'_, SandboxEvent>;
+
+    /// Returns the largest memory that the processes used so far, in bytes, added up over all of them.
+    fn memory_bytes_max(&self) -> u64;
+
+    /// Returns the process id, on the host, of a running process.
+    fn pid(&self, process: ProcessId) -> Option<i32>;
+}

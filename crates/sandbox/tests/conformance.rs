@@ -1,0 +1,161 @@
+//! What every sandbox backend must do, run against each of them. Has its own `main`: the launcher is this very
+//! program started again, and it must be asked for before any thread exists.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test, with its own `main`")]
+
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use hearth_sandbox::process::ProcessSandboxes;
+use hearth_sandbox::{Command, ExitStatus, ProcessId, Sandbox, SandboxEvent, Sandboxes};
+use hearth_types::EnvironmentId;
+
+const RUNTIME: ProcessId = ProcessId(1);
+
+fn main() {
+    hearth_sandbox_init::run_if_launcher();
+    // nextest asks every test binary for a list of its tests, and then runs them one by one.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        if !arguments.iter().any(|argument| argument == "--ignored") {
+            println!("process: test");
+        }
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("hearth-sandbox-test-{}", std::process::id()));
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    tokio.block_on(async {
+        let sandboxes = ProcessSandboxes::start(&folder).unwrap();
+        suite(&sandboxes).await;
+    });
+    drop(tokio);
+    std::fs::remove_dir_all(&folder).unwrap();
+    println!(
+        "\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s"
+    );
+}
+
+async fn suite(sandboxes: &dyn Sandboxes) {
+    a_process_gets_what_it_was_given_and_nothing_else(sandboxes).await;
+    an_exit_says_its_code_or_signal(sandboxes).await;
+    a_program_that_cannot_be_started_says_why(sandboxes).await;
+    killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxes).await;
+    dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes).await;
+    memory_counts_the_peak(sandboxes).await;
+}
+
+fn shell(script: &str) -> Command {
+    Command {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), script.into()],
+        environment: vec![("PATH".into(), "/usr/bin:/bin".into()), ("A".into(), "b=c \n".into())],
+        working_directory: "/".into(),
+    }
+}
+
+async fn next(sandbox: &dyn Sandbox) -> SandboxEvent {
+    tokio::time::timeout(Duration::from_secs(10), sandbox.next_event())
+        .await
+        .expect("the sandbox says something")
+}
+
+async fn run(sandbox: &dyn Sandbox, command: &Command) -> (SandboxEvent, String) {
+    sandbox.start(RUNTIME, command).unwrap();
+    let mut event = next(sandbox).await;
+    if event == (SandboxEvent::Started { process: RUNTIME }) {
+        event = next(sandbox).await;
+    }
+    let mut output = Vec::new();
+    let _would_block = std::fs::File::from(sandbox.output().unwrap()).read_to_end(&mut output);
+    (event, String::from_utf8(output).unwrap())
+}
+
+async fn a_process_gets_what_it_was_given_and_nothing_else(sandboxes: &dyn Sandboxes) {
+    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let script = "pwd; echo \"$A|\"; echo err >&2; ls /proc/$$/fd | tr '\\n' ' '; ulimit -n; ulimit -c; read x || echo eof";
+    let (event, output) = run(&*sandbox, &shell(script)).await;
+    assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(0) });
+    assert_eq!(output, "/\nb=c \n|\nerr\n0 1 2 62 1024\n0\neof\n");
+}
+
+async fn an_exit_says_its_code_or_signal(sandboxes: &dyn Sandboxes) {
+    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let (event, _) = run(&*sandbox, &shell("exit 7")).await;
+    assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(7) });
+    let (event, _) = run(&*sandbox, &shell("kill -SEGV $$")).await;
+    let status = ExitStatus::Signal { signal: 11, core_dumped: false };
+    assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status });
+}
+
+async fn a_program_that_cannot_be_started_says_why(sandboxes: &dyn Sandboxes) {
+    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let (event, _) = run(&*sandbox, &Command { program: "/nowhere/bootstrap".into(), ..shell("") }).await;
+    assert_eq!(event, SandboxEvent::StartFailed { process: RUNTIME, errno: 2 });
+}
+
+async fn killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxes: &dyn Sandboxes) {
+    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    // A daemon: another session, its parent gone, deaf to SIGTERM.
+    let daemon = "setsid sh -c 'trap \"\" TERM; sh -c \"sleep 1000\" & echo $!; while :; do sleep 1000; done' & \
+                  echo $!; sleep 1000";
+    sandbox.start(RUNTIME, &shell(daemon)).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+    let output = tokio::net::unix::pipe::Receiver::from_owned_fd(sandbox.output().unwrap()).unwrap();
+    let mut text = Vec::new();
+    while text.iter().filter(|&&byte| byte == b'\n').count() < 2 {
+        output.readable().await.unwrap();
+        let mut buffer = [0; 256];
+        if let Ok(length) = output.try_read(&mut buffer) {
+            text.extend_from_slice(&buffer[..length]);
+        }
+    }
+    let text = String::from_utf8(text).unwrap();
+    let mut pids: Vec<i32> = text.lines().map(|line| line.trim().parse().unwrap()).collect();
+    pids.push(sandbox.pid(RUNTIME).unwrap());
+    assert!(pids.iter().all(|&pid| is_alive(pid)), "{pids:?}");
+
+    sandbox.kill_all().unwrap();
+    let status = ExitStatus::Signal { signal: 9, core_dumped: false };
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Exited { process: RUNTIME, status });
+    assert_eq!(next(&*sandbox).await, SandboxEvent::AllGone);
+    assert!(!pids.iter().any(|&pid| is_alive(pid)), "{pids:?}");
+
+    let (event, output) = run(&*sandbox, &shell("echo again")).await;
+    assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(0) });
+    assert_eq!(output, "again\n");
+}
+
+async fn dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes: &dyn Sandboxes) {
+    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let (name, temporary) = sandbox.extra_environment().remove(0);
+    assert_eq!(name, "TMPDIR");
+    assert!(Path::new(&temporary).is_dir());
+    sandbox.start(RUNTIME, &shell("sleep 1000")).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+    let pid = sandbox.pid(RUNTIME).unwrap();
+    drop(sandbox);
+    let started = std::time::Instant::now();
+    while is_alive(pid) || Path::new(&temporary).exists() {
+        assert!(started.elapsed() < Duration::from_secs(10), "the tree is still there");
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn memory_counts_the_peak(sandboxes: &dyn Sandboxes) {
+    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    // 64 MiB in a child of the runtime, held until the pipe on descriptor 3 could close: it waits for us to kill it.
+    let script = "head -c 67108864 /dev/zero | tail -c 67108864 | { sleep 1000; }";
+    sandbox.start(RUNTIME, &shell(script)).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+    let started = std::time::Instant::now();
+    while sandbox.memory_bytes_max() < 64 << 20 {
+        assert!(started.elapsed() < Duration::from_secs(10), "{} bytes", sandbox.memory_bytes_max());
+        tokio::task::yield_now().await;
+    }
+}
+
+fn is_alive(pid: i32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    !stat.contains(") Z ")
+}

@@ -1,0 +1,249 @@
+//! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, and the logs. All of it is JSON.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hearth_functions::Functions;
+use hearth_pool::Pool;
+use hearth_telemetry::timeline::{self, SpanPhase};
+use hearth_telemetry::{Clock, EnvironmentRecord, LogStore, LogStoreError, Recorder};
+use hearth_types::{FunctionName, LogGroupName};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+/// Longest time that a request for logs waits for new ones.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+/// Most events in one page of logs.
+const EVENTS_MAX: usize = 10_000;
+
+/// Answers everything under `/_hearth/` but the code of functions.
+pub(crate) struct Insight {
+    pub(crate) functions: Arc<Functions>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) logs: Arc<LogStore>,
+    pub(crate) clock: Clock,
+}
+
+impl Insight {
+    /// Answers one request; `path` is what follows `/_hearth/`.
+    pub(crate) async fn answer<B>(&self, path: &str, request: &Request<B>) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET {
+            return error(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
+        }
+        let query = Query(request.uri().query().unwrap_or(""));
+        let parts: Vec<&str> = path.split('/').collect();
+        match parts[..] {
+            ["health"] => answer(&json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") })),
+            ["environments"] => self.environments(&query),
+            ["functions", name, "timeline"] => match self.existing(name) {
+                Ok(name) => self.timeline(&name),
+                Err(response) => *response,
+            },
+            ["logs", name] => match FunctionName::new(&decoded(name)) {
+                Ok(name) => self.logs(&name, &query).await,
+                Err(cause) => error(StatusCode::BAD_REQUEST, &cause.to_string()),
+            },
+            _ => error(StatusCode::NOT_FOUND, "there is nothing here"),
+        }
+    }
+
+    fn existing(&self, name: &str) -> Result<FunctionName, Box<Response<Full<Bytes>>>> {
+        let name = FunctionName::new(&decoded(name))
+            .map_err(|cause| Box::new(error(StatusCode::BAD_REQUEST, &cause.to_string())))?;
+        match self.functions.get(&name) {
+            Ok(_) => Ok(name),
+            Err(cause) => Err(Box::new(error(StatusCode::NOT_FOUND, &cause.to_string()))),
+        }
+    }
+
+    fn environments(&self, query: &Query<'_>) -> Response<Full<Bytes>> {
+        let function = query.get("function");
+        let mut environments: Vec<(i64, Value)> = self
+            .pool
+            .environments()
+            .into_iter()
+            .map(|status| status.environment)
+            .filter(|environment| {
+                function.as_ref().is_none_or(|name| environment.record().function.as_str() == name)
+            })
+            .map(|environment| {
+                let record = environment.record();
+                let (state, pid) = environment.state();
+                let value = json!({
+                    "environment_id": record.id.to_string(),
+                    "function_name": record.function.as_str(),
+                    "version": record.version.to_string(),
+                    "state": state,
+                    "log_stream": record.log_stream.as_str(),
+                    "created_at": timestamp(record.created_epoch_ms),
+                    "invocations": record.invocations(),
+                    "why_cold": record.why_created.as_str(),
+                    "max_memory_used_mb": environment.memory_bytes_max().div_ceil(1 << 20),
+                    "pid": pid,
+                });
+                (record.created_epoch_ms, value)
+            })
+            .collect();
+        environments.sort_by_key(|(created, _)| *created);
+        let environments: Vec<Value> = environments.into_iter().map(|(_, value)| value).collect();
+        answer(&json!({ "environments": environments }))
+    }
+
+    fn timeline(&self, name: &FunctionName) -> Response<Full<Bytes>> {
+        let records = self.recorder.environments(Some(name));
+        let mut invocations: Vec<_> = records.iter().flat_map(|record| timeline::invocations(record)).collect();
+        invocations.sort_by_key(|invocation| invocation.start);
+        let invocations: Vec<Value> = invocations
+            .iter()
+            .map(|invocation| {
+                let report = &invocation.report;
+                json!({
+                    "request_id": invocation.request_id.to_string(),
+                    "environment_id": invocation.environment.to_string(),
+                    "start_ms": self.ms(invocation.start),
+                    "init_ms": report.init_duration.map(ms),
+                    "runtime_init_ms": invocation.runtime_init.map(ms),
+                    "function_init_ms": invocation.function_init.map(ms),
+                    "duration_ms": ms(report.duration),
+                    "billed_ms": report.billed_ms,
+                    "memory_size_mb": report.memory_size_mb,
+                    "max_memory_used_mb": report.max_memory_used_mb,
+                    "why_cold": invocation.why_cold.map(|why| why.as_str()),
+                    "status": report.status.as_str(),
+                    "error_type": report.status.error_type(),
+                })
+            })
+            .collect();
+        answer(&json!({
+            "function_name": name.as_str(),
+            "now_ms": self.ms(self.clock.now()),
+            "environments": records.iter().map(|record| self.lane(record)).collect::<Vec<Value>>(),
+            "invocations": invocations,
+        }))
+    }
+
+    fn lane(&self, record: &EnvironmentRecord) -> Value {
+        let spans: Vec<Value> = timeline::spans(record)
+            .into_iter()
+            .map(|span| {
+                json!({
+                    "phase": SpanPhase::as_str(span.phase),
+                    "start_ms": self.ms(span.start),
+                    "end_ms": span.end.map(|end| self.ms(end)),
+                    "request_id": span.request_id.map(|id| id.to_string()),
+                    "status": span.status.map(|status| status.as_str()),
+                })
+            })
+            .collect();
+        json!({
+            "environment_id": record.id.to_string(),
+            "log_stream": record.log_stream.as_str(),
+            "why_cold": record.why_created.as_str(),
+            "spans": spans,
+        })
+    }
+
+    async fn logs(&self, name: &FunctionName, query: &Query<'_>) -> Response<Full<Bytes>> {
+        let limit = query.number("limit").map_or(1_000, |limit| limit as usize).clamp(1, EVENTS_MAX);
+        let wait = Duration::from_millis(query.number("wait_ms").unwrap_or(0)).min(WAIT_MAX);
+        let cursor = query.get("after");
+        let group = match self.functions.get(name) {
+            Ok(function) => function.configuration.logging.group.clone(),
+            // The function is gone; its logs stay until their retention ends.
+            Err(_) => LogGroupName::of_function(name),
+        };
+        let deadline = self.clock.now() + wait;
+        let mut changes = self.logs.changes();
+        loop {
+            let (logs, group, after) = (self.logs.clone(), group.clone(), cursor.clone());
+            let mut seen = changes;
+            let read = tokio::task::spawn_blocking(move || {
+                logs.flush();
+                // In this order, what is written while we read counts as news.
+                seen.mark_unchanged();
+                (logs.read(&group, after.as_deref(), limit), seen)
+            });
+            let Ok((read, seen)) = read.await else {
+                return error(StatusCode::INTERNAL_SERVER_ERROR, "the logs cannot be read");
+            };
+            changes = seen;
+            let page = match read {
+                Ok(page) => page,
+                Err(cause @ LogStoreError::Cursor(_)) => {
+                    return error(StatusCode::BAD_REQUEST, &cause.to_string());
+                }
+                Err(cause) => {
+                    tracing::error!(error = &cause as &dyn std::error::Error, "cannot read logs");
+                    return error(StatusCode::INTERNAL_SERVER_ERROR, "the logs cannot be read");
+                }
+            };
+            let has_come = !page.events.is_empty() || self.clock.now() >= deadline;
+            if has_come || tokio::time::timeout_at(deadline.into(), changes.changed()).await.is_err() {
+                let events: Vec<Value> = page
+                    .events
+                    .iter()
+                    .map(|event| {
+                        json!({
+                            "timestamp_ms": event.timestamp_ms,
+                            "log_stream": event.log_stream,
+                            "message": event.message,
+                        })
+                    })
+                    .collect();
+                return answer(&json!({ "events": events, "cursor": page.cursor }));
+            }
+        }
+    }
+
+    fn ms(&self, at: Instant) -> f64 {
+        ms(self.clock.since_start(at))
+    }
+}
+
+/// Milliseconds with three decimals.
+fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+fn timestamp(epoch_ms: i64) -> String {
+    let timestamp = jiff::Timestamp::from_millisecond(epoch_ms).unwrap_or_default();
+    format!("{timestamp:.3}")
+}
+
+fn decoded(part: &str) -> String {
+    percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
+}
+
+struct Query<'a>(&'a str);
+
+impl Query<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            (key == name).then(|| decoded(&value.replace('+', " ")))
+        })
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.parse().ok()
+    }
+}
+
+fn answer(value: &Value) -> Response<Full<Bytes>> {
+    reply(StatusCode::OK, value)
+}
+
+fn error(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    reply(status, &json!({ "message": message }))
+}
+
+fn reply(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
+    *response.status_mut() = status;
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}

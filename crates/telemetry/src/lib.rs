@@ -1,0 +1,22 @@
+//! What is recorded around an invocation: lifecycle events, the log lines and bills derived from them, the output of
+//! functions, and the logs on disk.
+//!
+//! Every phase change is one [`LifecycleEvent`] with a monotonic time. Everything else reads those: the platform lines
+//! ([`lines`]), billing ([`billing`]), the timeline ([`timeline`]). Nothing is measured twice.
+
+pub mod billing;
+mod capture;
+mod clock;
+mod environment;
+pub mod lines;
+mod logs;
+mod record;
+pub mod timeline;
+
+pub use capture::OutputCapture;
+pub use clock::Clock;
+pub use environment::{EnvironmentTelemetry, FunctionIdentity};
+pub use logs::{LogEvent, LogPage, LogStore, LogStoreError, LogStoreSettings, PutEvent};
+pub use record::{
+    EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report, ShutdownReason,
+};

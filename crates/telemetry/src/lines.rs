@@ -1,0 +1,200 @@
+//! The platform's own log lines, exact to the tab. Source: recordings of real logs, read 2026-11.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use hearth_types::{RequestId, Version};
+use serde_json::json;
+
+use crate::record::{InitPhase, PhaseStatus, Report};
+
+/// Writes `INIT_START`.
+pub fn init_start(runtime_version: &str, runtime_version_arn: &str) -> String {
+    format!("INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}\n")
+}
+
+/// Writes `INIT_REPORT`: only for an Init that failed, or that was not on demand.
+pub fn init_report(duration: Duration, phase: InitPhase, status: &PhaseStatus) -> String {
+    let phase = match phase {
+        InitPhase::Init => "init",
+        InitPhase::Invoke => "invoke",
+    };
+    let mut line = format!("INIT_REPORT Init Duration: {} ms\tPhase: {phase}", milliseconds(duration));
+    append_status(&mut line, status, "\t");
+    line.push('\n');
+    line
+}
+
+/// Writes `START`.
+pub fn start(request_id: RequestId, version: Version) -> String {
+    format!("START RequestId: {request_id} Version: {version}\n")
+}
+
+/// Writes `END`.
+pub fn end(request_id: RequestId) -> String {
+    format!("END RequestId: {request_id}\n")
+}
+
+/// Writes `REPORT`. Every field, the last too, is followed by a tab.
+pub fn report(request_id: RequestId, report: &Report) -> String {
+    let mut line = format!(
+        "REPORT RequestId: {request_id}\tDuration: {} ms\tBilled Duration: {} ms\tMemory Size: {} MB\t\
+         Max Memory Used: {} MB\t",
+        milliseconds(report.duration),
+        report.billed_ms,
+        report.memory_size_mb,
+        report.max_memory_used_mb,
+    );
+    if let Some(init) = report.init_duration {
+        let _ = write!(line, "Init Duration: {} ms\t", milliseconds(init));
+    }
+    append_status(&mut line, &report.status, "");
+    if line.ends_with(['\t']) {
+        line.push('\n');
+    } else {
+        line.push_str("\t\n");
+    }
+    line
+}
+
+fn append_status(line: &mut String, status: &PhaseStatus, before: &str) {
+    match status {
+        PhaseStatus::Success => {}
+        PhaseStatus::Timeout => {
+            let _ = write!(line, "{before}Status: timeout");
+        }
+        PhaseStatus::Error { error_type } => {
+            let _ = write!(line, "{before}Status: error\tError Type: {error_type}");
+        }
+        PhaseStatus::Failure => {
+            let _ = write!(line, "{before}Status: failure");
+        }
+    }
+}
+
+/// Two decimals, as AWS prints milliseconds: `3.01`, `3000.00`.
+pub fn milliseconds(duration: Duration) -> String {
+    format!("{:.2}", duration.as_secs_f64() * 1_000.0)
+}
+
+/// Writes `platform.initStart` of the JSON log format.
+pub fn json_init_start(time: &str, version: Version, runtime_version: Option<(&str, &str)>) -> String {
+    let mut record = json!({
+        "initializationType": "on-demand",
+        "phase": "init",
+        "functionVersion": version.to_string(),
+    });
+    if let Some((runtime_version, arn)) = runtime_version {
+        record["runtimeVersion"] = runtime_version.into();
+        record["runtimeVersionArn"] = arn.into();
+    }
+    json_line(time, "platform.initStart", record)
+}
+
+/// Writes `platform.initReport` of the JSON log format.
+pub fn json_init_report(time: &str, duration: Duration, phase: InitPhase, status: &PhaseStatus) -> String {
+    let phase = match phase {
+        InitPhase::Init => "init",
+        InitPhase::Invoke => "invoke",
+    };
+    let mut record = json!({
+        "initializationType": "on-demand",
+        "phase": phase,
+        "status": status.as_str(),
+        "metrics": { "durationMs": rounded(duration) },
+    });
+    if let Some(error_type) = status.error_type() {
+        record["errorType"] = error_type.into();
+    }
+    json_line(time, "platform.initReport", record)
+}
+
+/// Writes `platform.start` of the JSON log format.
+pub fn json_start(time: &str, request_id: RequestId, version: Version) -> String {
+    let record = json!({ "requestId": request_id.to_string(), "version": version.to_string() });
+    json_line(time, "platform.start", record)
+}
+
+/// Writes `platform.report` of the JSON log format.
+pub fn json_report(time: &str, request_id: RequestId, report: &Report) -> String {
+    let mut metrics = json!({
+        "durationMs": rounded(report.duration),
+        "billedDurationMs": report.billed_ms,
+        "memorySizeMB": report.memory_size_mb,
+        "maxMemoryUsedMB": report.max_memory_used_mb,
+    });
+    if let Some(init) = report.init_duration {
+        metrics["initDurationMs"] = rounded(init).into();
+    }
+    let mut record = json!({
+        "requestId": request_id.to_string(),
+        "metrics": metrics,
+        "status": report.status.as_str(),
+    });
+    if let Some(error_type) = report.status.error_type() {
+        record["errorType"] = error_type.into();
+    }
+    json_line(time, "platform.report", record)
+}
+
+fn rounded(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+fn json_line(time: &str, kind: &str, record: serde_json::Value) -> String {
+    let mut line = json!({ "time": time, "type": kind, "record": record }).to_string();
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> RequestId {
+        RequestId::parse("8476a536-e9f4-41e8-9739-2dfe598c3fcd").unwrap()
+    }
+
+    fn a_report(init_duration: Option<Duration>, status: PhaseStatus) -> Report {
+        Report {
+            duration: Duration::from_micros(3_010),
+            billed_ms: 4,
+            memory_size_mb: 128,
+            max_memory_used_mb: 36,
+            init_duration,
+            status,
+        }
+    }
+
+    #[test]
+    fn report_lines_are_exact_to_the_tab() {
+        let base = "REPORT RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd\tDuration: 3.01 ms\t\
+                    Billed Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t";
+        assert_eq!(report(id(), &a_report(None, PhaseStatus::Success)), format!("{base}\n"));
+        let init = Some(Duration::from_micros(110_100));
+        assert_eq!(
+            report(id(), &a_report(init, PhaseStatus::Success)),
+            format!("{base}Init Duration: 110.10 ms\t\n")
+        );
+        assert_eq!(report(id(), &a_report(None, PhaseStatus::Timeout)), format!("{base}Status: timeout\t\n"));
+        let error = PhaseStatus::Error { error_type: "Runtime.ExitError".to_owned() };
+        assert_eq!(
+            report(id(), &a_report(None, error)),
+            format!("{base}Status: error\tError Type: Runtime.ExitError\t\n")
+        );
+    }
+
+    #[test]
+    fn init_report_names_phase_and_status() {
+        let error = PhaseStatus::Error { error_type: "Runtime.UserCodeSyntaxError".to_owned() };
+        assert_eq!(
+            init_report(Duration::from_micros(150_790), InitPhase::Init, &error),
+            "INIT_REPORT Init Duration: 150.79 ms\tPhase: init\tStatus: error\t\
+             Error Type: Runtime.UserCodeSyntaxError\n"
+        );
+        assert_eq!(
+            init_report(Duration::from_micros(9_999_790), InitPhase::Init, &PhaseStatus::Timeout),
+            "INIT_REPORT Init Duration: 9999.79 ms\tPhase: init\tStatus: timeout\n"
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! The record: every phase change of every environment, as typed events with monotonic times, bounded.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hearth_types::{ColdReason, EnvironmentId, FunctionName, LogStreamName, RequestId, Version};
+
+/// How many events an environment keeps; older ones go first. About 50 bytes each, so 25 KiB an environment.
+const EVENTS_MAX: usize = 512;
+/// How many ended environments are kept for the timeline.
+const ENDED_ENVIRONMENTS_MAX: usize = 256;
+
+/// In which phase an Init runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InitPhase {
+    /// Ahead of the first invocation, under Init's own limit.
+    Init,
+    /// Repeated as the first part of an invocation, under the function's time-out.
+    Invoke,
+}
+
+/// How a phase ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PhaseStatus {
+    /// As it should.
+    Success,
+    /// Its limit was reached.
+    Timeout,
+    /// The runtime or the function failed.
+    Error {
+        /// Such as `Runtime.ExitError`.
+        error_type: String,
+    },
+    /// The service failed.
+    Failure,
+}
+
+impl PhaseStatus {
+    /// Returns the word AWS uses for it in telemetry.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Timeout => "timeout",
+            Self::Error { .. } => "error",
+            Self::Failure => "failure",
+        }
+    }
+
+    /// Returns the error type, if there is one.
+    pub fn error_type(&self) -> Option<&str> {
+        match self {
+            Self::Error { error_type } => Some(error_type),
+            Self::Success | Self::Timeout | Self::Failure => None,
+        }
+    }
+}
+
+/// Why an environment was shut down, as the pool says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShutdownReason {
+    /// Nobody called for the idle time-out.
+    IdleTimeout,
+    /// The function has new code or configuration.
+    FunctionUpdated,
+    /// The function is gone.
+    FunctionDeleted,
+    /// Another function needed the room.
+    Evicted,
+    /// The server stops.
+    ServerStops,
+    /// The sandbox broke.
+    SandboxLost,
+}
+
+/// What an invocation used: the numbers of its REPORT line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// From the start of the event's delivery until the runtime was done; a repeated Init counts.
+    pub duration: Duration,
+    /// What is billed, in ms.
+    pub billed_ms: u64,
+    /// What the function is configured with, in MB.
+    pub memory_size_mb: u32,
+    /// The high-water mark of the environment, in MB; never above the memory size.
+    pub max_memory_used_mb: u64,
+    /// The Init phase before it: only in the first invocation of an environment.
+    pub init_duration: Option<Duration>,
+    /// How it ended.
+    pub status: PhaseStatus,
+}
+
+/// One step in the life of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LifecycleEvent {
+    /// Init began.
+    InitStarted {
+        /// Ahead of an invocation or within one.
+        phase: InitPhase,
+    },
+    /// The runtime's process runs.
+    RuntimeStarted,
+    /// The runtime began to load the function's code; only runtime clients of Hearth tell.
+    FunctionInitStarted,
+    /// Init ended.
+    InitDone {
+        /// Ahead of an invocation or within one.
+        phase: InitPhase,
+        /// How.
+        status: PhaseStatus,
+    },
+    /// An invocation was handed to the runtime.
+    InvokeStarted {
+        /// Which one.
+        request_id: RequestId,
+        /// Why it had to wait for Init; `None` when it was warm.
+        why_cold: Option<ColdReason>,
+    },
+    /// The runtime has answered; the caller has the response.
+    ResponseSent,
+    /// The invocation ended.
+    InvokeDone {
+        /// Which one.
+        request_id: RequestId,
+        /// How.
+        status: PhaseStatus,
+        /// The environment's memory high-water mark, in bytes.
+        memory_bytes_max: u64,
+    },
+    /// The processes are being ended, to start afresh with the next invocation.
+    ResetStarted,
+    /// Nothing runs in the environment any more.
+    ResetDone,
+    /// The environment is being ended.
+    ShutdownStarted {
+        /// Why.
+        reason: ShutdownReason,
+    },
+    /// The environment is gone.
+    ShutdownDone,
+}
+
+/// The record of one environment.
+#[derive(Debug)]
+pub struct EnvironmentRecord {
+    /// Its id.
+    pub id: EnvironmentId,
+    /// Whose environment it is.
+    pub function: FunctionName,
+    /// Which version it runs.
+    pub version: Version,
+    /// Its log stream.
+    pub log_stream: LogStreamName,
+    /// When it was made, in milliseconds since 1970.
+    pub created_epoch_ms: i64,
+    /// Why it had to be made.
+    pub why_created: ColdReason,
+    /// What it is configured with, in MB.
+    pub memory_size_mb: u32,
+    invocations: AtomicU64,
+    events: Mutex<VecDeque<(Instant, LifecycleEvent, Option<Report>)>>,
+}
+
+impl EnvironmentRecord {
+    /// Adds a step, with the report that was derived from it if it ended an invocation.
+    pub(crate) fn push(&self, at: Instant, event: LifecycleEvent, report: Option<Report>) {
+        if matches!(event, LifecycleEvent::InvokeStarted { .. }) {
+            self.invocations.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut events = self.lock();
+        if events.len() == EVENTS_MAX {
+            events.pop_front();
+        }
+        events.push_back((at, event, report));
+    }
+
+    /// Returns how many invocations it has had.
+    pub fn invocations(&self) -> u64 {
+        self.invocations.load(Ordering::Relaxed)
+    }
+
+    /// Returns the steps that are kept, oldest first.
+    pub fn events(&self) -> Vec<(Instant, LifecycleEvent, Option<Report>)> {
+        self.lock().iter().cloned().collect()
+    }
+
+    /// Returns the last step.
+    pub fn last_event(&self) -> Option<LifecycleEvent> {
+        self.lock().back().map(|(_, event, _)| event.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, LifecycleEvent, Option<Report>)>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The records of all environments: those that live, and the last ones that ended.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    environments: Mutex<VecDeque<Arc<EnvironmentRecord>>>,
+}
+
+impl Recorder {
+    /// Begins the record of a new environment.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "these are the facts of an environment; each has its own type"
+    )]
+    pub fn begin(
+        &self,
+        id: EnvironmentId,
+        function: FunctionName,
+        version: Version,
+        log_stream: LogStreamName,
+        created_epoch_ms: i64,
+        why_created: ColdReason,
+        memory_size_mb: u32,
+    ) -> Arc<EnvironmentRecord> {
+        let record = Arc::new(EnvironmentRecord {
+            id,
+            function,
+            version,
+            log_stream,
+            created_epoch_ms,
+            why_created,
+            memory_size_mb,
+            invocations: AtomicU64::new(0),
+            events: Mutex::default(),
+        });
+        let mut environments = self.lock();
+        let has_ended =
+            |record: &EnvironmentRecord| matches!(record.last_event(), Some(LifecycleEvent::ShutdownDone));
+        if environments.len() > ENDED_ENVIRONMENTS_MAX {
+            // Looks from the oldest on, and finds one at once unless that many environments live.
+            if let Some(at) = environments.iter().position(|record| has_ended(record)) {
+                environments.remove(at);
+            }
+        }
+        environments.push_back(record.clone());
+        record
+    }
+
+    /// Returns the records of a function, or of all, in the order in which the environments were made.
+    pub fn environments(&self, function: Option<&FunctionName>) -> Vec<Arc<EnvironmentRecord>> {
+        let of_function =
+            |record: &&Arc<EnvironmentRecord>| function.is_none_or(|name| record.function == *name);
+        self.lock().iter().filter(of_function).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<EnvironmentRecord>>> {
+        self.environments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

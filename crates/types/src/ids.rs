@@ -1,0 +1,156 @@
+//! Identifiers: of requests, environments, revisions, code and traces.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use uuid::Uuid;
+
+/// The id of one invocation: a UUID, printed in lower case. Also the caller's `x-amzn-RequestId`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(Uuid);
+
+impl RequestId {
+    /// Wraps a UUID that was made elsewhere.
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// Makes a new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// Reads an id as a runtime or client wrote it. Upper case is not what we handed out, so it is not ours.
+    pub fn parse(value: &str) -> Option<Self> {
+        let uuid = Uuid::try_parse(value).ok()?;
+        let mut buffer = Uuid::encode_buffer();
+        (uuid.hyphenated().encode_lower(&mut buffer) == value).then_some(Self(uuid))
+    }
+}
+
+/// The id of one execution environment: 32 lower hex digits, as they end the name of its log stream.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EnvironmentId(Uuid);
+
+impl EnvironmentId {
+    /// Makes a new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+/// Which state of a function a client has seen. Fresh after each change.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RevisionId(Uuid);
+
+impl RevisionId {
+    /// Makes a new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// Reads a stored id.
+    pub fn parse(value: &str) -> Option<Self> {
+        Uuid::try_parse(value).ok().map(Self)
+    }
+}
+
+macro_rules! show_uuid {
+    ($name:ident, $style:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::LowerHex::fmt(self.0.$style(), f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+show_uuid!(RequestId, as_hyphenated);
+show_uuid!(EnvironmentId, as_simple);
+show_uuid!(RevisionId, as_hyphenated);
+
+/// The SHA-256 of a deployment package. Prints as AWS's `CodeSha256` does: base64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CodeSha256(pub [u8; 32]);
+
+impl CodeSha256 {
+    /// Reads the base64 that [`fmt::Display`] prints.
+    pub fn parse(value: &str) -> Option<Self> {
+        STANDARD.decode(value).ok()?.try_into().ok().map(Self)
+    }
+
+    /// Returns 64 lower hex digits: a name for files.
+    pub fn to_hex(&self) -> String {
+        use fmt::Write as _;
+        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+impl fmt::Display for CodeSha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for CodeSha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+/// An X-Ray trace header: `Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=0|1[;Lineage=…]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceHeader(String);
+
+impl TraceHeader {
+    /// Takes the caller's header as it is. `None` when it is empty, too long, or no plain printable text: a header
+    /// goes on to the runtime, so nothing else may pass.
+    pub fn from_caller(value: &str) -> Option<Self> {
+        let plain = value.bytes().all(|b| (0x20..0x7f).contains(&b));
+        (!value.is_empty() && value.len() <= 1_024 && plain).then(|| Self(value.to_owned()))
+    }
+
+    /// Makes the header of an invocation that came without one: not sampled.
+    pub fn generate(epoch_seconds: u64) -> Self {
+        let random = Uuid::new_v4().as_simple().to_string();
+        let parent = &Uuid::new_v4().as_simple().to_string()[..16];
+        Self(format!("Root=1-{:08x}-{};Parent={parent};Sampled=0", epoch_seconds as u32, &random[..24]))
+    }
+
+    /// Returns the header as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_reads_only_as_it_prints() {
+        let id = RequestId::random();
+        assert_eq!(RequestId::parse(&id.to_string()), Some(id));
+        for bad in [id.to_string().to_uppercase(), id.to_string().replace('-', ""), format!("{id} ")] {
+            assert_eq!(RequestId::parse(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_trace_header_carries_no_line_break() {
+        assert!(TraceHeader::from_caller("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700").is_some());
+        assert!(TraceHeader::from_caller("Root=1\r\nX: y").is_none());
+        let made = TraceHeader::generate(0x5bef_4de7);
+        assert!(made.as_str().starts_with("Root=1-5bef4de7-"), "{}", made.as_str());
+        assert!(made.as_str().ends_with(";Sampled=0"), "{}", made.as_str());
+    }
+}

@@ -1,0 +1,21 @@
+//! The words of Hearth: identifiers, limits and small values that every crate shares, named as AWS names them.
+//!
+//! Nothing here does I/O, reads a clock or knows a wire format. A value is validated once, in its constructor;
+//! whoever holds a [`FunctionName`] need not check it again.
+
+mod arn;
+mod cold_reason;
+mod configuration;
+mod ids;
+pub mod limits;
+mod names;
+mod runtime;
+
+pub use arn::{Arn, ArnError, FunctionArn, FunctionReference};
+pub use cold_reason::ColdReason;
+pub use configuration::{
+    Architecture, InitializationType, LogFormat, LogLevel, MemoryMb, TimeoutSeconds, TracingMode,
+};
+pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, TraceHeader};
+pub use names::{AccountId, FunctionName, LogGroupName, LogStreamName, NameError, Qualifier, Region, Version};
+pub use runtime::{Runtime, RuntimeFamily, UnknownRuntime};

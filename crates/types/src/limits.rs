@@ -1,0 +1,36 @@
+//! Limits of the service, with their units in their names.
+//!
+//! Source, unless a line says otherwise: Lambda Developer Guide, "Lambda quotas", and the service model, read 2026-11.
+
+use std::time::Duration;
+
+/// Largest body of a synchronous invocation.
+pub const SYNC_PAYLOAD_BYTES_MAX: usize = 6_291_456;
+/// Largest buffered response a runtime may post: 6 MiB and 100 bytes.
+pub const RESPONSE_PAYLOAD_BYTES_MAX: usize = 6_291_556;
+/// Largest error report a runtime may post. AWS documents 1 MiB for managed instances; we take it for all.
+pub const ERROR_PAYLOAD_BYTES_MAX: usize = 1_048_576;
+/// Largest `X-Amz-Client-Context` header, in bytes of base64.
+pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+/// Largest zip that may be sent inline.
+pub const ZIP_BYTES_MAX: usize = 52_428_800;
+/// Largest request body of the control plane (a base64 zip and its JSON around it).
+pub const REQUEST_BYTES_MAX: usize = 70_167_211;
+/// Largest unpacked deployment package, layers included.
+pub const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+/// Largest sum of environment variables, measured on their compact JSON.
+pub const ENVIRONMENT_VARIABLES_BYTES_MAX: usize = 4_096;
+/// How long the Init phase of an on-demand environment may take, all its steps together.
+pub const INIT_LIMIT_ON_DEMAND: Duration = Duration::from_secs(10);
+/// How many bytes of log `LogType: Tail` returns.
+pub const LOG_TAIL_BYTES: usize = 4_096;
+/// Largest single log event. Longer lines are split.
+pub const LOG_EVENT_BYTES_MAX: usize = 262_144;
+/// Concurrent executions of an account in a region, unless the settings say otherwise.
+pub const ACCOUNT_CONCURRENCY_DEFAULT: u32 = 1_000;
+/// Open files of one execution environment.
+pub const OPEN_FILES_MAX: u64 = 1_024;
+/// Processes and threads of one execution environment.
+pub const PROCESSES_MAX: u64 = 1_024;
+/// How many functions `ListFunctions` returns on a page, whatever larger number is asked for.
+pub const LIST_FUNCTIONS_PAGE: usize = 50;
