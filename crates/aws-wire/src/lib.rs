@@ -1,1 +1,31 @@
-//! aws-wire
+//! HTTP as AWS's services frame it: request ids, error envelopes, bodies with limits, paths with encoded labels, and the
+//! server loop below them. Knows no operation.
+
+mod body;
+mod error;
+mod path;
+mod server;
+
+pub use body::{BodyError, read_body};
+pub use error::{ErrorBody, MessageKey, WireError};
+pub use path::{decode, path_segments, query_pairs};
+pub use server::{Server, ServerSettings};
+
+/// The body of every response so far: complete when it is sent.
+pub type Body = http_body_util::Full<bytes::Bytes>;
+/// A response.
+pub type Response = http::Response<Body>;
+
+/// The header with the id of a request.
+pub const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("x-amzn-requestid");
+/// The header with the type of an error.
+pub const ERROR_TYPE: http::HeaderName = http::HeaderName::from_static("x-amzn-errortype");
+
+/// Returns a response with a JSON body.
+pub fn json_response(status: http::StatusCode, body: impl Into<bytes::Bytes>) -> Response {
+    let mut response = http::Response::new(Body::new(body.into()));
+    *response.status_mut() = status;
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+}

@@ -83,13 +83,16 @@ impl Invoker {
             }
             resolved => resolved?,
         };
-        let permit =
-            self.concurrency.admit().map_err(|reason| InvokeError::Throttled { reason })?;
+        let permit = self.concurrency.admit().map_err(|reason| InvokeError::Throttled { reason })?;
         self.environments.run(version, permit, request).await
     }
 
     /// Checks that `name` could be invoked, and returns the version that would run.
-    pub fn dry_run(&self, name: &FunctionName, qualifier: Option<&Qualifier>) -> Result<Version, InvokeError> {
+    pub fn dry_run(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Version, InvokeError> {
         Ok(self.functions.resolve(name, qualifier)?.version)
     }
 }

@@ -99,7 +99,8 @@ impl Pool {
         let turn = match self.cold_starts.clone().try_acquire_owned() {
             Ok(turn) => turn,
             Err(_) => {
-                let turn = self.cold_starts.clone().acquire_owned().await.map_err(|_| InvokeError::Draining)?;
+                let turn =
+                    self.cold_starts.clone().acquire_owned().await.map_err(|_| InvokeError::Draining)?;
                 let mut state = self.lock();
                 if let Some(environments) = state.functions.get_mut(name)
                     && let Some(ready) = environments.take_ready(version.generation)
@@ -126,6 +127,7 @@ impl Pool {
         turn: OwnedSemaphorePermit,
     ) -> Result<Arc<Environment>, InvokeError> {
         let cannot = |what: &str, error: &dyn std::error::Error| {
+            let error = chain(error);
             tracing::error!(function = %version.configuration.name, error, "cannot {what}");
             InvokeError::Service(format!("cannot {what}: {error}"))
         };
@@ -133,8 +135,7 @@ impl Pool {
         let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let log_stream = boot::log_stream(version, id, now_epoch_ms);
-        let sandbox =
-            self.parts.sandboxes.create(id).map_err(|error| cannot("create a sandbox", &error))?;
+        let sandbox = self.parts.sandboxes.create(id).map_err(|error| cannot("create a sandbox", &error))?;
         let runtime_api =
             BoundRuntimeApi::bind().map_err(|error| cannot("open a Runtime API listener", &error))?;
         let configuration = &version.configuration;
@@ -157,9 +158,15 @@ impl Pool {
             log_stream,
             runtime_api.address(),
         );
-        let environment =
-            Environment::make(EnvironmentParts { id, sandbox, boot, telemetry, owner, clock: self.parts.clock })
-                .map_err(|error| cannot("make an environment", &error))?;
+        let environment = Environment::make(EnvironmentParts {
+            id,
+            sandbox,
+            boot,
+            telemetry,
+            owner,
+            clock: self.parts.clock,
+        })
+        .map_err(|error| cannot("make an environment", &error))?;
         let member = Member {
             environment: environment.clone(),
             version: version.clone(),
@@ -172,6 +179,18 @@ impl Pool {
         environment.begin_init();
         Ok(environment)
     }
+}
+
+/// An error and its sources, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 fn invocation(

@@ -9,7 +9,8 @@ use hearth_runtimes::{BootRequest, Runtimes};
 use hearth_sandbox::Command;
 use hearth_telemetry::FunctionIdentity;
 use hearth_types::{
-    EnvironmentId, InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, Region, RuntimeFamily,
+    EnvironmentId, InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, Region,
+    RuntimeFamily,
 };
 
 /// Names the log stream of a new environment: date in UTC, version, id; with a custom group, the function too.
@@ -65,7 +66,9 @@ pub(crate) fn boot(
 ) -> Boot {
     let shown_program = match version.configuration.runtime.family() {
         RuntimeFamily::Provided => "/var/task/bootstrap",
-        RuntimeFamily::NodeJs { .. } | RuntimeFamily::Python { .. } | RuntimeFamily::Other => "/var/runtime/bootstrap",
+        RuntimeFamily::NodeJs { .. } | RuntimeFamily::Python { .. } | RuntimeFamily::Other => {
+            "/var/runtime/bootstrap"
+        }
     };
     let runtime_api = runtime_api.to_string();
     let command = move |sandbox: &dyn hearth_sandbox::Sandbox| {

@@ -222,7 +222,9 @@ impl Owner for Pool {
             let mut state = self.lock();
             let draining = state.draining;
             let now = self.parts.clock.now();
-            let settle = |environments: &mut FunctionEnvironments| environments.settle(environment.id(), now, draining);
+            let settle = |environments: &mut FunctionEnvironments| {
+                environments.settle(environment.id(), now, draining)
+            };
             state.functions.get_mut(name).and_then(settle)
         };
         if let Some(reason) = obsolete {
@@ -234,8 +236,11 @@ impl Owner for Pool {
     fn gone(&self, environment: &Arc<Environment>) {
         let name = environment.record().function.clone();
         // The member, with its listener and its code, is dropped after the lock.
-        let member: Option<Member> =
-            self.lock().functions.get_mut(&name).and_then(|environments| environments.remove(environment.id()));
+        let member: Option<Member> = self
+            .lock()
+            .functions
+            .get_mut(&name)
+            .and_then(|environments| environments.remove(environment.id()));
         drop(member);
         self.forget_if_empty(&name);
         self.changed.notify_waiters();

@@ -118,7 +118,12 @@ impl FunctionEnvironments {
     }
 
     /// Makes a busy environment ready again, or says why it has to be ended instead.
-    pub(crate) fn settle(&mut self, id: EnvironmentId, now: Instant, draining: bool) -> Option<ShutdownReason> {
+    pub(crate) fn settle(
+        &mut self,
+        id: EnvironmentId,
+        now: Instant,
+        draining: bool,
+    ) -> Option<ShutdownReason> {
         let busy = self.busy.remove(&id)?;
         let obsolete = self.generation.is_some_and(|current| current != busy.member.version.generation);
         let reason = if self.deleted {

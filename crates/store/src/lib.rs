@@ -1,1 +1,144 @@
-//! store
+//! What is kept: traits by question, and the embedded engine behind them.
+//!
+//! [`FunctionStore`] keeps the records of functions, [`BlobStore`] keeps packages as they came. A change is durable when
+//! its method returns, and wholly there or wholly absent after any crash.
+
+mod blobs;
+pub mod conformance;
+pub mod embedded;
+mod records;
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+pub use blobs::LocalBlobStore;
+pub use records::FunctionRecord;
+
+/// The wall clock, handed in.
+pub trait Clock: Send + Sync + 'static {
+    /// Returns milliseconds since 1970.
+    fn epoch_ms(&self) -> i64;
+}
+
+/// Why something could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk refuses.
+    #[error("failed to use `{}`", path.display())]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database refuses.
+    #[error("failed to use the database `{}`", path.display())]
+    Database {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The database is damaged.
+    #[error("the database `{}` is damaged: {finding}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What was found.
+        finding: String,
+    },
+    /// The database was written by a newer release.
+    #[error("the database `{}` has schema version {found}, and this release knows {known}", path.display())]
+    TooNew {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Another server uses the folder.
+    #[error("another server uses the data folder `{}`", path.display())]
+    InUse {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// A record cannot be read.
+    #[error("the record of function `{name}` cannot be read")]
+    Record {
+        /// Which one.
+        name: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A blob cannot be kept or read.
+    #[error("failed to use the object `{key}`")]
+    Object {
+        /// Which one.
+        key: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// The store has stopped.
+    #[error("the store has stopped")]
+    Stopped,
+}
+
+impl StoreError {
+    /// What the operator can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::InUse { .. } => Some("stop the other server, or name another folder with `--data-dir`"),
+            Self::Damaged { .. } => Some(
+                "restore the file from a backup, or move it away to begin empty; nothing was changed in it",
+            ),
+            Self::TooNew { .. } => Some("use the release that wrote it, or a newer one"),
+            Self::Io { .. } | Self::Database { .. } => {
+                Some("check that the folder exists, is writable and has room")
+            }
+            Self::Record { .. } | Self::Object { .. } | Self::Stopped => None,
+        }
+    }
+}
+
+/// Whether a change went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is durable.
+    Done,
+    /// It was not made: the record is there already, is not there, or has another revision by now.
+    Conflict,
+}
+
+/// Which functions are there?
+pub trait FunctionStore: Send + Sync + 'static {
+    /// Returns every record, by name.
+    fn load_all(&self) -> BoxFuture<'_, Result<Vec<FunctionRecord>, StoreError>>;
+
+    /// Keeps a new record; a conflict when the name is taken.
+    fn insert(&self, record: FunctionRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Replaces a record whose revision is `expected`; a conflict when it has another, or is gone.
+    fn replace(&self, expected: String, record: FunctionRecord)
+    -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Removes a record; a conflict when it is not there.
+    fn remove(&self, name: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+}
+
+/// Which bytes are behind a key?
+pub trait BlobStore: Send + Sync + 'static {
+    /// Keeps `bytes` unless the key is there already: keys are digests of their content.
+    fn put(&self, key: String, bytes: Bytes) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Returns what is behind a key.
+    fn get(&self, key: String) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;
+
+    /// Removes a key. Not an error when it is not there.
+    fn delete(&self, key: String) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Returns every key.
+    fn list(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+}

@@ -1,0 +1,180 @@
+//! The command line: what can be said, not what is done about it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hearth_types::Runtime;
+
+use crate::exit_code::ExitCode;
+
+/// Self-hosted AWS Lambda: its APIs, its lifecycle, on your machine.
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, after_help = ExitCode::HELP, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service until SIGTERM or SIGINT
+    Serve(ServeArguments),
+    /// Start a private server, call an example function five times and draw what happened
+    Demo,
+    /// Call a function and print its answer
+    Invoke(InvokeArguments),
+    /// List the functions
+    Functions(ListArguments),
+    /// List the execution environments that are there now
+    Environments(EnvironmentsArguments),
+    /// Print the log of a function
+    Logs(LogsArguments),
+    /// Draw the lifecycle of a function's execution environments
+    Timeline(TimelineArguments),
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArguments {
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:4566]
+    #[arg(long, env = "HEARTH_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where functions and logs are kept [default: $XDG_DATA_HOME/hearth or ~/.local/share/hearth]
+    #[arg(long, env = "HEARTH_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// What stands between a function and this machine [default: process]
+    #[arg(long, env = "HEARTH_ISOLATION", value_enum)]
+    pub(crate) isolation: Option<Isolation>,
+    /// The region in ARNs and in AWS_REGION [default: us-east-1]
+    #[arg(long, env = "HEARTH_REGION", value_name = "NAME")]
+    pub(crate) region: Option<String>,
+    /// The account in ARNs, 12 digits [default: 000000000000]
+    #[arg(long, env = "HEARTH_ACCOUNT", value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// Concurrent executions of the account, above which calls are throttled [default: 1000]
+    #[arg(long, env = "HEARTH_CONCURRENCY", value_name = "N")]
+    pub(crate) concurrency: Option<u32>,
+    /// How long a warm environment waits for its next call, in seconds [default: 600]
+    #[arg(long, env = "HEARTH_IDLE_TIMEOUT_S", value_name = "SECONDS")]
+    pub(crate) idle_timeout_s: Option<u64>,
+    /// How many cold starts run at once [default: 32]
+    #[arg(long, env = "HEARTH_COLD_STARTS_MAX", value_name = "N")]
+    pub(crate) cold_starts_max: Option<usize>,
+    /// How long logs are kept, in days [default: 14]
+    #[arg(long, env = "HEARTH_LOG_RETENTION_DAYS", value_name = "DAYS")]
+    pub(crate) log_retention_days: Option<u64>,
+    /// The interpreter of a runtime, such as nodejs22.x=/opt/node/bin/node; may be repeated [default: found in PATH]
+    #[arg(long, env = "HEARTH_INTERPRETER", value_name = "ID=PATH", value_delimiter = ',', value_parser = interpreter)]
+    pub(crate) interpreter: Vec<(String, PathBuf)>,
+    /// A file with settings; its keys are the names of these flags [default: hearth.toml, if it is there]
+    #[arg(long, env = "HEARTH_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What stands between a function and this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Isolation {
+    /// Nothing: functions are processes of the server's user
+    Process,
+    /// Linux namespaces, cgroups and seccomp (not built yet)
+    Namespaces,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArguments {
+    /// The server [default: $AWS_ENDPOINT_URL or http://127.0.0.1:4566]
+    #[arg(long, visible_alias = "endpoint", env = "HEARTH_ENDPOINT", value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    /// Tables for people, or JSON for programs
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArguments {
+    /// Name, partial or full ARN, with `:QUALIFIER` if wanted
+    #[arg(value_name = "FUNCTION")]
+    pub(crate) function_name: String,
+    /// The event: JSON, @FILE, or - for standard input
+    #[arg(long, default_value = "{}", value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    pub(crate) payload: String,
+    /// Print the end of the invocation's log, up to 4 KB, on standard error
+    #[arg(long)]
+    pub(crate) log: bool,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnvironmentsArguments {
+    /// Only those of this function
+    #[arg(value_name = "FUNCTION")]
+    pub(crate) function_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// Whose log
+    #[arg(value_name = "FUNCTION")]
+    pub(crate) function_name: String,
+    /// Go on with what is written from now on, until interrupted
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TimelineArguments {
+    /// Whose environments
+    #[arg(value_name = "FUNCTION")]
+    pub(crate) function_name: String,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+/// In which form data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Reads `ID=PATH`.
+fn interpreter(value: &str) -> Result<(String, PathBuf), String> {
+    let Some((id, path)) = value.split_once('=').filter(|(_, path)| !path.is_empty()) else {
+        return Err("expected ID=PATH, such as nodejs22.x=/opt/node/bin/node".to_owned());
+    };
+    let runtime = Runtime::parse(id).map_err(|error| error.to_string())?;
+    Ok((runtime.to_string(), path.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_interpreter_is_a_known_runtime_and_a_path() {
+        assert_eq!(interpreter("python3.11=/bin/py"), Ok(("python3.11".to_owned(), "/bin/py".into())));
+        assert_eq!(interpreter("node=/bin/node"), Err("`node` is not a runtime identifier".to_owned()));
+        assert!(interpreter("python3.11").is_err() && interpreter("python3.11=").is_err());
+    }
+}

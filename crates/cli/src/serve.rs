@@ -1,0 +1,81 @@
+//! `hearth serve`: the service, from its start until SIGTERM or SIGINT has drained it.
+
+use std::io::Write;
+use std::num::NonZero;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::arguments::ServeArguments;
+use crate::exit_code::ExitCode;
+use crate::settings::{Surroundings, settings};
+
+/// Plenty for a task that is polled: nothing here recurses without a limit.
+const THREAD_STACK_BYTES: usize = 1 << 20;
+/// For files only; each costs memory while it lives.
+const BLOCKING_THREADS_MAX: usize = 32;
+
+/// Runs the service.
+pub(crate) async fn run(arguments: &ServeArguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let settings = settings(arguments, &Surroundings::of_this_process())?;
+    // Before anything is started, so that a signal during the start is not lost.
+    let mut stop = StopSignals::new()?;
+    eprintln!(
+        "warning: isolation `process` isolates nothing: functions run as this user, can read and change what it \
+         can, and can see each other. Run only functions that you trust."
+    );
+    let server = hearth_server::start(settings).await.context("cannot start the server")?;
+    writeln!(out, "hearth is ready at {}", server.url())?;
+    out.flush()?;
+    stop.next().await;
+    tracing::info!("draining; a second signal ends at once");
+    tokio::select! {
+        drained = server.drain() => drained.context("the server did not drain")?,
+        () = stop.next() => anyhow::bail!("stopped before the server had drained"),
+    }
+    Ok(ExitCode::Success)
+}
+
+/// SIGTERM and SIGINT.
+pub(crate) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Begins to listen. From here on neither of them ends the process by itself.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Makes the Tokio runtime of a server: one worker a processor.
+pub(crate) fn tokio_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(1, NonZero::get))
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_stack_size(THREAD_STACK_BYTES)
+        .thread_name("hearth")
+        .enable_all()
+        .build()
+        .context("cannot start Tokio")
+}
+
+/// Sends our own log to standard error: what `HEARTH_LOG` says, otherwise `level`.
+pub(crate) fn log_to_stderr(level: &str) -> anyhow::Result<()> {
+    let filter = std::env::var("HEARTH_LOG").ok().filter(|filter| !filter.is_empty());
+    let filter = filter.as_deref().unwrap_or(level);
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .with_context(|| format!("HEARTH_LOG is not a filter: `{filter}`"))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    Ok(())
+}

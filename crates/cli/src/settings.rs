@@ -1,0 +1,281 @@
+//! The settings of a server: flags, then `HEARTH_*` variables (both by Clap), then `hearth.toml`, then the
+//! server's own defaults.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hearth_server::Settings;
+use hearth_types::Runtime;
+use serde::Deserialize;
+
+use crate::arguments::{Isolation, ServeArguments};
+
+/// The file that is read when it is there.
+const FILE_DEFAULT: &str = "hearth.toml";
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("cannot read the settings in `{}`", file.display())]
+    Unreadable { file: PathBuf, source: io::Error },
+    #[error("`{}`, line {line}: {message}", file.display())]
+    File { file: PathBuf, line: usize, message: String },
+    #[error("isolation `namespaces` is not built yet")]
+    NamespacesNotBuilt,
+    #[error("account `{0}` is not 12 digits")]
+    Account(String),
+    #[error("region `{0}` is not a name like `us-east-1`")]
+    Region(String),
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
+    NoHome,
+}
+
+impl SettingsError {
+    /// What the operator can do about it.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NamespacesNotBuilt => Some(
+                "use `--isolation process`, for functions that you trust: it does not isolate them from this machine",
+            ),
+            Self::NoHome => Some("name a folder with --data-dir"),
+            Self::File { .. } => Some("the keys are the names of the flags, see `hearth serve --help`"),
+            Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
+        }
+    }
+}
+
+/// `hearth.toml`. Its keys are the flags of `hearth serve`, except for the table of interpreters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct File {
+    listen: Option<SocketAddr>,
+    data_dir: Option<PathBuf>,
+    isolation: Option<Isolation>,
+    region: Option<String>,
+    account: Option<String>,
+    concurrency: Option<u32>,
+    idle_timeout_s: Option<u64>,
+    cold_starts_max: Option<usize>,
+    log_retention_days: Option<u64>,
+    #[serde(default)]
+    interpreter: BTreeMap<RuntimeId, PathBuf>,
+}
+
+/// A key of the table of interpreters.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+struct RuntimeId(Runtime);
+
+impl TryFrom<String> for RuntimeId {
+    type Error = hearth_types::UnknownRuntime;
+
+    fn try_from(id: String) -> Result<Self, Self::Error> {
+        Runtime::parse(&id).map(Self)
+    }
+}
+
+/// What the settings depend on besides the command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) path: OsString,
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) xdg_data_home: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Looks at this process.
+    pub(crate) fn of_this_process() -> Self {
+        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self {
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            home: path("HOME"),
+            // A relative one is to be ignored, says the XDG Base Directory Specification.
+            xdg_data_home: path("XDG_DATA_HOME").filter(|path| path.is_absolute()),
+        }
+    }
+}
+
+/// Puts the settings together.
+pub(crate) fn settings(
+    arguments: &ServeArguments,
+    surroundings: &Surroundings,
+) -> Result<Settings, SettingsError> {
+    let file = file(arguments.config.as_deref())?;
+    if arguments.isolation.or(file.isolation) == Some(Isolation::Namespaces) {
+        return Err(SettingsError::NamespacesNotBuilt);
+    }
+    let data_dir = match arguments.data_dir.clone().or(file.data_dir) {
+        Some(data_dir) => data_dir,
+        None => data_dir_default(surroundings)?,
+    };
+    let mut settings = Settings::new(data_dir, surroundings.path.clone());
+    set(&mut settings.listen, arguments.listen.or(file.listen));
+    set(&mut settings.region, arguments.region.clone().or(file.region));
+    set(&mut settings.account, arguments.account.clone().or(file.account));
+    set(&mut settings.account_concurrency, arguments.concurrency.or(file.concurrency));
+    let idle_timeout_s = arguments.idle_timeout_s.or(file.idle_timeout_s);
+    set(&mut settings.idle_timeout, idle_timeout_s.map(Duration::from_secs));
+    set(&mut settings.cold_starts_max, arguments.cold_starts_max.or(file.cold_starts_max));
+    let log_retention_days = arguments.log_retention_days.or(file.log_retention_days);
+    let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
+    set(&mut settings.log_retention, log_retention_days.map(days));
+    let from_file = file.interpreter.into_iter().map(|(id, path)| (id.0.to_string(), path));
+    settings.interpreters = from_file.chain(arguments.interpreter.iter().cloned()).collect();
+    check(settings)
+}
+
+fn set<T>(setting: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *setting = value;
+    }
+}
+
+fn check(settings: Settings) -> Result<Settings, SettingsError> {
+    let Settings { account, region, .. } = &settings;
+    if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(SettingsError::Account(account.clone()));
+    }
+    let region_character = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if region.is_empty() || !region.bytes().all(region_character) {
+        return Err(SettingsError::Region(region.clone()));
+    }
+    for (name, is_zero) in [
+        ("concurrency", settings.account_concurrency == 0),
+        ("idle-timeout-s", settings.idle_timeout.is_zero()),
+        ("cold-starts-max", settings.cold_starts_max == 0),
+        ("log-retention-days", settings.log_retention.is_zero()),
+    ] {
+        if is_zero {
+            return Err(SettingsError::Zero(name));
+        }
+    }
+    Ok(settings)
+}
+
+fn data_dir_default(surroundings: &Surroundings) -> Result<PathBuf, SettingsError> {
+    let data_home = || surroundings.home.as_ref().map(|home| home.join(".local/share"));
+    let data_home = surroundings.xdg_data_home.clone().or_else(data_home).ok_or(SettingsError::NoHome)?;
+    Ok(data_home.join("hearth"))
+}
+
+/// Reads the file that was named, or the default one if it is there.
+fn file(named: Option<&Path>) -> Result<File, SettingsError> {
+    let file = named.unwrap_or(Path::new(FILE_DEFAULT));
+    match std::fs::read_to_string(file) {
+        Ok(text) => parse(file, &text),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(File::default()),
+        Err(source) => Err(SettingsError::Unreadable { file: file.to_owned(), source }),
+    }
+}
+
+fn parse(file: &Path, text: &str) -> Result<File, SettingsError> {
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let message = error.message().replace('\n', " ");
+        SettingsError::File { file: file.to_owned(), line, message }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use expect_test::expect;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+
+    fn surroundings() -> Surroundings {
+        Surroundings { path: "/bin".into(), home: Some("/home/ada".into()), xdg_data_home: None }
+    }
+
+    /// The settings of `hearth serve` with these flags and this file.
+    fn of(flags: &[&str], toml: &str) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hearth.toml");
+        std::fs::write(&file, toml).unwrap();
+        let start = ["hearth", "serve", "--config", file.to_str().unwrap()];
+        let Command::Serve(arguments) = Arguments::try_parse_from([&start, flags].concat()).unwrap().command
+        else {
+            panic!("not `serve`")
+        };
+        settings(&arguments, &surroundings())
+            .map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), "DIR"))
+    }
+
+    #[test]
+    fn without_a_word_everything_has_its_default() {
+        let settings = of(&[], "").unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:4566");
+        assert_eq!(settings.data_dir, Path::new("/home/ada/.local/share/hearth"));
+        assert_eq!((settings.region.as_str(), settings.account.as_str()), ("us-east-1", "000000000000"));
+        assert_eq!((settings.account_concurrency, settings.cold_starts_max), (1_000, 32));
+        assert_eq!(settings.idle_timeout, Duration::from_secs(600));
+        assert_eq!(settings.path, "/bin");
+        assert!(settings.interpreters.is_empty());
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let toml = r#"
+            region = "eu-west-1"
+            concurrency = 7
+            data-dir = "/srv/hearth"
+            isolation = "process"
+            [interpreter]
+            "python3.11" = "/file/python"
+            "nodejs20.x" = "/file/node"
+        "#;
+        let flags = ["--concurrency", "3", "--interpreter", "nodejs20.x=/flag/node", "--listen", "[::1]:0"];
+        let settings = of(&flags, toml).unwrap();
+        assert_eq!((settings.region.as_str(), settings.account_concurrency), ("eu-west-1", 3));
+        assert_eq!(settings.data_dir, Path::new("/srv/hearth"));
+        assert_eq!(settings.listen.to_string(), "[::1]:0");
+        let interpreters: Vec<_> = settings.interpreters.into_iter().collect();
+        assert_eq!(
+            interpreters,
+            [
+                ("nodejs20.x".to_owned(), "/flag/node".into()),
+                ("python3.11".to_owned(), "/file/python".into())
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        let errors = [
+            of(&[], "region = \"us-east-1\"\nidle-timeout = 3\n"),
+            of(&[], "concurrency = \"many\""),
+            of(&[], "[interpreter]\nnode = \"/bin/node\""),
+            of(&[], "listen"),
+            of(&["--isolation", "namespaces"], ""),
+            of(&["--account", "1234"], ""),
+            of(&["--region", "../.."], ""),
+            of(&["--cold-starts-max", "0"], ""),
+        ];
+        let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
+        expect![[r#"
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `interpreter`
+            `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
+            `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
+            `DIR/hearth.toml`, line 1: key with no value, expected `=`
+            isolation `namespaces` is not built yet
+            account `1234` is not 12 digits
+            region `../..` is not a name like `us-east-1`
+            cold-starts-max must be at least 1"#]].assert_eq(&errors.join("\n"));
+    }
+
+    #[test]
+    fn the_data_goes_where_the_xdg_specification_says() {
+        let xdg = Surroundings { xdg_data_home: Some("/data".into()), ..surroundings() };
+        assert_eq!(data_dir_default(&xdg).unwrap(), Path::new("/data/hearth"));
+        let homeless = Surroundings { home: None, ..surroundings() };
+        let error = data_dir_default(&homeless).unwrap_err();
+        assert!(error.hint().unwrap().contains("--data-dir"));
+    }
+}

@@ -1,0 +1,396 @@
+//! One lane of characters an environment, under one axis of time.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::model::{Environment, Phase, Span, Status, Timeline};
+use super::scale::{Least, Scale, Stretch};
+use crate::words::short_id;
+
+/// Below this a lane shows nothing any more.
+const WIDTH_MIN: usize = 60;
+/// Environments beyond these are counted, not drawn: the last ones are drawn.
+const LANES_MAX: usize = 40;
+/// What stands to the left of a lane: a short id and a gap.
+const MARGIN: usize = 13;
+/// Free columns between two labels of the axis, at the least.
+const LABEL_GAP: usize = 2;
+/// About how many columns lie between two ticks.
+const TICK_COLUMNS: f64 = 12.0;
+
+/// How a lane may be painted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paint {
+    Plain,
+    Ansi,
+}
+
+/// One character of a lane, and what it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cell {
+    character: char,
+    ink: Ink,
+}
+
+/// What a cell stands for; decides its colour, where there are colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ink {
+    Empty,
+    Phase(Phase),
+    Failed,
+    Break,
+}
+
+impl Ink {
+    const fn ansi(self) -> Option<&'static str> {
+        match self {
+            Self::Empty => None,
+            Self::Phase(Phase::RuntimeInit | Phase::Init) => Some("33"),
+            Self::Phase(Phase::FunctionInit) => Some("35"),
+            Self::Phase(Phase::Invoke) => Some("32"),
+            Self::Phase(Phase::Idle) | Self::Break => Some("2"),
+            Self::Phase(Phase::Reset) | Self::Failed => Some("31"),
+            Self::Phase(Phase::Shutdown) => Some("34"),
+        }
+    }
+}
+
+/// The letter that begins a span (an invocation begins with its number), and the glyph that fills it.
+const fn letter_and_glyph(phase: Phase) -> (char, char) {
+    match phase {
+        Phase::RuntimeInit => ('R', '░'),
+        Phase::FunctionInit => ('F', '▓'),
+        Phase::Init => ('I', '▒'),
+        Phase::Invoke => ('█', '█'),
+        Phase::Idle => ('·', '·'),
+        Phase::Reset => ('X', '~'),
+        Phase::Shutdown => ('S', '▂'),
+    }
+}
+
+/// Draws the lanes of the last invocations that fit into `width`, the axis above and the legend below them.
+pub(super) fn draw(timeline: &Timeline, width: usize, paint: Paint) -> String {
+    // The last column is for the mark of what still goes on.
+    let columns = width.max(WIDTH_MIN) - MARGIN - 1;
+    let window = Window::of(timeline, columns);
+    let shown: Vec<&Environment> = timeline
+        .environments
+        .iter()
+        .filter(|environment| window.shows(environment, timeline.now_ms))
+        .collect();
+    let (too_many, drawn) = shown.split_at(shown.len().saturating_sub(LANES_MAX));
+    let numbers = timeline.invocations.iter().enumerate();
+    let numbers: HashMap<&str, usize> =
+        numbers.map(|(at, invocation)| (invocation.request_id.as_str(), at + 1)).collect();
+
+    let mut text = format!("{:MARGIN$}{}\n", "environment", window.labels(columns));
+    text.push_str(&format!("{:MARGIN$}{}\n", "", window.ruler(columns)));
+    let mut seen = Seen::default();
+    for environment in drawn {
+        let lane = Lane::of(environment, timeline.now_ms, &window, columns, &numbers, &mut seen);
+        text.push_str(&format!("{:MARGIN$}{}\n", short_id(&environment.environment_id), lane.render(paint)));
+    }
+    text.push('\n');
+    text.push_str(&seen.legend(width.max(WIDTH_MIN), &window.scale));
+    if window.invocations_left_out > 0 {
+        let count = window.invocations_left_out;
+        text.push_str(&format!("{:MARGIN$}{count} earlier invocations are not drawn\n", ""));
+    }
+    if !too_many.is_empty() {
+        let count = too_many.len();
+        text.push_str(&format!("{:MARGIN$}{count} earlier environments are not drawn\n", ""));
+    }
+    text
+}
+
+/// The time that is drawn.
+struct Window {
+    start_ms: f64,
+    end_ms: f64,
+    scale: Scale,
+    invocations_left_out: usize,
+}
+
+impl Window {
+    /// Finds the earliest start from which everything has room, and half of the columns stay for proportion.
+    fn of(timeline: &Timeline, columns: usize) -> Self {
+        // Room for the number of a call and one glyph.
+        let roomy = Least { busy: timeline.invocations.len().to_string().len() + 1, idle: 1 };
+        let now_ms = timeline.now_ms;
+        let spans = || timeline.environments.iter().flat_map(|environment| &environment.spans);
+        let stretches: Vec<Stretch> = spans().map(|span| stretch(span, now_ms)).collect();
+        let end_ms = stretches.iter().map(|stretch| stretch.end_ms).fold(0.0, f64::max);
+        // A window begins where something begins: never within a call.
+        let mut starts: Vec<f64> =
+            stretches.iter().filter(|stretch| stretch.busy).map(|stretch| stretch.start_ms).collect();
+        starts.sort_by(f64::total_cmp);
+        let first_ms = starts.first().copied().unwrap_or_default();
+        let too_much =
+            |start_ms: &f64| Scale::least_columns((*start_ms, end_ms), &stretches, roomy) * 2 > columns;
+        let start_ms = starts.get(starts.partition_point(too_much)).copied();
+        let start_ms = start_ms.or(starts.last().copied()).unwrap_or(first_ms);
+        let scale = [roomy, Least { busy: 1, idle: 0 }, Least { busy: 0, idle: 0 }]
+            .into_iter()
+            .find_map(|least| Scale::fit((start_ms, end_ms), &stretches, least, columns))
+            .expect("stretches that demand no columns fit into any number of them");
+        let before = |span: &&Span| span.phase == Phase::Invoke && span.start_ms < start_ms;
+        Self { start_ms, end_ms, scale, invocations_left_out: spans().filter(before).count() }
+    }
+
+    fn shows(&self, environment: &Environment, now_ms: f64) -> bool {
+        let end_ms = environment.spans.last().map(|span| span.end_ms.unwrap_or(now_ms));
+        end_ms.is_some_and(|end_ms| end_ms >= self.start_ms)
+    }
+
+    /// Returns the columns of the ticks with their times: multiples of a round step, and the end of each break.
+    fn ticks(&self) -> Vec<(usize, String)> {
+        let step_ms = round_step(TICK_COLUMNS / self.scale.per_ms.max(f64::MIN_POSITIVE));
+        let mut parts = Vec::new();
+        let mut from = self.start_ms;
+        for it in &self.scale.breaks {
+            parts.push((from, it.start_ms));
+            from = it.end_ms;
+        }
+        parts.push((from, self.end_ms));
+        let mut ticks: Vec<(usize, String)> = Vec::new();
+        for (from, until) in parts {
+            let mut offset_ms = from - self.start_ms;
+            while offset_ms <= until - self.start_ms {
+                ticks.push((self.scale.column(self.start_ms + offset_ms), clock(offset_ms, step_ms)));
+                offset_ms = ((offset_ms / step_ms).floor() + 1.0) * step_ms;
+            }
+        }
+        ticks
+    }
+
+    /// Writes the times, as far as they have room.
+    fn labels(&self, columns: usize) -> String {
+        let mut line = String::new();
+        let mut used = 0;
+        for (column, label) in self.ticks() {
+            let length = label.chars().count();
+            if (used == 0 || column >= used + LABEL_GAP) && column + length <= columns + 1 {
+                line.push_str(&" ".repeat(column - used));
+                line.push_str(&label);
+                used = column + length;
+            }
+        }
+        line
+    }
+
+    /// Writes the line with the ticks, interrupted where time is.
+    fn ruler(&self, columns: usize) -> String {
+        let mut line = vec!['─'; columns + 1];
+        for (column, _) in self.ticks() {
+            line[column.min(columns)] = '┬';
+        }
+        for it in &self.scale.breaks {
+            write_label(
+                &mut line,
+                self.scale.column(it.start_ms),
+                self.scale.column(it.end_ms),
+                &it.label,
+                ' ',
+            );
+        }
+        line.into_iter().collect::<String>().trim_end().to_owned()
+    }
+}
+
+fn stretch(span: &Span, now_ms: f64) -> Stretch {
+    let end_ms = span.end_ms.unwrap_or(now_ms).max(span.start_ms);
+    Stretch { start_ms: span.start_ms, end_ms, busy: span.phase != Phase::Idle }
+}
+
+/// One environment's characters.
+struct Lane(Vec<Cell>);
+
+impl Lane {
+    fn of(
+        environment: &Environment,
+        now_ms: f64,
+        window: &Window,
+        columns: usize,
+        numbers: &HashMap<&str, usize>,
+        seen: &mut Seen,
+    ) -> Self {
+        let mut lane = Self(vec![Cell { character: ' ', ink: Ink::Empty }; columns + 1]);
+        let visible = |span: &&Span| stretch(span, now_ms).end_ms >= window.start_ms;
+        // Idle first: where something has no column of its own, it is what happened that shows.
+        let (idle, busy): (Vec<&Span>, Vec<&Span>) =
+            environment.spans.iter().filter(visible).partition(|span| span.phase == Phase::Idle);
+        for span in idle {
+            lane.paint_span(span, now_ms, window, None, seen);
+            for it in &window.scale.breaks {
+                let stretch = stretch(span, now_ms);
+                if stretch.start_ms <= it.start_ms && it.end_ms <= stretch.end_ms {
+                    lane.paint_break(
+                        window.scale.column(it.start_ms),
+                        window.scale.column(it.end_ms),
+                        &it.label,
+                    );
+                }
+            }
+        }
+        for span in busy {
+            let number = span.request_id.as_deref().and_then(|id| numbers.get(id).copied());
+            lane.paint_span(span, now_ms, window, number, seen);
+        }
+        if let Some(last) = environment.spans.last().filter(|span| span.end_ms.is_none()) {
+            lane.0[columns] = Cell { character: '▸', ink: Ink::Phase(last.phase) };
+            seen.goes_on = true;
+        }
+        lane
+    }
+
+    fn paint_span(
+        &mut self,
+        span: &Span,
+        now_ms: f64,
+        window: &Window,
+        number: Option<usize>,
+        seen: &mut Seen,
+    ) {
+        let stretch = stretch(span, now_ms);
+        let columns = self.0.len() - 1;
+        let mut from = window.scale.column(stretch.start_ms.max(window.start_ms));
+        let mut until = window.scale.column(stretch.end_ms).min(columns);
+        if from == until {
+            if !stretch.busy {
+                return;
+            }
+            from = from.min(columns - 1);
+            until = from + 1;
+        }
+        let (letter, glyph) = letter_and_glyph(span.phase);
+        let ink = Ink::Phase(span.phase);
+        self.0[from..until].fill(Cell { character: glyph, ink });
+        self.0[from].character = letter;
+        if span.phase == Phase::Invoke
+            && let Some(number) = number.map(|number| number.to_string())
+            && number.len() <= until - from
+        {
+            for (cell, digit) in self.0[from..].iter_mut().zip(number.chars()) {
+                cell.character = digit;
+            }
+        }
+        if span.status.is_some_and(|status| status != Status::Success) {
+            self.0[until - 1] = Cell { character: '✗', ink: Ink::Failed };
+            seen.failed = true;
+        }
+        seen.phases.insert(span.phase);
+    }
+
+    fn paint_break(&mut self, from: usize, until: usize, label: &str) {
+        let mut characters: Vec<char> = self.0.iter().map(|cell| cell.character).collect();
+        write_label(&mut characters, from, until, label, '⋯');
+        for (cell, character) in self.0.iter_mut().zip(characters).take(until).skip(from) {
+            *cell = Cell { character, ink: Ink::Break };
+        }
+    }
+
+    fn render(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        for run in self.0.chunk_by(|one, other| one.ink == other.ink) {
+            let characters: String = run.iter().map(|cell| cell.character).collect();
+            match run[0].ink.ansi().filter(|_| paint == Paint::Ansi) {
+                Some(code) => text.push_str(&format!("\x1b[{code}m{characters}\x1b[0m")),
+                None => text.push_str(&characters),
+            }
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+/// Writes `label` into the columns from `from` to `until`, and `fill` around it.
+fn write_label(line: &mut [char], from: usize, until: usize, label: &str, fill: char) {
+    let until = until.min(line.len());
+    line[from..until].fill(fill);
+    let room = (until - from).saturating_sub(label.chars().count());
+    for (character, target) in label.chars().zip(&mut line[from + room / 2..until]) {
+        *target = character;
+    }
+}
+
+/// What occurs in the lanes, for the legend.
+#[derive(Default)]
+struct Seen {
+    phases: BTreeSet<Phase>,
+    failed: bool,
+    goes_on: bool,
+}
+
+impl Seen {
+    fn legend(&self, width: usize, scale: &Scale) -> String {
+        let phase = |phase: &Phase| match phase {
+            Phase::RuntimeInit => "R░░ runtime init",
+            Phase::FunctionInit => "F▓▓ function init",
+            Phase::Init => "I▒▒ init",
+            Phase::Invoke => "1██ invoke, by its number",
+            Phase::Idle => "··· idle",
+            Phase::Reset => "X~~ reset",
+            Phase::Shutdown => "S▂▂ shutdown",
+        };
+        let mut entries: Vec<&str> = self.phases.iter().map(phase).collect();
+        if self.failed {
+            entries.push("✗ failed");
+        }
+        if self.goes_on {
+            entries.push("▸ goes on");
+        }
+        if !scale.breaks.is_empty() {
+            entries.push("⋯ time left out");
+        }
+        if scale.widened {
+            entries.push("(short spans are widened)");
+        }
+        let mut lines = vec![String::new()];
+        for entry in entries {
+            let line = lines.last_mut().expect("there is a first line");
+            if line.is_empty() {
+                line.push_str(entry);
+            } else if MARGIN + line.chars().count() + 3 + entry.chars().count() <= width {
+                line.push_str("   ");
+                line.push_str(entry);
+            } else {
+                lines.push(entry.to_owned());
+            }
+        }
+        lines.into_iter().map(|line| format!("{:MARGIN$}{line}\n", "")).collect()
+    }
+}
+
+/// Returns the smallest of 1, 2 and 5 times a power of ten that is at least `ms`; minutes and hours for longer ones.
+fn round_step(ms: f64) -> f64 {
+    const LONG: [f64; 9] = [60e3, 120e3, 300e3, 600e3, 1_800e3, 3_600e3, 7_200e3, 21_600e3, 86_400e3];
+    if ms > 50e3 {
+        return LONG.into_iter().find(|step| *step >= ms).unwrap_or(ms);
+    }
+    let power = 10_f64.powf(ms.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|step| *step >= ms).unwrap_or(ms)
+}
+
+/// Writes a time since the start of the window, as exactly as the step asks for.
+fn clock(ms: f64, step_ms: f64) -> String {
+    let seconds = ms / 1_000.0;
+    if seconds < 1.0 {
+        let decimals = usize::from(step_ms < 1.0 && ms > 0.0);
+        return format!("{ms:.decimals$} ms");
+    }
+    if seconds < 120.0 {
+        let decimals = if step_ms >= 1_000.0 {
+            0
+        } else if step_ms >= 100.0 {
+            1
+        } else if step_ms >= 10.0 {
+            2
+        } else {
+            3
+        };
+        return format!("{seconds:.decimals$} s");
+    }
+    let seconds = seconds.round() as u64;
+    match seconds / 3_600 {
+        0 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        hours => format!("{hours}h{:02}m", seconds / 60 % 60),
+    }
+}

@@ -1,0 +1,81 @@
+//! What the server recorded, as it sends it. Times are milliseconds since the server started.
+
+use serde::Deserialize;
+
+/// The environments and invocations of one function, oldest first.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Timeline {
+    pub(crate) function_name: String,
+    pub(crate) now_ms: f64,
+    pub(crate) environments: Vec<Environment>,
+    pub(crate) invocations: Vec<Invocation>,
+}
+
+/// One environment.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Environment {
+    pub(crate) environment_id: String,
+    pub(crate) log_stream: String,
+    pub(crate) spans: Vec<Span>,
+}
+
+/// A stretch of one phase.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Span {
+    pub(crate) phase: Phase,
+    pub(crate) start_ms: f64,
+    /// `None` while it lasts.
+    pub(crate) end_ms: Option<f64>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) status: Option<Status>,
+}
+
+/// What an environment does during a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    RuntimeInit,
+    FunctionInit,
+    /// Runtime and function init, where the runtime does not tell them apart.
+    Init,
+    Invoke,
+    Idle,
+    Reset,
+    Shutdown,
+}
+
+/// How a phase ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Status {
+    Success,
+    Error,
+    Timeout,
+    Failure,
+}
+
+impl Status {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// One finished invocation.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Invocation {
+    pub(crate) request_id: String,
+    /// Only if it waited for an Init phase.
+    pub(crate) init_ms: Option<f64>,
+    pub(crate) duration_ms: f64,
+    pub(crate) billed_ms: u64,
+    pub(crate) memory_size_mb: u32,
+    pub(crate) max_memory_used_mb: u64,
+    pub(crate) why_cold: Option<String>,
+    pub(crate) status: Status,
+    pub(crate) error_type: Option<String>,
+}

@@ -1,0 +1,273 @@
+//! All packages of this host, and who uses them.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use hearth_store::{BlobStore, StoreError};
+use hearth_types::CodeSha256;
+use sha2::{Digest as _, Sha256};
+
+use crate::unpack::{UnpackError, unpack};
+
+/// Why a package is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagesError {
+    /// The zip is refused.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// It was never added, or its object is gone.
+    #[error("the package {sha256} is not there")]
+    Missing {
+        /// Which one.
+        sha256: CodeSha256,
+    },
+    /// Its object is not what was kept.
+    #[error("the package {sha256} is damaged")]
+    Damaged {
+        /// Which one.
+        sha256: CodeSha256,
+    },
+    /// Our disk refuses.
+    #[error("failed to use `{}`", path.display())]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The object store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The work was cut off: the server ends.
+    #[error("the server is stopping")]
+    Stopped,
+}
+
+/// A package that is unpacked here.
+#[derive(Clone)]
+pub struct Package {
+    /// SHA-256 of the zip.
+    pub sha256: CodeSha256,
+    /// Size of the zip, in bytes.
+    pub size: u64,
+    /// The tree.
+    pub root: PathBuf,
+    /// The tree stays as long as one of these is held.
+    pub lease: Arc<dyn Any + Send + Sync>,
+}
+
+/// All packages of this host. Cheap to clone.
+#[derive(Clone)]
+pub struct Packages(Arc<Inner>);
+
+struct Inner {
+    trees: PathBuf,
+    blobs: Arc<dyn BlobStore>,
+    leases: Mutex<HashMap<CodeSha256, Weak<Lease>>>,
+    /// Adding and removing are exclusive for a digest; one lock for all is enough for what happens at deploy time.
+    changing: tokio::sync::Mutex<()>,
+    temporary: AtomicU64,
+    keep_all: AtomicBool,
+}
+
+struct Lease {
+    sha256: CodeSha256,
+    inner: Weak<Inner>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(inner) = self.inner.upgrade() else { return };
+        if inner.keep_all.load(Ordering::Acquire) {
+            return;
+        }
+        let sha256 = self.sha256;
+        if let Ok(tokio) = tokio::runtime::Handle::try_current() {
+            tokio.spawn(async move { inner.remove_if_unused(sha256).await });
+        }
+        // Without Tokio the server is at its end; the next start removes what nobody uses.
+    }
+}
+
+impl Packages {
+    /// Opens the trees below `folder`. What an earlier server left half done is removed.
+    pub fn open(folder: &Path, blobs: Arc<dyn BlobStore>) -> Result<Self, PackagesError> {
+        let trees = folder.join("trees");
+        let io = |source| PackagesError::Io { path: trees.clone(), source };
+        fs::create_dir_all(&trees).map_err(io)?;
+        // A tree is a copy of its object, so it need not survive a crash of the machine, and syncing thousands of files
+        // at each deployment can be spared: what was unpacked before the machine started is unpacked anew.
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot_id_path = folder.join("boot-id");
+        let trusted =
+            !boot_id.is_empty() && fs::read_to_string(&boot_id_path).is_ok_and(|known| known == boot_id);
+        for entry in fs::read_dir(&trees).map_err(io)?.flatten() {
+            if !trusted || entry.file_name().to_string_lossy().starts_with("new-") {
+                fs::remove_dir_all(entry.path()).map_err(io)?;
+            }
+        }
+        fs::write(&boot_id_path, &boot_id)
+            .map_err(|source| PackagesError::Io { path: boot_id_path, source })?;
+        Ok(Self(Arc::new(Inner {
+            trees,
+            blobs,
+            leases: Mutex::default(),
+            changing: tokio::sync::Mutex::new(()),
+            temporary: AtomicU64::new(0),
+            keep_all: AtomicBool::new(false),
+        })))
+    }
+
+    /// Adds a package. When it returns, its object is durable.
+    pub async fn add(&self, zip: Bytes) -> Result<Package, PackagesError> {
+        let size = zip.len() as u64;
+        let hashed = zip.clone();
+        let sha256 = CodeSha256(
+            tokio::task::spawn_blocking(move || Sha256::digest(&hashed).into())
+                .await
+                .map_err(|_| PackagesError::Stopped)?,
+        );
+        let _changing = self.0.changing.lock().await;
+        // Unpacked first: what is refused leaves nothing.
+        self.0.unpack_if_missing(sha256, zip.clone()).await?;
+        self.0.blobs.put(sha256.to_hex(), zip).await?;
+        Ok(self.0.package(sha256, size))
+    }
+
+    /// Finds a package that was added before, also by an earlier server. A tree that is gone is made again.
+    pub async fn open_package(&self, sha256: CodeSha256, size: u64) -> Result<Package, PackagesError> {
+        let _changing = self.0.changing.lock().await;
+        if !self.0.tree(sha256).is_dir() {
+            let zip = self.0.archive(sha256).await?;
+            self.0.unpack_if_missing(sha256, zip).await?;
+        }
+        Ok(self.0.package(sha256, size))
+    }
+
+    /// Returns a package as it was sent.
+    pub async fn archive(&self, sha256: CodeSha256) -> Result<Bytes, PackagesError> {
+        self.0.archive(sha256).await
+    }
+
+    /// Removes what nobody holds: for the start, when everything that is needed has been opened.
+    pub async fn sweep(&self) -> Result<(), PackagesError> {
+        let _changing = self.0.changing.lock().await;
+        let io = |source| PackagesError::Io { path: self.0.trees.clone(), source };
+        let is_used = |name: &str| {
+            let leases = self.0.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            leases.iter().any(|(sha256, lease)| sha256.to_hex() == name && lease.strong_count() > 0)
+        };
+        for entry in fs::read_dir(&self.0.trees).map_err(io)?.flatten() {
+            if !is_used(&entry.file_name().to_string_lossy()) {
+                remove_tree(&entry.path()).map_err(io)?;
+            }
+        }
+        for key in self.0.blobs.list().await? {
+            if !is_used(&key) {
+                self.0.blobs.delete(key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on dropping a lease removes nothing: the server ends, and its functions stay.
+    pub fn keep_all(&self) {
+        self.0.keep_all.store(true, Ordering::Release);
+    }
+}
+
+impl Inner {
+    fn tree(&self, sha256: CodeSha256) -> PathBuf {
+        self.trees.join(sha256.to_hex())
+    }
+
+    async fn archive(&self, sha256: CodeSha256) -> Result<Bytes, PackagesError> {
+        let zip = self.blobs.get(sha256.to_hex()).await?.ok_or(PackagesError::Missing { sha256 })?;
+        let hashed = zip.clone();
+        let found: [u8; 32] = tokio::task::spawn_blocking(move || Sha256::digest(&hashed).into())
+            .await
+            .map_err(|_| PackagesError::Stopped)?;
+        if found == sha256.0 { Ok(zip) } else { Err(PackagesError::Damaged { sha256 }) }
+    }
+
+    async fn unpack_if_missing(&self, sha256: CodeSha256, zip: Bytes) -> Result<(), PackagesError> {
+        let tree = self.tree(sha256);
+        if tree.is_dir() {
+            return Ok(());
+        }
+        let number = self.temporary.fetch_add(1, Ordering::Relaxed);
+        let new = self.trees.join(format!("new-{}-{number}", std::process::id()));
+        tokio::task::spawn_blocking(move || {
+            let io = |source| PackagesError::Io { path: tree.clone(), source };
+            fs::create_dir(&new).map_err(io)?;
+            let unpacked = unpack(&zip, &new)
+                .map_err(PackagesError::from)
+                .and_then(|_| fs::rename(&new, &tree).map_err(io));
+            if unpacked.is_err() && new.exists() {
+                remove_tree(&new).map_err(io)?;
+            }
+            unpacked
+        })
+        .await
+        .map_err(|_| PackagesError::Stopped)?
+    }
+
+    fn package(self: &Arc<Self>, sha256: CodeSha256, size: u64) -> Package {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = leases.get(&sha256).and_then(Weak::upgrade);
+        let lease = held.unwrap_or_else(|| {
+            let lease = Arc::new(Lease { sha256, inner: Arc::downgrade(self) });
+            leases.insert(sha256, Arc::downgrade(&lease));
+            lease
+        });
+        Package { sha256, size, root: self.tree(sha256), lease }
+    }
+
+    /// Removes a package whose last lease was dropped, unless somebody has taken it again since.
+    async fn remove_if_unused(self: Arc<Self>, sha256: CodeSha256) {
+        let _changing = self.changing.lock().await;
+        {
+            let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            if leases.get(&sha256).is_some_and(|lease| lease.strong_count() > 0) {
+                return;
+            }
+            leases.remove(&sha256);
+        }
+        if self.keep_all.load(Ordering::Acquire) {
+            return;
+        }
+        let tree = self.tree(sha256);
+        let shown = tree.clone();
+        match tokio::task::spawn_blocking(move || remove_tree(&tree)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(tree = %shown.display(), %error, "cannot remove an unused package");
+            }
+            Err(_) => return,
+        }
+        if let Err(error) = self.blobs.delete(sha256.to_hex()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot remove an unused package");
+        }
+    }
+}
+
+/// Removes a tree, first out of sight: what is left of it after a crash is no tree any more.
+fn remove_tree(tree: &Path) -> io::Result<()> {
+    let hidden = tree.with_file_name(format!(
+        "new-{}",
+        tree.file_name().unwrap_or_default().to_string_lossy().trim_start_matches("new-")
+    ));
+    if hidden != tree {
+        match fs::rename(tree, &hidden) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        }
+    }
+    fs::remove_dir_all(&hidden)
+}

@@ -1,0 +1,54 @@
+//! The configuration of a function: what its owner has set.
+
+use std::collections::BTreeMap;
+
+use hearth_types::{
+    Architecture, FunctionName, LogFormat, LogGroupName, LogLevel, MemoryMb, Runtime, TimeoutSeconds,
+    TracingMode,
+};
+
+/// Where a function's lines go, and in which form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggingConfiguration {
+    /// Plain lines or JSON.
+    pub format: LogFormat,
+    /// The log group.
+    pub group: LogGroupName,
+    /// Least level of the function's own lines; only with JSON.
+    pub application_level: Option<LogLevel>,
+    /// Least level of the platform's lines; only with JSON.
+    pub system_level: Option<LogLevel>,
+}
+
+/// What the owner of a function has set. Does not change: an update makes another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionConfiguration {
+    /// Its bare name.
+    pub name: FunctionName,
+    /// The ARN of its execution role. Kept and shown; it grants nothing here.
+    pub role: String,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// What is called.
+    pub handler: String,
+    /// A text for people.
+    pub description: String,
+    /// How long an invocation may take.
+    pub timeout: TimeoutSeconds,
+    /// Memory of an environment.
+    pub memory: MemoryMb,
+    /// Size of `/tmp`, in MB.
+    pub ephemeral_storage_mb: u32,
+    /// The owner's variables; `None` when they were never set.
+    pub environment: Option<BTreeMap<String, String>>,
+    /// The instruction set.
+    pub architecture: Architecture,
+    /// Whether traces are sampled.
+    pub tracing_mode: TracingMode,
+    /// Where asynchronous events go that failed.
+    pub dead_letter_target: Option<String>,
+    /// The key that the owner named for the variables. Kept and shown.
+    pub kms_key_arn: Option<String>,
+    /// Where lines go.
+    pub logging: LoggingConfiguration,
+}

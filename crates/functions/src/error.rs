@@ -1,0 +1,99 @@
+//! Why a request about functions cannot be fulfilled.
+
+use hearth_store::StoreError;
+use hearth_types::{FunctionArn, FunctionName};
+
+/// Why a package cannot be deployed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// It is no zip, or one with entries that we refuse. The caller's fault.
+    #[error("the package cannot be unpacked: {reason}")]
+    Unpack {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is too large when unpacked. The caller's fault.
+    #[error("the unpacked package is larger than 262144000 bytes")]
+    UnzippedTooLarge,
+    /// It is not there any more.
+    #[error("the package is missing or damaged on disk")]
+    Missing,
+    /// We failed.
+    #[error("the package cannot be kept")]
+    Service(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why a request about functions cannot be fulfilled.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionsError {
+    /// There is no such function, version or alias.
+    #[error("function not found: {arn}")]
+    NotFound {
+        /// As it was asked for.
+        arn: FunctionArn,
+    },
+    /// The name is taken.
+    #[error("function already exists: {name}")]
+    AlreadyExists {
+        /// Which name.
+        name: FunctionName,
+    },
+    /// Another change is under way.
+    #[error("an update is in progress for {arn}")]
+    UpdateInProgress {
+        /// Of which function.
+        arn: FunctionArn,
+    },
+    /// The caller has seen another revision.
+    #[error("the revision id does not match the latest one")]
+    RevisionMismatch,
+    /// The package is refused.
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    /// The change could not be kept; nothing has changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a name cannot be invoked.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no such function, version or alias.
+    #[error("function not found: {arn}")]
+    NotFound {
+        /// As it was asked for.
+        arn: FunctionArn,
+    },
+    /// It is being created.
+    #[error("the function {arn} is being created")]
+    Pending {
+        /// Which function.
+        arn: FunctionArn,
+    },
+    /// Its creation failed.
+    #[error("the function {arn} has failed: {reason}")]
+    Failed {
+        /// Which function.
+        arn: FunctionArn,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why the functions of a data folder cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record makes no sense.
+    #[error("the record of function `{name}` has a wrong {field}: `{value}`")]
+    Record {
+        /// Of which function.
+        name: String,
+        /// Which field.
+        field: &'static str,
+        /// What it says.
+        value: String,
+    },
+}

@@ -1,0 +1,31 @@
+//! What this crate needs of others: that packages are deployed, and that somebody hears of changes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hearth_types::{CodeSha256, FunctionName, Runtime};
+
+use crate::{DeployError, DeployedCode, ResolvedVersion};
+
+/// Makes packages ready to run on this host.
+pub trait Deployment: Send + Sync + 'static {
+    /// Keeps and unpacks a package. Durable when it returns.
+    fn deploy(&self, zip: Bytes) -> BoxFuture<'_, Result<DeployedCode, DeployError>>;
+
+    /// Finds a package that was deployed before, perhaps by an earlier server.
+    fn open(&self, sha256: CodeSha256, size: u64) -> BoxFuture<'_, Result<DeployedCode, DeployError>>;
+
+    /// Returns a package as it was sent.
+    fn archive(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<Bytes, DeployError>>;
+
+    /// Checks that a runtime can be started here; if not, returns a reason that says what to do. May be slow.
+    fn runtime_ready(&self, runtime: Runtime) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// Hears that environments have become obsolete: the pool.
+pub trait VersionListener: Send + Sync + 'static {
+    /// Environments of other generations than `current`'s are obsolete; all of them when it is `None`: the function is
+    /// deleted.
+    fn replaced(&self, name: &FunctionName, current: Option<&Arc<ResolvedVersion>>);
+}

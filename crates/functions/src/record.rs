@@ -1,0 +1,156 @@
+//! Functions as records and back.
+
+use std::sync::Arc;
+
+use hearth_store::FunctionRecord;
+use hearth_types::{
+    Architecture, CodeSha256, FunctionArn, FunctionName, LogFormat, LogGroupName, LogLevel, MemoryMb,
+    RevisionId, Runtime, TimeoutSeconds, TracingMode, Version,
+};
+
+use crate::{
+    Failure, Function, FunctionConfiguration, FunctionsSettings, LastUpdateStatus, LoggingConfiguration,
+    OpenError, State, StateReasonCode,
+};
+
+/// Writes the record of a function.
+pub(crate) fn write(function: &Function) -> FunctionRecord {
+    let configuration = &function.configuration;
+    let pair = |failure: &Failure| (failure.code.as_str().to_owned(), failure.reason.clone());
+    let (state, state_reason) = match &function.state {
+        State::Pending => ("Pending", None),
+        State::Active => ("Active", None),
+        State::Failed(failure) => ("Failed", Some(pair(failure))),
+    };
+    let (last_update, last_update_reason) = match &function.last_update {
+        None => (None, None),
+        Some(LastUpdateStatus::InProgress) => (Some("InProgress"), None),
+        Some(LastUpdateStatus::Successful) => (Some("Successful"), None),
+        Some(LastUpdateStatus::Failed(failure)) => (Some("Failed"), Some(pair(failure))),
+    };
+    FunctionRecord {
+        name: configuration.name.to_string(),
+        revision_id: function.revision_id.to_string(),
+        role: configuration.role.clone(),
+        runtime: configuration.runtime.to_string(),
+        handler: configuration.handler.clone(),
+        description: configuration.description.clone(),
+        timeout: configuration.timeout.get(),
+        memory: configuration.memory.get(),
+        ephemeral_storage: configuration.ephemeral_storage_mb,
+        environment: configuration.environment.clone(),
+        architecture: configuration.architecture.to_string(),
+        tracing_mode: configuration.tracing_mode.to_string(),
+        dead_letter_target: configuration.dead_letter_target.clone(),
+        kms_key_arn: configuration.kms_key_arn.clone(),
+        log_format: configuration.logging.format.to_string(),
+        log_group: configuration.logging.group.to_string(),
+        application_log_level: configuration.logging.application_level.map(|level| level.to_string()),
+        system_log_level: configuration.logging.system_level.map(|level| level.to_string()),
+        tags: function.tags.clone(),
+        code_sha256: function.code_sha256.to_string(),
+        code_size: function.code_size,
+        last_modified_ms: function.last_modified_ms,
+        state: state.to_owned(),
+        state_reason,
+        last_update: last_update.map(str::to_owned),
+        last_update_reason,
+        serving: None,
+    }
+}
+
+/// Reads a record. What it says is checked again: the file may have been touched.
+pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Result<Function, OpenError> {
+    let reader = Reader { record };
+    let name = reader.field("name", &record.name, |value| FunctionName::new(value).ok())?;
+    let level = |field, value: &Option<String>| {
+        value.as_ref().map(|value| reader.field(field, value, LogLevel::parse)).transpose()
+    };
+    let configuration = FunctionConfiguration {
+        name: name.clone(),
+        role: record.role.clone(),
+        runtime: reader.field("runtime", &record.runtime, |value| Runtime::parse(value).ok())?,
+        handler: record.handler.clone(),
+        description: record.description.clone(),
+        timeout: reader.number("timeout", record.timeout, TimeoutSeconds::new)?,
+        memory: reader.number("memory", record.memory, MemoryMb::new)?,
+        ephemeral_storage_mb: record.ephemeral_storage,
+        environment: record.environment.clone(),
+        architecture: reader.field("architecture", &record.architecture, Architecture::parse)?,
+        tracing_mode: reader.field("tracing mode", &record.tracing_mode, TracingMode::parse)?,
+        dead_letter_target: record.dead_letter_target.clone(),
+        kms_key_arn: record.kms_key_arn.clone(),
+        logging: LoggingConfiguration {
+            format: reader.field("log format", &record.log_format, LogFormat::parse)?,
+            group: reader.field("log group", &record.log_group, |value| LogGroupName::new(value).ok())?,
+            application_level: level("log level", &record.application_log_level)?,
+            system_level: level("log level", &record.system_log_level)?,
+        },
+    };
+    let failure = |reason: &Option<(String, String)>| {
+        let (code, reason) = reason.clone().unwrap_or_default();
+        let code = StateReasonCode::parse(&code).unwrap_or(StateReasonCode::InternalError);
+        Failure { code, reason }
+    };
+    Ok(Function {
+        configuration: Arc::new(configuration),
+        arn: FunctionArn {
+            region: settings.region.clone(),
+            account: settings.account.clone(),
+            name,
+            qualifier: None,
+        },
+        version: Version::Latest,
+        code_sha256: reader.field("code digest", &record.code_sha256, CodeSha256::parse)?,
+        code_size: record.code_size,
+        revision_id: reader.field("revision id", &record.revision_id, RevisionId::parse)?,
+        last_modified_ms: record.last_modified_ms,
+        state: reader.field("state", &record.state, |value| match value {
+            "Pending" => Some(State::Pending),
+            "Active" => Some(State::Active),
+            "Failed" => Some(State::Failed(failure(&record.state_reason))),
+            _ => None,
+        })?,
+        last_update: record
+            .last_update
+            .as_ref()
+            .map(|value| {
+                reader.field("update status", value, |value| match value {
+                    "InProgress" => Some(LastUpdateStatus::InProgress),
+                    "Successful" => Some(LastUpdateStatus::Successful),
+                    "Failed" => Some(LastUpdateStatus::Failed(failure(&record.last_update_reason))),
+                    _ => None,
+                })
+            })
+            .transpose()?,
+        tags: record.tags.clone(),
+    })
+}
+
+struct Reader<'a> {
+    record: &'a FunctionRecord,
+}
+
+impl Reader<'_> {
+    fn field<T>(
+        &self,
+        field: &'static str,
+        value: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, OpenError> {
+        parse(value).ok_or_else(|| OpenError::Record {
+            name: self.record.name.clone(),
+            field,
+            value: value.to_owned(),
+        })
+    }
+
+    fn number<T>(
+        &self,
+        field: &'static str,
+        value: u32,
+        parse: impl FnOnce(i64) -> Option<T>,
+    ) -> Result<T, OpenError> {
+        self.field(field, &value.to_string(), |_| parse(value.into()))
+    }
+}

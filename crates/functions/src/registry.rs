@@ -1,0 +1,433 @@
+//! All functions of an account in a region: made, changed, settled, removed, resolved.
+//!
+//! A change goes this way, so that a crash at any moment leaves the old or the new, and an acknowledged change stays:
+//! package durable → record durable → memory → listener. While a function settles (its runtime is checked), what was
+//! there before goes on serving.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome};
+use hearth_types::{
+    AccountId, CodeSha256, FunctionArn, FunctionName, Qualifier, Region, RevisionId, Version,
+};
+use tokio::sync::watch;
+
+use crate::{
+    ConfigurationChange, CreateFunction, DeployedCode, Deployment, Failure, Function, FunctionConfiguration,
+    FunctionsError, LastUpdateStatus, OpenError, ResolveError, ResolvedVersion, State, StateReasonCode,
+    UpdateCode, VersionListener, record,
+};
+
+/// Whose functions these are.
+#[derive(Debug, Clone)]
+pub struct FunctionsSettings {
+    /// The region in their ARNs.
+    pub region: Region,
+    /// The account in their ARNs.
+    pub account: AccountId,
+}
+
+/// All functions of an account in a region.
+pub struct Functions {
+    store: Arc<dyn FunctionStore>,
+    deployment: Arc<dyn Deployment>,
+    settings: FunctionsSettings,
+    clock: Arc<dyn Clock>,
+    listener: OnceLock<Arc<dyn VersionListener>>,
+    entries: RwLock<BTreeMap<FunctionName, Entry>>,
+    /// One change of a function at a time, creations and removals included.
+    changing: Mutex<BTreeMap<FunctionName, Arc<tokio::sync::Mutex<()>>>>,
+    generations: AtomicU64,
+    /// Changes whenever a function has settled or is removed.
+    settled: watch::Sender<u64>,
+}
+
+struct Entry {
+    function: Arc<Function>,
+    /// The code of `function`, kept on disk.
+    code: Option<DeployedCode>,
+    /// What invocations run on: `function` once it has settled, and what was there before until then.
+    serving: Option<Arc<ResolvedVersion>>,
+}
+
+impl Functions {
+    /// Reads every function, and goes on with what was under way when the last server ended. Needs a Tokio runtime.
+    pub async fn open(
+        store: Arc<dyn FunctionStore>,
+        deployment: Arc<dyn Deployment>,
+        settings: FunctionsSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let functions = Arc::new(Self {
+            store,
+            deployment,
+            settings,
+            clock,
+            listener: OnceLock::new(),
+            entries: RwLock::default(),
+            changing: Mutex::default(),
+            generations: AtomicU64::new(0),
+            settled: watch::Sender::new(0),
+        });
+        for stored in functions.store.load_all().await? {
+            functions.load(&stored).await?;
+        }
+        Ok(functions)
+    }
+
+    async fn load(self: &Arc<Self>, stored: &FunctionRecord) -> Result<(), OpenError> {
+        let mut function = record::read(stored, &self.settings)?;
+        let serving = match &stored.serving {
+            Some(serving) => {
+                let before = record::read(serving, &self.settings)?;
+                let code = self.open_code(&before).await.ok();
+                code.map(|code| self.snapshot(&before, code))
+            }
+            None => None,
+        };
+        let code = match self.open_code(&function).await {
+            Ok(code) => Some(code),
+            // Named, and only this function is affected; its record is not touched.
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::error!(function = %function.configuration.name, reason, "a function's code is lost");
+                let code = StateReasonCode::InvalidZipFileException;
+                function.state = State::Failed(Failure { code, reason });
+                None
+            }
+        };
+        let serves = function.state == State::Active
+            && !matches!(
+                function.last_update,
+                Some(LastUpdateStatus::InProgress | LastUpdateStatus::Failed(_))
+            );
+        let serving = match (&code, serves) {
+            (Some(code), true) => Some(self.snapshot(&function, code.clone())),
+            _ => serving,
+        };
+        let is_settling = function.is_settling();
+        let name = function.configuration.name.clone();
+        self.write().insert(name.clone(), Entry { function: Arc::new(function), code, serving });
+        if is_settling {
+            self.begin_to_settle(name);
+        }
+        Ok(())
+    }
+
+    async fn open_code(&self, function: &Function) -> Result<DeployedCode, crate::DeployError> {
+        self.deployment.open(function.code_sha256, function.code_size).await
+    }
+
+    /// Says who hears of changes. Once.
+    pub fn set_listener(&self, listener: Arc<dyn VersionListener>) {
+        if self.listener.set(listener).is_err() {
+            tracing::error!("a second listener for versions was refused");
+        }
+    }
+
+    /// Creates a function. It is `Pending` in the answer, and settles soon.
+    pub async fn create(self: &Arc<Self>, request: CreateFunction) -> Result<Arc<Function>, FunctionsError> {
+        let name = request.configuration.name.clone();
+        let exists = || FunctionsError::AlreadyExists { name: name.clone() };
+        let changing = self.change(&name);
+        let _changing = changing.lock().await;
+        if self.read().contains_key(&name) {
+            return Err(exists());
+        }
+        let code = self.deployment.deploy(request.zip).await?;
+        let function = Arc::new(Function {
+            configuration: Arc::new(request.configuration),
+            arn: self.arn(&name, None),
+            version: Version::Latest,
+            code_sha256: code.sha256,
+            code_size: code.size,
+            revision_id: RevisionId::random(),
+            last_modified_ms: self.clock.epoch_ms(),
+            state: State::Pending,
+            last_update: None,
+            tags: request.tags,
+        });
+        match self.store.insert(record::write(&function)).await? {
+            Outcome::Done => {}
+            Outcome::Conflict => return Err(exists()),
+        }
+        let entry = Entry { function: function.clone(), code: Some(code), serving: None };
+        self.write().insert(name.clone(), entry);
+        tracing::info!(function = %name, "function created");
+        self.begin_to_settle(name);
+        Ok(function)
+    }
+
+    /// Returns a function.
+    pub fn get(&self, name: &FunctionName) -> Result<Arc<Function>, FunctionsError> {
+        let entries = self.read();
+        let entry =
+            entries.get(name).ok_or_else(|| FunctionsError::NotFound { arn: self.arn(name, None) })?;
+        Ok(entry.function.clone())
+    }
+
+    /// Returns up to `limit` functions by name, beginning behind `after`, and whether there are more.
+    pub fn list(&self, after: Option<&FunctionName>, limit: usize) -> (Vec<Arc<Function>>, bool) {
+        let entries = self.read();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = entries.range::<FunctionName, _>((from, Bound::Unbounded));
+        let page = rest.by_ref().take(limit).map(|(_, entry)| entry.function.clone()).collect();
+        (page, rest.next().is_some())
+    }
+
+    /// Gives a function new code.
+    pub async fn update_code(
+        self: &Arc<Self>,
+        name: &FunctionName,
+        request: UpdateCode,
+    ) -> Result<Arc<Function>, FunctionsError> {
+        let changing = self.change(name);
+        let _changing = changing.lock().await;
+        let current = self.changeable(name, request.revision_id.as_deref())?;
+        let code = self.deployment.deploy(request.zip).await?;
+        let mut configuration = FunctionConfiguration::clone(&current.configuration);
+        configuration.architecture = request.architecture.unwrap_or(configuration.architecture);
+        self.update(&current, configuration, Some(code), request.dry_run).await
+    }
+
+    /// Gives a function new configuration.
+    pub async fn update_configuration(
+        self: &Arc<Self>,
+        name: &FunctionName,
+        change: ConfigurationChange,
+    ) -> Result<Arc<Function>, FunctionsError> {
+        let changing = self.change(name);
+        let _changing = changing.lock().await;
+        let current = self.changeable(name, change.revision_id.as_deref())?;
+        let configuration = change.apply(&current.configuration);
+        self.update(&current, configuration, None, false).await
+    }
+
+    /// Keeps the changed function, in progress, and lets it settle. The caller holds the lock of its changes.
+    async fn update(
+        self: &Arc<Self>,
+        current: &Arc<Function>,
+        configuration: FunctionConfiguration,
+        code: Option<DeployedCode>,
+        dry_run: bool,
+    ) -> Result<Arc<Function>, FunctionsError> {
+        let name = configuration.name.clone();
+        let mut updated = Function {
+            configuration: Arc::new(configuration),
+            code_sha256: code.as_ref().map_or(current.code_sha256, |code| code.sha256),
+            code_size: code.as_ref().map_or(current.code_size, |code| code.size),
+            revision_id: RevisionId::random(),
+            last_modified_ms: self.clock.epoch_ms(),
+            ..Function::clone(current)
+        };
+        if dry_run {
+            return Ok(Arc::new(Function { revision_id: current.revision_id, ..updated }));
+        }
+        updated.last_update = Some(LastUpdateStatus::InProgress);
+        let updated = Arc::new(updated);
+        self.keep(current, &updated).await?;
+        if let Some(entry) = self.write().get_mut(&name) {
+            entry.function = updated.clone();
+            entry.code = code.or(entry.code.take());
+        }
+        tracing::info!(function = %name, "function updated");
+        self.begin_to_settle(name);
+        Ok(updated)
+    }
+
+    /// Removes a function. What runs, runs to its end.
+    pub async fn delete(&self, name: &FunctionName) -> Result<(), FunctionsError> {
+        let changing = self.change(name);
+        let _changing = changing.lock().await;
+        let not_found = || FunctionsError::NotFound { arn: self.arn(name, None) };
+        if !self.read().contains_key(name) {
+            return Err(not_found());
+        }
+        let outcome = self.store.remove(name.to_string()).await?;
+        let removed = self.write().remove(name);
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.tell(name, None);
+        drop(removed); // its code goes with the last environment that runs it
+        self.settled.send_modify(|count| *count += 1);
+        tracing::info!(function = %name, "function deleted");
+        match outcome {
+            Outcome::Done => Ok(()),
+            Outcome::Conflict => Err(not_found()),
+        }
+    }
+
+    /// Returns the package of a function as it was sent.
+    pub async fn archive(&self, sha256: CodeSha256) -> Result<Bytes, FunctionsError> {
+        Ok(self.deployment.archive(sha256).await?)
+    }
+
+    /// Returns what an invocation runs on. Touches no disk and does not wait.
+    pub fn resolve(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Arc<ResolvedVersion>, ResolveError> {
+        let not_found = || ResolveError::NotFound { arn: self.arn(name, qualifier.cloned()) };
+        match qualifier {
+            None | Some(Qualifier::Version(Version::Latest)) => {}
+            Some(Qualifier::Version(Version::Number(_)) | Qualifier::Alias(_)) => return Err(not_found()),
+        }
+        let entries = self.read();
+        let entry = entries.get(name).ok_or_else(not_found)?;
+        match (&entry.serving, &entry.function.state) {
+            (Some(serving), State::Pending | State::Active) => Ok(serving.clone()),
+            (_, State::Failed(failure)) => Err(ResolveError::Failed {
+                arn: self.arn(name, qualifier.cloned()),
+                reason: failure.reason.clone(),
+            }),
+            (None, State::Pending | State::Active) => {
+                Err(ResolveError::Pending { arn: self.arn(name, qualifier.cloned()) })
+            }
+        }
+    }
+
+    /// Waits until a function is neither being created nor updated. Returns at once for one that is not there.
+    pub async fn wait_until_settled(&self, name: &FunctionName) {
+        let mut settled = self.settled.subscribe();
+        while self.read().get(name).is_some_and(|entry| entry.function.is_settling()) {
+            if settled.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Returns the ARN of a function of this account.
+    pub fn arn(&self, name: &FunctionName, qualifier: Option<Qualifier>) -> FunctionArn {
+        FunctionArn {
+            region: self.settings.region.clone(),
+            account: self.settings.account.clone(),
+            name: name.clone(),
+            qualifier,
+        }
+    }
+
+    /// Returns whose functions these are.
+    pub fn settings(&self) -> &FunctionsSettings {
+        &self.settings
+    }
+
+    fn changeable(&self, name: &FunctionName, seen: Option<&str>) -> Result<Arc<Function>, FunctionsError> {
+        let current = self.get(name)?;
+        if seen.is_some_and(|seen| seen != current.revision_id.to_string()) {
+            return Err(FunctionsError::RevisionMismatch);
+        }
+        if current.is_settling() {
+            return Err(FunctionsError::UpdateInProgress { arn: self.arn(name, None) });
+        }
+        Ok(current)
+    }
+
+    fn begin_to_settle(self: &Arc<Self>, name: FunctionName) {
+        let functions = self.clone();
+        tokio::spawn(async move { functions.settle(&name).await });
+    }
+
+    /// Checks what may take long, and makes the function active or failed.
+    async fn settle(&self, name: &FunctionName) {
+        let Ok(before) = self.get(name) else { return };
+        let ready = self.deployment.runtime_ready(before.configuration.runtime).await;
+        let changing = self.change(name);
+        let _changing = changing.lock().await;
+        // It may have been deleted, and even created again, meanwhile.
+        let Ok(current) = self.get(name) else { return };
+        if current.revision_id != before.revision_id {
+            return;
+        }
+        let result = ready.map_err(|reason| Failure { code: StateReasonCode::InvalidRuntime, reason });
+        let mut settled = Function { revision_id: RevisionId::random(), ..Function::clone(&current) };
+        match (current.last_update.is_some(), &result) {
+            (false, Ok(())) => settled.state = State::Active,
+            (false, Err(failure)) => settled.state = State::Failed(failure.clone()),
+            (true, Ok(())) => {
+                settled.state = State::Active;
+                settled.last_update = Some(LastUpdateStatus::Successful);
+            }
+            (true, Err(failure)) => settled.last_update = Some(LastUpdateStatus::Failed(failure.clone())),
+        }
+        // As on AWS: a function that was created shows a successful last update once it is active.
+        if settled.state == State::Active && settled.last_update.is_none() {
+            settled.last_update = Some(LastUpdateStatus::Successful);
+        }
+        let settled = Arc::new(settled);
+        if let Err(error) = self.keep(&current, &settled).await {
+            tracing::error!(function = %name, error = &error as &dyn std::error::Error, "cannot keep a function's state");
+        }
+        let serving = {
+            let mut entries = self.write();
+            let Some(entry) = entries.get_mut(name) else { return };
+            entry.function = settled.clone();
+            if result.is_ok()
+                && let Some(code) = &entry.code
+            {
+                entry.serving = Some(self.snapshot(&settled, code.clone()));
+            }
+            entry.serving.clone()
+        };
+        if let Some(serving) = serving {
+            self.tell(name, Some(&serving));
+        }
+        self.settled.send_modify(|count| *count += 1);
+    }
+
+    /// Writes `changed` over `current`. While it is in progress, or when it failed, the record holds what serves too.
+    async fn keep(&self, current: &Function, changed: &Function) -> Result<(), FunctionsError> {
+        let mut stored = record::write(changed);
+        let keeps_serving =
+            matches!(changed.last_update, Some(LastUpdateStatus::InProgress | LastUpdateStatus::Failed(_)));
+        if keeps_serving {
+            let serving =
+                self.read().get(&changed.configuration.name).and_then(|entry| entry.serving.clone());
+            stored.serving = serving.map(|serving| {
+                let before = Function {
+                    configuration: serving.configuration.clone(),
+                    code_sha256: serving.code.sha256,
+                    code_size: serving.code.size,
+                    ..current.clone()
+                };
+                Box::new(record::write(&before))
+            });
+        }
+        match self.store.replace(current.revision_id.to_string(), stored).await? {
+            Outcome::Done => Ok(()),
+            Outcome::Conflict => Err(FunctionsError::RevisionMismatch),
+        }
+    }
+
+    fn snapshot(&self, function: &Function, code: DeployedCode) -> Arc<ResolvedVersion> {
+        Arc::new(ResolvedVersion {
+            arn: function.arn.clone(),
+            version: function.version,
+            configuration: function.configuration.clone(),
+            code,
+            generation: self.generations.fetch_add(1, Ordering::Relaxed) + 1,
+        })
+    }
+
+    fn tell(&self, name: &FunctionName, current: Option<&Arc<ResolvedVersion>>) {
+        if let Some(listener) = self.listener.get() {
+            listener.replaced(name, current);
+        }
+    }
+
+    fn change(&self, name: &FunctionName) -> Arc<tokio::sync::Mutex<()>> {
+        let mut changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        changing.entry(name.clone()).or_default().clone()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<FunctionName, Entry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<FunctionName, Entry>> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

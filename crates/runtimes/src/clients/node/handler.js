@@ -1,0 +1,110 @@
+'use strict';
+// Finds and loads what the Handler setting names: `dir/file.export`, where the export may be nested.
+//
+// CommonJS is loaded without a detour through promises, so that the first `/next` follows at once.
+
+const fs = require('fs');
+const path = require('path');
+
+const errors = () => require('./errors.js');
+
+// Calls `loaded` with the handler, or `failed` with the reason why there is none.
+function load(taskRoot, name, withRequire, loaded, failed) {
+  let found;
+  try {
+    found = find(taskRoot, name, withRequire);
+    if (!found.promise) return loaded(member(found.module, found.member, name, withRequire));
+  } catch (error) {
+    return failed(explained(error));
+  }
+  found.promise
+    .then((module) => member(module, found.member, name, withRequire))
+    .then(loaded)
+    .catch((error) => failed(explained(error)));
+}
+
+function find(taskRoot, name, withRequire) {
+  if (name.includes('..')) {
+    throw new (errors().MalformedHandlerName)(
+      `'${name}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`,
+    );
+  }
+  const base = path.basename(name);
+  const folder = name.slice(0, name.indexOf(base));
+  const dot = base.indexOf('.');
+  if (dot < 0) throw new (errors().MalformedHandlerName)('Bad handler');
+  const file = path.resolve(taskRoot, folder, base.slice(0, dot));
+  const found = withRequire ? findByKind(file) : findByImport(file);
+  if (found) return { ...found, member: base.slice(dot + 1) };
+  // Not a file of the function: a module of a layer, found as `require` finds it.
+  const resolved = require.resolve(base.slice(0, dot), { paths: [taskRoot, path.resolve(taskRoot, folder)] });
+  return { module: require(resolved), member: base.slice(dot + 1) };
+}
+
+// Up to Node.js 22: what a file is decides how it is loaded.
+function findByKind(file) {
+  if (fs.existsSync(file)) return { module: require(file) };
+  if (fs.existsSync(`${file}.js`)) {
+    return isModuleFolder(path.dirname(file)) ? imported(`${file}.js`) : { module: require(`${file}.js`) };
+  }
+  if (fs.existsSync(`${file}.mjs`)) return imported(`${file}.mjs`);
+  if (fs.existsSync(`${file}.cjs`)) return { module: require(`${file}.cjs`) };
+  return null;
+}
+
+// From Node.js 24 on: everything is imported.
+function findByImport(file) {
+  const extension = ['', '.js', '.mjs', '.cjs'].find((candidate) => fs.existsSync(file + candidate));
+  return extension === undefined ? null : imported(file + extension);
+}
+
+function imported(file) {
+  return { promise: import(require('url').pathToFileURL(file).href) };
+}
+
+// The nearest package.json decides whether `.js` means an ES module.
+function isModuleFolder(folder) {
+  for (let at = folder; !at.endsWith('/node_modules'); at = path.dirname(at)) {
+    let text;
+    try {
+      text = fs.readFileSync(path.join(at, 'package.json'), 'utf8');
+    } catch (error) {
+      if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') return false;
+    }
+    if (text !== undefined) {
+      try {
+        return JSON.parse(text).type === 'module';
+      } catch (error) {
+        console.warn(`${path.join(at, 'package.json')} cannot be read and does not count as a sign of an ES module.`, error);
+        return false;
+      }
+    }
+    if (at === path.dirname(at)) return false;
+  }
+  return false;
+}
+
+function member(module, names, name, withRequire) {
+  const walk = (from) => names.split('.').reduce((at, key) => at?.[key], from);
+  let handler = walk(module);
+  if (!handler && !withRequire) handler = walk(module?.default);
+  if (!handler) throw new (errors().HandlerNotFound)(`${name} is undefined or not exported`);
+  if (typeof handler !== 'function') throw new (errors().HandlerNotFound)(`${name} is not a function`);
+  return handler;
+}
+
+// Gives an error of loading the type under which Lambda reports it.
+function explained(error) {
+  if (error instanceof SyntaxError) return new (errors().UserCodeSyntaxError)(error);
+  if (error?.code === 'MODULE_NOT_FOUND') return new (errors().ImportModuleError)(asOnLambda(String(error)));
+  return error;
+}
+
+// Names this client's files as AWS's in the list of who required a missing module.
+function asOnLambda(message) {
+  const lines = message.split('\n');
+  const others = lines.filter((line) => !line.startsWith(`- ${__dirname}`));
+  return others.length === lines.length ? message : [...others, '- /var/runtime/index.mjs'].join('\n');
+}
+
+module.exports = { load };

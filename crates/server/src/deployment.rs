@@ -1,0 +1,50 @@
+//! What `functions` needs done with packages, done by `code` and `runtimes`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hearth_code::{Package, Packages};
+use hearth_functions::{DeployError, DeployedCode, Deployment};
+use hearth_runtimes::Runtimes;
+use hearth_types::{CodeSha256, Runtime};
+
+/// Packages on this host's disk, runtimes of this host.
+pub(crate) struct HostDeployment {
+    pub(crate) packages: Arc<Packages>,
+    pub(crate) runtimes: Arc<Runtimes>,
+}
+
+impl Deployment for HostDeployment {
+    fn deploy(&self, zip: Bytes) -> BoxFuture<'_, Result<DeployedCode, DeployError>> {
+        Box::pin(async move { self.packages.add(zip).await.map(deployed).map_err(deploy_error) })
+    }
+
+    fn open(&self, sha256: CodeSha256, _size: u64) -> BoxFuture<'_, Result<DeployedCode, DeployError>> {
+        Box::pin(async move { self.packages.open(sha256).await.map(deployed).map_err(deploy_error) })
+    }
+
+    fn archive(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<Bytes, DeployError>> {
+        Box::pin(async move { self.packages.archive(sha256).await.map_err(deploy_error) })
+    }
+
+    fn runtime_ready(&self, runtime: Runtime) -> BoxFuture<'_, Result<(), String>> {
+        let runtimes = self.runtimes.clone();
+        Box::pin(async move {
+            // Asking an interpreter for its version starts it.
+            match tokio::task::spawn_blocking(move || runtimes.prepare(runtime)).await {
+                Ok(prepared) => prepared.map_err(|unavailable| unavailable.to_string()),
+                Err(error) => Err(format!("the check of the runtime failed: {error}")),
+            }
+        })
+    }
+}
+
+fn deployed(package: Package) -> DeployedCode {
+    DeployedCode { sha256: package.sha256, size: package.size, root: package.root.clone(), lease: package.lease }
+}
+
+fn deploy_error(error: hearth_code::UnpackError) -> DeployError {
+    let _ = error;
+    todo!("when `code` is there")
+}

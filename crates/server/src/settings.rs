@@ -1,0 +1,59 @@
+//! The settings of a server. Nobody below reads configuration: `cli` gathers it and hands it in here.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hearth_types::limits;
+
+/// How long running invocations may take when the server stops.
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// How long environments may take to end when the server stops. Nothing in them is asked; they are killed.
+pub(crate) const ENDING_LIMIT: Duration = Duration::from_secs(3);
+/// How much log a function keeps at most, besides the retention.
+pub(crate) const LOG_GROUP_BYTES_MAX: u64 = 1 << 30;
+
+/// Everything a server can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// The region that ARNs and functions show.
+    pub region: String,
+    /// The account that owns everything: twelve digits.
+    pub account: String,
+    /// Concurrent executions of the account.
+    pub account_concurrency: u32,
+    /// How long an environment may be idle before it is ended.
+    pub idle_timeout: Duration,
+    /// How many Init phases run at once.
+    pub cold_starts_max: usize,
+    /// How long logs are kept.
+    pub log_retention: Duration,
+    /// Where interpreters are looked for: a `PATH`.
+    pub path: OsString,
+    /// Interpreters that are named rather than looked for, by runtime identifier.
+    pub interpreters: BTreeMap<String, PathBuf>,
+}
+
+impl Settings {
+    /// Settings with every default, for a server that keeps its data in `data_dir`.
+    pub fn new(data_dir: PathBuf, path: OsString) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
+            data_dir,
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
+            account_concurrency: limits::ACCOUNT_CONCURRENCY_DEFAULT,
+            idle_timeout: Duration::from_secs(600),
+            cold_starts_max: 32,
+            log_retention: Duration::from_secs(14 * 86_400),
+            path,
+            interpreters: BTreeMap::new(),
+        }
+    }
+}

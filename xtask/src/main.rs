@@ -1,0 +1,62 @@
+//! `cargo xtask …`: the chores of this project, so that a laptop and CI run the same ones.
+//!
+//! What the tests need beyond Rust, a C compiler and Python is installed by name into `.cache/`, once.
+//! Nothing here decides what is right: it calls rustfmt, Clippy, cargo-deny and the tests, in order.
+
+#![allow(clippy::disallowed_methods, reason = "starting other programs is what an xtask is for")]
+#![allow(clippy::print_stdout, reason = "a program for people at a terminal")]
+
+mod bench;
+mod cargo_deny;
+mod codegen;
+mod node;
+mod process;
+mod provided;
+mod python;
+mod tally;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test               everything CI checks: the steps below, then all tests
+  fmt [--check]      format the code, or only say what is not formatted
+  lint               Clippy over all targets; a warning is an error
+  deny               licences, banned crates and sources of the dependencies
+  codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
+  bench              measure a release build";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["test"] => test::test(),
+        ["fmt"] => test::format(false),
+        ["fmt", "--check"] => test::format(true),
+        ["lint"] => test::lint(),
+        ["deny"] => cargo_deny::check(),
+        ["codegen"] => codegen::codegen(false),
+        ["codegen", "--check"] => codegen::codegen(true),
+        ["bench"] => bench::bench(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        [] => bail!("no command given\n\n{USAGE}"),
+        _ => bail!("`{}` is not a command\n\n{USAGE}", arguments.join(" ")),
+    }
+}
