@@ -1,68 +1,95 @@
 //! A keep-alive HTTP/1.1 connection with as little in the way as possible, for both ends of a measurement.
+//!
+//! It understands bodies with a `Content-Length`, and no others.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+
+/// How much is read at once.
+const READ_BYTES: usize = 16 * 1024;
 
 /// An open connection and what has been read of it.
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// `buffer[..message]` is the last message, `buffer[message..filled]` begins the next one.
+    message: usize,
+    filled: usize,
 }
 
-/// One message: its head as text, and its body.
-pub(crate) struct Message {
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
+/// A message, in the connection's buffer.
+pub(crate) struct Message<'connection> {
+    /// The first line and the headers, with the empty line.
+    pub(crate) head: &'connection str,
+    pub(crate) body: &'connection [u8],
 }
 
-impl Message {
-    /// Returns a header of the head.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
+impl<'connection> Message<'connection> {
+    /// Returns a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&'connection str> {
+        header(self.head, name)
     }
 }
 
 impl Connection {
+    /// Connects.
     pub(crate) fn open(address: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
+        Self::new(TcpStream::connect(address)?)
     }
 
-    /// Sends a request and waits for its answer.
-    pub(crate) fn exchange(&mut self, request: &[u8]) -> io::Result<Message> {
-        self.stream.write_all(request)?;
+    /// Takes a connection that somebody opened.
+    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: vec![0; READ_BYTES], message: 0, filled: 0 })
+    }
+
+    /// Sends a message and waits for one.
+    pub(crate) fn exchange(&mut self, message: &[u8]) -> io::Result<Message<'_>> {
+        self.stream.write_all(message)?;
+        self.receive()
+    }
+
+    /// Waits for a message.
+    pub(crate) fn receive(&mut self) -> io::Result<Message<'_>> {
+        self.buffer.copy_within(self.message..self.filled, 0);
+        self.filled -= self.message;
+        self.message = 0;
         let head_end = loop {
-            if let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end + 4;
+            match self.buffer[..self.filled].windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(end) => break end + 4,
+                None => self.fill()?,
             }
-            self.fill()?;
         };
-        let head = String::from_utf8_lossy(&self.buffer[..head_end]).into_owned();
-        let mut message = Message { head, body: Vec::new() };
-        let length: usize = match message.header("content-length") {
+        let head = std::str::from_utf8(&self.buffer[..head_end]).map_err(io::Error::other)?;
+        let length: usize = match header(head, "content-length") {
             Some(length) => length.parse().map_err(io::Error::other)?,
             None => 0,
         };
-        while self.buffer.len() < head_end + length {
+        self.message = head_end + length;
+        while self.filled < self.message {
             self.fill()?;
         }
-        message.body.extend_from_slice(&self.buffer[head_end..head_end + length]);
-        self.buffer.drain(..head_end + length);
-        Ok(message)
+        let head = std::str::from_utf8(&self.buffer[..head_end]).map_err(io::Error::other)?;
+        Ok(Message { head, body: &self.buffer[head_end..self.message] })
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        let mut bytes = [0; 16 * 1024];
-        match self.stream.read(&mut bytes)? {
+        if self.buffer.len() < self.filled + READ_BYTES / 2 {
+            self.buffer.resize(self.filled + READ_BYTES, 0);
+        }
+        match self.stream.read(&mut self.buffer[self.filled..])? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             length => {
-                self.buffer.extend_from_slice(&bytes[..length]);
+                self.filled += length;
                 Ok(())
             }
         }
     }
+}
+
+fn header<'head>(head: &'head str, name: &str) -> Option<&'head str> {
+    head.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
 }

@@ -1,63 +1,76 @@
-//! Clients that send the next request as soon as the last one is answered.
+//! Clients that send the next call as soon as the last one is answered.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
+use crate::median::quantile;
 
 /// What a round of load saw.
 pub(crate) struct Round {
-    /// The time of each request, in microseconds, sorted.
     times_us: Vec<f64>,
     elapsed: Duration,
 }
 
 impl Round {
-    /// Returns the time that `share` of the requests kept within.
-    pub(crate) fn percentile_us(&self, share: f64) -> f64 {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let index = (self.times_us.len() as f64 * share) as usize;
-        self.times_us[index.min(self.times_us.len() - 1)]
+    /// Returns the time that `share` of the calls kept within.
+    pub(crate) fn quantile_us(&self, share: f64) -> f64 {
+        quantile(&self.times_us, share)
     }
 
-    /// Returns how many requests a second were answered.
+    /// Returns how many calls a second were answered.
     pub(crate) fn rate(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss)]
-        let requests = self.times_us.len() as f64;
-        requests / self.elapsed.as_secs_f64()
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 calls")]
+        let calls = self.times_us.len() as f64;
+        calls / self.elapsed.as_secs_f64()
     }
 }
 
-/// Lets `clients` send to `path` for `duration`.
+/// Returns the bytes of a call.
+pub(crate) fn call(path: &str, payload: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{payload}",
+        payload.len()
+    )
+    .into_bytes()
+}
+
+/// Lets `clients` call `path` for `duration`, each on a connection of its own that stays open.
 ///
 /// # Panics
-/// When a request is not answered with status 200.
+/// When a call does not succeed.
 pub(crate) fn run(address: &str, path: &str, clients: usize, duration: Duration) -> Round {
-    let payload = format!("\"{}\"", "x".repeat(98));
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{payload}",
-        payload.len()
-    );
+    let call = call(path, &format!("\"{}\"", "x".repeat(98)));
+    let connections: Vec<Connection> = (0..clients).map(|_| Connection::open(address).unwrap()).collect();
     let started = Instant::now();
-    let mut times_us: Vec<f64> = thread::scope(|scope| {
-        let clients: Vec<_> = (0..clients)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut connection = Connection::open(address).unwrap();
-                    let mut times_us = Vec::with_capacity(64 * 1024);
-                    while started.elapsed() < duration {
-                        let start = Instant::now();
-                        let answer = connection.exchange(request.as_bytes()).unwrap();
-                        times_us.push(start.elapsed().as_secs_f64() * 1e6);
-                        assert!(answer.head.starts_with("HTTP/1.1 200 "), "{}", answer.head);
-                    }
-                    times_us
-                })
-            })
-            .collect();
+    let call = &call;
+    let times_us = thread::scope(|scope| {
+        let one = |mut connection: Connection| {
+            move || {
+                let mut times_us = Vec::with_capacity(16 * 1024);
+                while started.elapsed() < duration {
+                    times_us.push(timed(&mut connection, call));
+                }
+                times_us
+            }
+        };
+        let clients: Vec<_> =
+            connections.into_iter().map(|connection| scope.spawn(one(connection))).collect();
         clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
-    let elapsed = started.elapsed();
-    times_us.sort_by(f64::total_cmp);
-    Round { times_us, elapsed }
+    Round { times_us, elapsed: started.elapsed() }
+}
+
+/// Sends one call and returns how long its answer took, in microseconds.
+///
+/// # Panics
+/// When it does not succeed.
+pub(crate) fn timed(connection: &mut Connection, call: &[u8]) -> f64 {
+    let start = Instant::now();
+    let answer = connection.exchange(call).unwrap();
+    let elapsed = start.elapsed();
+    let has_succeeded =
+        answer.head.starts_with("HTTP/1.1 200 ") && answer.header("x-amz-function-error").is_none();
+    assert!(has_succeeded, "{}{}", answer.head, String::from_utf8_lossy(answer.body));
+    elapsed.as_secs_f64() * 1e6
 }

@@ -1,64 +1,43 @@
 //! `cargo xtask bench`: a release build against floors that are measured in the same run.
 //!
-//! The machine is shared and noisy, so a number on its own says little. Rounds of ours and of the floor alternate,
-//! and what counts is the ratio of their medians. The same native runtime, this program itself, runs under both.
+//! A machine is seldom quiet, so a time on its own says little. Hearth and its floor take turns, round by round, and
+//! what counts is the ratio of their medians. A floor is the least that does the same work: see `floor.rs` for warm
+//! calls, `cold.rs` for cold starts.
+//!
+//! This program is also a runtime, the native one: with `AWS_LAMBDA_RUNTIME_API` set it serves events (`runtime.rs`).
+//! So one and the same runtime runs under Hearth and over the floor.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on panics")]
 #![allow(clippy::print_stdout, reason = "a program for people at a terminal")]
 #![allow(clippy::disallowed_methods, reason = "measures programs that it starts")]
 
+mod bare;
+mod burst;
 mod cold;
 mod connection;
 mod floor;
+mod functions;
+mod idle;
 mod load;
+mod machine;
+mod median;
+mod options;
 mod runtime;
+mod table;
 mod warm;
 
 use std::process::ExitCode;
 
-/// A figure and what it may be at most, or at least.
-struct Figure {
-    name: String,
-    value: String,
-    target: Option<(String, bool)>,
-}
+use hearth_tests::Server;
 
-/// What was measured, in order.
-#[derive(Default)]
-struct Figures(Vec<Figure>);
+use crate::functions::{Language, languages};
+use crate::options::{Options, Part, USAGE};
+use crate::table::Table;
 
-impl Figures {
-    fn note(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.print(Figure { name: name.into(), value: value.into(), target: None });
-    }
-
-    fn at_most(&mut self, name: impl Into<String>, value: f64, unit: &str, limit: f64) {
-        self.print(Figure {
-            name: name.into(),
-            value: format!("{value:.2}{unit}"),
-            target: Some((format!("at most {limit}{unit}"), value <= limit)),
-        });
-    }
-
-    fn print(&mut self, figure: Figure) {
-        let target = match &figure.target {
-            None => String::new(),
-            Some((text, true)) => format!("  {text}: kept"),
-            Some((text, false)) => format!("  {text}: MISSED"),
-        };
-        println!("{:58} {:>24}{target}", figure.name, figure.value);
-        self.0.push(figure);
-    }
-
-    fn missed(&self) -> usize {
-        self.0.iter().filter(|figure| matches!(figure.target, Some((_, false)))).count()
-    }
-}
-
+/// Ends with 0, with 1 when `--check` was given and a target was missed, with 2 when the arguments are wrong.
 fn main() -> ExitCode {
-    // In an environment of Hearth or of the floor we are the runtime.
     if let Ok(address) = std::env::var("AWS_LAMBDA_RUNTIME_API") {
-        runtime::run(&address);
+        runtime::serve(&address);
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -66,25 +45,50 @@ fn main() -> ExitCode {
         floor::serve();
         return ExitCode::SUCCESS;
     }
-
-    let mut figures = Figures::default();
-    idle_memory(&mut figures);
-    warm::measure(&mut figures);
-    cold::measure(&mut figures);
-    println!("{} figures, {} targets missed", figures.0.len(), figures.missed());
-    if figures.missed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if arguments.iter().any(|argument| argument == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let options = match Options::parse(&arguments) {
+        Ok(options) => options,
+        Err(wrong) => {
+            eprintln!("error: {wrong}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    measure(&options)
 }
 
-/// Resident memory of a server that has done nothing yet.
-fn idle_memory(figures: &mut Figures) {
-    let server = hearth_tests::Server::start();
-    #[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
-    let mib = server.resident_kib() as f64 / 1024.0;
-    figures.at_most("idle server, resident memory", mib, " MiB", 25.0);
-}
+fn measure(options: &Options) -> ExitCode {
+    println!("{}", machine::describe());
+    println!(
+        "Medians of {} samples, Hearth and floor in turns.{}\n",
+        options.rounds,
+        if options.is_quick { " A quick run: not for quoting." } else { "" }
+    );
 
-/// Returns the median.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let mut table = Table::new();
+    // One server for all: what is measured is a server that has been used.
+    let server = Server::start();
+    if options.wants(Part::Idle) {
+        idle::measure(&server, &mut table);
+    }
+    let languages: Vec<Language> = languages(&mut table);
+    if options.wants(Part::Cold) {
+        cold::measure(&server, &languages, options, &mut table);
+    }
+    if options.wants(Part::Burst) {
+        burst::measure(&server, options, &mut table);
+    }
+    if options.wants(Part::Warm) {
+        warm::measure(&server, &languages, options, &mut table);
+    }
+    server.stop();
+
+    table.print_end();
+    println!("{}", machine::describe());
+    if let Some(path) = &options.json {
+        std::fs::write(path, table.json(options).to_string()).unwrap();
+    }
+    if options.check && table.missed() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

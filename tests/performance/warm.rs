@@ -1,137 +1,85 @@
-//! Warm invocations: latency with one client, throughput with several.
+//! Warm calls: latency with one client, throughput with several, against the floor with as many clients.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use hearth_tests::Server;
 
-use hearth_tests::{Server, bootstrap, needs_node, node, python};
+use crate::floor::Floor;
+use crate::functions::{Language, invoke_path, native, native_runtime};
+use crate::load;
+use crate::median::Sides;
+use crate::options::Options;
+use crate::table::{Bound, Of, Row, Table};
 
-use crate::{Figures, load, median};
+/// How many runtimes of its own the floor has: as many as there are clients at most.
+const NATIVE_RUNTIMES: usize = 32;
+const INTERPRETERS: usize = 8;
 
-/// How long one round of load lasts, and how many rounds each side gets.
-const ROUND: Duration = Duration::from_millis(700);
-const ROUNDS: usize = 7;
-/// Most clients of a measurement; the floor has one runtime for each.
-const CLIENTS_MAX: usize = 32;
-
-/// Measures warm calls of a native, a Node.js and a Python function, and the floor.
-pub(crate) fn measure(figures: &mut Figures) {
-    let floor = Floor::start();
-    let server = Server::start();
-    server.create(native("native"));
-    server.create(python("python", "def handler(event, context): return event\n"));
-    let has_node = needs_node();
-    if has_node {
-        server.create(node("node", "export const handler = async (event) => event;\n"));
-    }
+/// Measures warm calls of a native function and of each language's plain hello world.
+pub(crate) fn measure(server: &Server, languages: &[Language], options: &Options, table: &mut Table) {
     let hearth = server.address().to_string();
-
-    for clients in [1, 8, 32] {
-        let (mut ours, mut theirs) = (Rounds::default(), Rounds::default());
-        // Two rounds first that do not count: environments start, connections and caches get warm.
-        for round in 0..ROUNDS + 2 {
-            let our_round = load::run(&hearth, &path("native"), clients, ROUND);
-            let their_round = load::run(&floor.callers, &path("native"), clients, ROUND);
-            if round >= 2 {
-                ours.add(&our_round);
-                theirs.add(&their_round);
-            }
-        }
-        let [ours, theirs] = [ours, theirs].map(Rounds::medians);
-        let name = format!("native, warm, {clients} client(s)");
-        figures.note(
-            format!("{name}: p50 of Hearth / floor"),
-            format!("{:.0} / {:.0} us", ours.p50, theirs.p50),
-        );
-        figures.note(
-            format!("{name}: p99 of Hearth / floor"),
-            format!("{:.0} / {:.0} us", ours.p99, theirs.p99),
-        );
-        figures.note(format!("{name}: rate"), format!("{:.0} / {:.0} per s", ours.rate, theirs.rate));
-        if clients == 1 {
-            figures.at_most(format!("{name}: p50 over the floor"), ours.p50 / theirs.p50, " x", 1.5);
-        } else {
-            figures.note(format!("{name}: rate over the floor"), format!("{:.2} x", ours.rate / theirs.rate));
-        }
-    }
-
-    let functions: &[&str] = if has_node { &["node", "python"] } else { &["python"] };
-    for function in functions {
+    {
+        let function = server.create(native("warm-native"));
+        let floor = Floor::start(native_runtime, NATIVE_RUNTIMES);
+        let path = invoke_path(function.name());
         for clients in [1, 8, 32] {
-            let mut ours = Rounds::default();
-            for round in 0..ROUNDS {
-                let our_round = load::run(&hearth, &path(function), clients, ROUND);
-                if round >= 2 {
-                    ours.add(&our_round);
-                }
-            }
-            let ours = ours.medians();
-            let value = format!("{:.0} us, {:.0} per s", ours.p50, ours.rate);
-            figures.note(format!("{function}, warm, {clients} client(s): p50, rate"), value);
+            let figures = Figures::measure(&hearth, &floor.address, &path, clients, options);
+            figures.add_to(table, "native", clients, true);
         }
+        function.delete();
+    }
+    for language in languages {
+        let hello = &language.hellos[0];
+        let function = server.create(hello.function(&format!("warm-{}", language.name)));
+        let floor = Floor::start(|| language.floor_runtime(), INTERPRETERS);
+        let path = invoke_path(function.name());
+        for clients in [1, 8] {
+            let figures = Figures::measure(&hearth, &floor.address, &path, clients, options);
+            figures.add_to(table, hello.label, clients, false);
+        }
+        function.delete();
     }
 }
 
-/// Describes a function whose `bootstrap` is this program.
-pub(crate) fn native(name: &str) -> hearth_tests::NewFunction {
-    bootstrap(name, fs::read(std::env::current_exe().unwrap()).unwrap())
-}
-
-fn path(function: &str) -> String {
-    format!("/2015-03-31/functions/{function}/invocations")
-}
-
+/// One sample a round of each.
 #[derive(Default)]
-struct Rounds {
-    p50: Vec<f64>,
-    p99: Vec<f64>,
-    rate: Vec<f64>,
+struct Figures {
+    p50_us: Sides,
+    p99_us: Sides,
+    rate: Sides,
 }
 
-struct Medians {
-    p50: f64,
-    p99: f64,
-    rate: f64,
-}
-
-impl Rounds {
-    fn add(&mut self, round: &load::Round) {
-        self.p50.push(round.percentile_us(0.50));
-        self.p99.push(round.percentile_us(0.99));
-        self.rate.push(round.rate());
-    }
-
-    fn medians(mut self) -> Medians {
-        Medians { p50: median(&mut self.p50), p99: median(&mut self.p99), rate: median(&mut self.rate) }
-    }
-}
-
-/// The floor and its runtimes, all processes of their own, as Hearth's are.
-struct Floor {
-    callers: String,
-    processes: Vec<Child>,
-}
-
-impl Floor {
-    fn start() -> Self {
-        let program = std::env::current_exe().unwrap();
-        let mut server = Command::new(&program).arg("floor").stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let (callers, runtimes) = line.trim().split_once(' ').unwrap();
-        let runtime = || Command::new(&program).env("AWS_LAMBDA_RUNTIME_API", runtimes).spawn().unwrap();
-        let mut processes: Vec<Child> = (0..CLIENTS_MAX).map(|_| runtime()).collect();
-        processes.push(server);
-        Self { callers: callers.to_owned(), processes }
-    }
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        for process in &mut self.processes {
-            let _ = process.kill();
-            let _ = process.wait();
+impl Figures {
+    fn measure(hearth: &str, floor: &str, path: &str, clients: usize, options: &Options) -> Self {
+        let mut figures = Self::default();
+        // Two rounds that do not count: environments are started, connections and caches get warm.
+        for round in 0..options.rounds + 2 {
+            let of_hearth = load::run(hearth, path, clients, options.load);
+            let of_floor = load::run(floor, path, clients, options.load);
+            if round >= 2 {
+                figures.p50_us.hearth.push(of_hearth.quantile_us(0.5));
+                figures.p99_us.hearth.push(of_hearth.quantile_us(0.99));
+                figures.rate.hearth.push(of_hearth.rate());
+                figures.p50_us.floor.push(of_floor.quantile_us(0.5));
+                figures.p99_us.floor.push(of_floor.quantile_us(0.99));
+                figures.rate.floor.push(of_floor.rate());
+            }
         }
+        figures
+    }
+
+    /// With one client the latency counts, with more of them the throughput.
+    fn add_to(&self, table: &mut Table, label: &str, clients: usize, is_native: bool) {
+        let plural = if clients == 1 { "client" } else { "clients" };
+        let name = format!("{label}, warm, {clients} {plural}");
+        let p50 = Row::over(format!("{name}: p50"), "us", self.p50_us.medians());
+        let rate = Row::over(format!("{name}: calls"), "/s", self.rate.medians());
+        if clients == 1 {
+            table.add(if is_native {
+                p50.must(Of::Ratio, Bound::AtMost(1.5))
+            } else {
+                p50.goal(Of::Ratio, Bound::AtMost(1.25))
+            });
+            table.add(Row::over(format!("{name}: p99"), "us", self.p99_us.medians()));
+        }
+        table.add(if clients == 8 { rate.goal(Of::Ratio, Bound::AtLeast(0.6)) } else { rate });
     }
 }

@@ -58,7 +58,10 @@ pub(crate) fn codegen(check: bool) -> Result<()> {
         // Formatted aside, so that a check changes nothing and an error leaves the old file.
         let formatted = scratch.join(name);
         fs::write(&formatted, text)?;
-        run(command("rustfmt").args(["--edition", "2024", "--config-path"]).arg(workspace()).arg(&formatted))?;
+        run(command("rustfmt")
+            .args(["--edition", "2024", "--config-path"])
+            .arg(workspace())
+            .arg(&formatted))?;
         let formatted = fs::read_to_string(&formatted)?;
         let path = folder.join(name);
         let current = fs::read_to_string(&path).unwrap_or_default();
@@ -137,7 +140,8 @@ impl Generator<'_> {
     }
 
     fn shapes(&self) -> Result<String> {
-        let mut text = self.head("The shapes that the implemented operations read and write, as they are in JSON.");
+        let mut text =
+            self.head("The shapes that the implemented operations read and write, as they are in JSON.");
         text.push_str("use std::collections::BTreeMap;\n\nuse serde::{Deserialize, Serialize};\n\n");
         for name in self.structures()? {
             let shape = self.shape(&name)?;
@@ -209,9 +213,8 @@ impl Generator<'_> {
         let shape = self.shape(name)?;
         let number = |key: &str| format!("{:?}", shape[key].as_i64());
         let real = |key: &str| format!("{:?}", shape[key].as_f64());
-        let reference = |part: &str| -> Result<String> {
-            Ok(format!("&{}", constant(text_of(&shape[part]["shape"])?)))
-        };
+        let reference =
+            |part: &str| -> Result<String> { Ok(format!("&{}", constant(text_of(&shape[part]["shape"])?))) };
         Ok(match text_of(&shape["type"])? {
             "string" | "timestamp" => {
                 let pattern = shape["pattern"].as_str();

@@ -28,7 +28,7 @@ usage: cargo xtask COMMAND
   lint               Clippy over all targets; a warning is an error
   deny               licences, banned crates and sources of the dependencies
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
-  bench              measure a release build";
+  bench [OPTIONS]    measure a release build against floors; `bench --help` tells the options";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,7 +51,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["deny"] => cargo_deny::check(),
         ["codegen"] => codegen::codegen(false),
         ["codegen", "--check"] => codegen::codegen(true),
-        ["bench"] => bench::bench(),
+        ["bench", ref options @ ..] => bench::bench(options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

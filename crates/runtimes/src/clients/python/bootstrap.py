@@ -45,6 +45,8 @@ class State:
 def _arrange_path(task_root, site_paths):
     # In the place of this client's own folder, as on AWS.
     sys.path[0] = task_root
+    if not sys.flags.no_site:
+        return
     if _wants_site():
         _run_site()
         return
@@ -302,7 +304,6 @@ class _Members:
     """An object with the members that a JSON object of a header has, `None` where there is none."""
 
     __slots__ = ()
-    _names = ()
 
     def __init__(self, given):
         for name in self.__slots__:
@@ -394,7 +395,7 @@ class _HasDecimal(Exception):
 
 
 def _not_json(value):
-    if isinstance(value, (bytes, bytearray)) and not isinstance(value, bytearray):
+    if isinstance(value, bytes):
         return value.decode()
     decimal = sys.modules.get("decimal")
     if decimal is not None and isinstance(value, decimal.Decimal):

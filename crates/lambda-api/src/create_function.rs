@@ -1,0 +1,101 @@
+//! CreateFunction: the package is unpacked before the answer, so that a bad one is refused; the rest settles afterwards.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hearth_aws_wire::{Response, json_response};
+use hearth_functions::{CreateFunction, FunctionConfiguration};
+use hearth_types::limits::ZIP_BYTES_MAX;
+use hearth_types::{FunctionName, FunctionReference, MemoryMb, TimeoutSeconds, TracingMode};
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+
+use crate::error::ApiError;
+use crate::generated::constraints::CREATE_FUNCTION_REQUEST;
+use crate::generated::shapes::CreateFunctionRequest;
+use crate::{LambdaApi, configuration, function_name, input, unsupported, validation};
+
+pub(crate) async fn answer(api: &LambdaApi, request: Request<Incoming>) -> Result<Response, ApiError> {
+    let body = input::body("CreateFunction", request).await?;
+    let mut request: CreateFunctionRequest = input::read(&CREATE_FUNCTION_REQUEST, Vec::new(), &body)?;
+    drop(body); // as large as the package, which the request holds by now
+    unsupported::check_create(api, &request)?;
+    let name = name(api, request.function_name.as_deref().unwrap_or_default())?;
+    let zip = request.code.as_mut().and_then(|code| code.zip_file.take());
+    let zip = zip.ok_or_else(|| ApiError::invalid_parameter("Please provide a source for function code."))?;
+    let required = |value: &Option<String>, member: &str| {
+        value.clone().ok_or_else(|| {
+            ApiError::invalid_parameter(format!(
+                "{member} is mandatory parameter for functions created with deployment packages."
+            ))
+        })
+    };
+    let runtime = configuration::runtime(&required(&request.runtime, "Runtime")?)?;
+    let handler = required(&request.handler, "Handler")?;
+    let logging = request.logging_config.unwrap_or_default();
+    let environment = request.environment.and_then(|environment| environment.variables);
+    let dead_letter = request.dead_letter_config.and_then(|config| config.target_arn);
+    let configuration = FunctionConfiguration {
+        role: request.role.unwrap_or_default(),
+        runtime,
+        handler,
+        description: request.description.unwrap_or_default(),
+        timeout: request.timeout.map_or(Ok(TimeoutSeconds::DEFAULT), configuration::timeout)?,
+        memory: request.memory_size.map_or(Ok(MemoryMb::DEFAULT), configuration::memory)?,
+        ephemeral_storage_mb: configuration::ephemeral_storage(
+            &request.ephemeral_storage.unwrap_or_default(),
+        )?,
+        environment: environment.map(configuration::variables).transpose()?,
+        architecture: request
+            .architectures
+            .and_then(|architectures| hearth_types::Architecture::parse(architectures.first()?))
+            .unwrap_or(api.host_architecture),
+        tracing_mode: request
+            .tracing_config
+            .and_then(|config| TracingMode::parse(&config.mode?))
+            .unwrap_or(TracingMode::PassThrough),
+        dead_letter_target: dead_letter.filter(|target| !target.is_empty()),
+        kms_key_arn: request.kms_key_arn.filter(|arn| !arn.is_empty()),
+        logging: configuration::logging(&logging, &configuration::default_logging(&name))?,
+        name,
+    };
+    let tags = request.tags.unwrap_or_default();
+    if tags.len() > 50 {
+        return Err(ApiError::invalid_parameter("Number of tags exceeds resource tag limit."));
+    }
+    let zip = decode_zip(zip)?;
+    let function = api.functions.create(CreateFunction { configuration, zip, tags }).await?;
+    let described = configuration::describe(api, &function, None);
+    let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
+    Ok(json_response(StatusCode::CREATED, text))
+}
+
+/// Reads the name of a function to be. An ARN names it too; a bare name has at most 64 characters.
+fn name(api: &LambdaApi, given: &str) -> Result<FunctionName, ApiError> {
+    match FunctionReference::parse(given) {
+        Ok(reference) => {
+            function_name::check_owner(api, &reference, given)?;
+            Ok(reference.name)
+        }
+        Err(_) => {
+            validation::check_member(&CREATE_FUNCTION_REQUEST, "FunctionName", &given.into())?;
+            Err(ApiError::invalid_parameter(format!(
+                "1 validation error detected: Value '{given}' at 'functionName' failed to satisfy constraint: Member \
+                 must have length less than or equal to 64"
+            )))
+        }
+    }
+}
+
+/// Decodes the package of a request.
+pub(crate) fn decode_zip(base64: String) -> Result<Bytes, ApiError> {
+    if base64.len() / 4 * 3 > ZIP_BYTES_MAX + 2 {
+        return Err(ApiError::zip_too_large());
+    }
+    let zip =
+        STANDARD.decode(base64).map_err(|_| ApiError::serialization("The value of ZipFile is not base64"))?;
+    if zip.len() > ZIP_BYTES_MAX {
+        return Err(ApiError::zip_too_large());
+    }
+    Ok(Bytes::from(zip))
+}

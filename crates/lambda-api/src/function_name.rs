@@ -1,0 +1,86 @@
+//! Whom a request means: name, partial ARN or ARN, with a qualifier in it or beside it.
+
+use hearth_types::{FunctionName, FunctionReference, Qualifier};
+use serde_json::{Value, json};
+
+use crate::LambdaApi;
+use crate::error::ApiError;
+use crate::generated::Shape;
+use crate::validation;
+
+/// A function that exists or not, and what was asked of it.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) name: FunctionName,
+    pub(crate) qualifier: Option<Qualifier>,
+}
+
+/// Reads the name of a request. `shape` is the input of the operation: its constraints give the text of a refusal.
+pub(crate) fn target(
+    api: &LambdaApi,
+    shape: &'static Shape,
+    function_name: &str,
+    qualifier: Option<&str>,
+) -> Result<Target, ApiError> {
+    let Ok(reference) = FunctionReference::parse(function_name) else {
+        return Err(refusal(api, shape, function_name));
+    };
+    check_owner(api, &reference, function_name)?;
+    let beside = match qualifier.map(Qualifier::parse) {
+        Some(Ok(qualifier)) => Some(qualifier),
+        None => None,
+        Some(Err(_)) => {
+            let qualifier = qualifier.unwrap_or_default();
+            validation::check(shape, &json!({ "FunctionName": function_name, "Qualifier": qualifier }))?;
+            return Err(ApiError::not_found(format!(
+                "Function not found: {}:{qualifier}",
+                api.functions.arn(&reference.name, None)
+            )));
+        }
+    };
+    let qualifier = match (reference.qualifier, beside) {
+        (Some(within), Some(beside)) if within != beside => {
+            return Err(ApiError::invalid_parameter(
+                "The derived qualifier from the function name does not match the specified qualifier.",
+            ));
+        }
+        (within, beside) => within.or(beside),
+    };
+    Ok(Target { name: reference.name, qualifier })
+}
+
+/// Refuses functions of another region or account.
+pub(crate) fn check_owner(
+    api: &LambdaApi,
+    reference: &FunctionReference,
+    function_name: &str,
+) -> Result<(), ApiError> {
+    let ours = api.functions.settings();
+    if let Some(region) = reference.region.as_ref().filter(|region| **region != ours.region) {
+        return Err(ApiError::not_found(format!(
+            "Functions from '{region}' are not reachable in this region ('{}')",
+            ours.region
+        )));
+    }
+    if reference.account.as_ref().is_some_and(|account| *account != ours.account) {
+        return Err(ApiError::access_denied(format!(
+            "User: arn:aws:iam::{}:root is not authorized to access resource: {function_name} because no \
+             resource-based policy allows it",
+            ours.account
+        )));
+    }
+    Ok(())
+}
+
+/// A name that we do not take: the model's constraint says why. What passes there is too long for a bare name, and
+/// nothing has such a name.
+fn refusal(api: &LambdaApi, shape: &'static Shape, function_name: &str) -> ApiError {
+    match validation::check_member(shape, "FunctionName", &Value::from(function_name)) {
+        Err(error) => error,
+        Ok(()) => {
+            let ours = api.functions.settings();
+            let arn = format!("arn:aws:lambda:{}:{}:function:{function_name}", ours.region, ours.account);
+            ApiError::not_found(format!("Function not found: {arn}"))
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The input of an operation: labels of the path, query, and body, gathered as the one structure that the model
+//! describes, checked, and read into its type.
+
+use bytes::Bytes;
+use hearth_aws_wire::{query_pairs, read_body};
+use hearth_types::limits::REQUEST_BYTES_MAX;
+use http::Request;
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::ApiError;
+use crate::generated::Shape;
+use crate::validation;
+
+/// Reads the body of a control-plane request.
+pub(crate) async fn body(operation: &str, request: Request<Incoming>) -> Result<Bytes, ApiError> {
+    read_body(request.into_body(), REQUEST_BYTES_MAX)
+        .await
+        .map_err(|error| ApiError::of_body(&error, operation))
+}
+
+/// Puts the input together, checks it against the model and reads it. An empty body is an empty structure.
+pub(crate) fn read<T: DeserializeOwned>(
+    shape: &'static Shape,
+    outside: Vec<(&'static str, Value)>,
+    body: &[u8],
+) -> Result<T, ApiError> {
+    let mut members = if body.iter().all(u8::is_ascii_whitespace) {
+        Map::new()
+    } else {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) => return Err(ApiError::serialization("The request body is not a JSON object")),
+            Err(error) => {
+                return Err(ApiError::serialization(format!(
+                    "Could not parse request body into json: {error}"
+                )));
+            }
+        }
+    };
+    for (name, value) in outside {
+        members.insert(name.to_owned(), value);
+    }
+    // An unset member is the same as none.
+    members.retain(|_, value| !value.is_null());
+    let input = Value::Object(members);
+    validation::check(shape, &input)?;
+    serde_json::from_value(input).map_err(|error| ApiError::serialization(error.to_string()))
+}
+
+/// Reads chosen members from a query, as texts or numbers.
+pub(crate) fn of_query<B>(
+    request: &Request<B>,
+    texts: &[&'static str],
+    numbers: &[&'static str],
+) -> Result<Vec<(&'static str, Value)>, ApiError> {
+    let mut members = Vec::new();
+    for (key, value) in query_pairs(request.uri().query().unwrap_or("")) {
+        if let Some(name) = texts.iter().find(|name| **name == key) {
+            members.push((*name, Value::String(value)));
+        } else if let Some(name) = numbers.iter().find(|name| **name == key) {
+            let number: i64 = value.parse().map_err(|_| {
+                ApiError::serialization(format!("`{value}` can not be converted to an Integer"))
+            })?;
+            members.push((*name, Value::from(number)));
+        }
+    }
+    Ok(members)
+}

@@ -1,0 +1,132 @@
+//! The table of paths. Every operation of the model is in it; those that Hearth does not implement answer so.
+
+use http::{Method, Uri};
+
+use crate::error::ApiError;
+use crate::generated::Operation;
+use crate::generated::operations::OPERATIONS;
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(crate) enum Route {
+    /// The operation that counts: found without looking through the table.
+    Invoke { function_name: String },
+    /// Any other operation of the model, with the labels of its path, in order, decoded.
+    Operation { operation: &'static Operation, labels: Vec<String> },
+    /// `/`: where services without paths are, such as STS.
+    Root,
+}
+
+impl Route {
+    /// Finds the operation of a request.
+    pub(crate) fn of(method: &Method, uri: &Uri) -> Result<Self, ApiError> {
+        let path = uri.path();
+        if method == Method::POST
+            && let Some(rest) = path.strip_prefix("/2015-03-31/functions/")
+            && let Some(name) =
+                rest.strip_suffix("/invocations").or_else(|| rest.strip_suffix("/invocations/"))
+            && !name.contains('/')
+        {
+            return Ok(Self::Invoke { function_name: label(name)? });
+        }
+        if path == "/" {
+            return Ok(Self::Root);
+        }
+        let segments = hearth_aws_wire::path_segments(path);
+        let query = uri.query().unwrap_or("");
+        let mut other_method = false;
+        let mut found: Option<&'static Operation> = None;
+        for operation in OPERATIONS {
+            if !matches_path(operation.path, &segments) {
+                continue;
+            }
+            if operation.method != method.as_str() {
+                other_method = true;
+                continue;
+            }
+            // An operation with a literal query is meant only with it, and then before the one without.
+            match operation.query {
+                Some(literal) if query.split('&').any(|pair| pair == literal) => found = Some(operation),
+                Some(_) => {}
+                None => {
+                    found.get_or_insert(operation);
+                }
+            }
+        }
+        match found {
+            Some(operation) => Ok(Self::Operation { operation, labels: labels(operation.path, &segments)? }),
+            None if other_method => Err(ApiError::method_not_allowed()),
+            None => Err(ApiError::unknown_operation()),
+        }
+    }
+}
+
+fn is_label(part: &str) -> bool {
+    part.starts_with('{')
+}
+
+fn matches_path(template: &str, segments: &[&str]) -> bool {
+    let parts = hearth_aws_wire::path_segments(template);
+    parts.len() == segments.len()
+        && parts.iter().zip(segments).all(
+            |(part, segment)| {
+                if is_label(part) { !segment.is_empty() } else { part == segment }
+            },
+        )
+}
+
+fn labels(template: &str, segments: &[&str]) -> Result<Vec<String>, ApiError> {
+    let parts = hearth_aws_wire::path_segments(template);
+    let pairs = parts.iter().zip(segments);
+    pairs.filter(|(part, _)| is_label(part)).map(|(_, segment)| label(segment)).collect()
+}
+
+fn label(segment: &str) -> Result<String, ApiError> {
+    hearth_aws_wire::decode(segment).ok_or_else(ApiError::unknown_operation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &str, uri: &str) -> String {
+        let method: Method = method.parse().unwrap();
+        match Route::of(&method, &uri.parse().unwrap()) {
+            Ok(Route::Invoke { function_name }) => format!("Invoke {function_name}"),
+            Ok(Route::Operation { operation, labels }) => format!("{} {}", operation.name, labels.join(" ")),
+            Ok(Route::Root) => "root".to_owned(),
+            Err(error) => error.error_type().to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_operation_of_the_model_is_found_at_its_own_path() {
+        assert!(OPERATIONS.len() >= 85, "{}", OPERATIONS.len());
+        for operation in OPERATIONS {
+            let mut uri = String::new();
+            for part in hearth_aws_wire::path_segments(operation.path) {
+                uri.push('/');
+                uri.push_str(if is_label(part) { "a%3Ab" } else { part });
+            }
+            for end in ["", "/"] {
+                let query = operation.query.map_or(String::new(), |query| format!("?x=1&{query}"));
+                let found = found(operation.method, &format!("{uri}{end}{query}"));
+                assert_eq!(found.split(' ').next(), Some(operation.name), "{uri}{end}{query}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_are_decoded_and_unknown_paths_are_refused() {
+        let arn = "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af";
+        assert_eq!(
+            found("GET", &format!("/2015-03-31/functions/{arn}")),
+            "GetFunction arn:aws:lambda:us-east-1:000000000000:function:f"
+        );
+        assert_eq!(found("POST", "/2015-03-31/functions/f/invocations"), "Invoke f");
+        assert_eq!(found("PATCH", "/2015-03-31/functions/f"), "MethodNotAllowedException");
+        assert_eq!(found("GET", "/2015-03-30/functions/f"), "UnknownOperationException");
+        assert_eq!(found("GET", "/2015-03-31/functions/%ff"), "UnknownOperationException");
+        assert_eq!(found("GET", "/"), "root");
+    }
+}

