@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hearth_code::{Package, Packages};
+use hearth_code::{Package, Packages, PackagesError, UnpackError};
 use hearth_functions::{DeployError, DeployedCode, Deployment};
 use hearth_runtimes::Runtimes;
 use hearth_types::{CodeSha256, Runtime};
 
 /// Packages on this host's disk, runtimes of this host.
 pub(crate) struct HostDeployment {
-    pub(crate) packages: Arc<Packages>,
+    pub(crate) packages: Packages,
     pub(crate) runtimes: Arc<Runtimes>,
 }
 
@@ -20,8 +20,10 @@ impl Deployment for HostDeployment {
         Box::pin(async move { self.packages.add(zip).await.map(deployed).map_err(deploy_error) })
     }
 
-    fn open(&self, sha256: CodeSha256, _size: u64) -> BoxFuture<'_, Result<DeployedCode, DeployError>> {
-        Box::pin(async move { self.packages.open(sha256).await.map(deployed).map_err(deploy_error) })
+    fn open(&self, sha256: CodeSha256, size: u64) -> BoxFuture<'_, Result<DeployedCode, DeployError>> {
+        Box::pin(
+            async move { self.packages.open_package(sha256, size).await.map(deployed).map_err(deploy_error) },
+        )
     }
 
     fn archive(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<Bytes, DeployError>> {
@@ -41,10 +43,18 @@ impl Deployment for HostDeployment {
 }
 
 fn deployed(package: Package) -> DeployedCode {
-    DeployedCode { sha256: package.sha256, size: package.size, root: package.root.clone(), lease: package.lease }
+    DeployedCode { sha256: package.sha256, size: package.size, root: package.root, lease: package.lease }
 }
 
-fn deploy_error(error: hearth_code::UnpackError) -> DeployError {
-    let _ = error;
-    todo!("when `code` is there")
+/// Whose fault is it? The sender of a package has to know what is wrong with it; nobody but us what is wrong with us.
+fn deploy_error(error: PackagesError) -> DeployError {
+    match error {
+        PackagesError::Unpack(UnpackError::TooLarge) => DeployError::UnzippedTooLarge,
+        PackagesError::Unpack(error @ UnpackError::Write { .. }) => DeployError::Service(Box::new(error)),
+        PackagesError::Unpack(error) => DeployError::Unpack { reason: error.to_string() },
+        PackagesError::Missing { .. } | PackagesError::Damaged { .. } => DeployError::Missing,
+        error @ (PackagesError::Io { .. } | PackagesError::Store(_) | PackagesError::Stopped) => {
+            DeployError::Service(Box::new(error))
+        }
+    }
 }

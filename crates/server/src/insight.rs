@@ -94,7 +94,8 @@ impl Insight {
 
     fn timeline(&self, name: &FunctionName) -> Response<Full<Bytes>> {
         let records = self.recorder.environments(Some(name));
-        let mut invocations: Vec<_> = records.iter().flat_map(|record| timeline::invocations(record)).collect();
+        let mut invocations: Vec<_> =
+            records.iter().flat_map(|record| timeline::invocations(record)).collect();
         invocations.sort_by_key(|invocation| invocation.start);
         let invocations: Vec<Value> = invocations
             .iter()

@@ -4,15 +4,252 @@ mod deployment;
 mod insight;
 mod settings;
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use hearth_aws_wire::{Response, Server, ServerSettings};
+use hearth_code::{Packages, PackagesError};
+use hearth_functions::{Functions, FunctionsSettings, OpenError};
+use hearth_invoke::{Concurrency, Invoker};
+use hearth_lambda_api::LambdaApi;
+use hearth_pool::{Pool, PoolParts, PoolSettings};
+use hearth_runtimes::Runtimes;
+use hearth_sandbox::process::ProcessSandboxes;
+use hearth_sandbox::{SandboxError, Sandboxes};
+use hearth_store::embedded::EmbeddedStore;
+use hearth_store::{LocalBlobStore, StoreError};
+use hearth_telemetry::{Clock, LogStore, LogStoreError, LogStoreSettings, Recorder};
+use hearth_types::{AccountId, Architecture, NameError, Region, Runtime, UnknownRuntime};
+use http::Request;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use deployment::HostDeployment;
+use insight::Insight;
 pub use settings::Settings;
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error("a setting is wrong")]
+    Name(#[from] NameError),
+    /// An interpreter was named for a runtime that does not exist.
+    #[error("an interpreter was named for no runtime")]
+    Interpreter(#[from] UnknownRuntime),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder")]
+    Store(#[from] StoreError),
+    /// The functions in it cannot be read.
+    #[error("cannot read the functions of the data folder")]
+    Functions(#[from] OpenError),
+    /// The packages in it cannot be used.
+    #[error("cannot use the packages of the data folder")]
+    Packages(#[from] PackagesError),
+    /// The logs in it cannot be used.
+    #[error("cannot use the logs of the data folder")]
+    Logs(#[from] LogStoreError),
+    /// Functions cannot be run.
+    #[error("cannot run functions")]
+    Sandbox(#[from] SandboxError),
+}
+
+impl StartError {
+    /// What the operator can do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("another program listens there; stop it, or name another address with `--listen`")
+            }
+            Self::Store(error) | Self::Functions(OpenError::Store(error)) => error.hint(),
+            Self::Name(_)
+            | Self::Interpreter(_)
+            | Self::Listen { .. }
+            | Self::Functions(_)
+            | Self::Packages(_)
+            | Self::Logs(_)
+            | Self::Sandbox(_) => None,
+        }
+    }
+}
+
+/// Why a server could not end in order.
+#[derive(Debug, thiserror::Error)]
+#[error("the server did not end in order")]
+pub struct DrainError(#[source] tokio::task::JoinError);
+
+/// A server that runs.
+pub struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    pool: Arc<Pool>,
+    logs: Arc<LogStore>,
+    packages: Packages,
+    store: Arc<EmbeddedStore>,
+}
+
+/// Starts a server. It answers when this returns. Needs a Tokio runtime with all drivers.
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    let clock = Clock::new(Instant::now(), epoch_ms);
+    let region = Region::new(&settings.region)?;
+    let account = AccountId::new(&settings.account)?;
+    let mut interpreters = std::collections::BTreeMap::new();
+    for (identifier, program) in settings.interpreters {
+        interpreters.insert(Runtime::parse(&identifier)?, program);
+    }
+
+    // First what can refuse for an operator's reason: the data folder, then the address.
+    let data = &settings.data_dir;
+    let store = Arc::new(EmbeddedStore::open(data)?);
+    let address = settings.listen;
+    let listen = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+
+    let logs = LogStore::open(
+        &data.join("logs"),
+        LogStoreSettings {
+            retention: settings.log_retention,
+            group_bytes_max: settings::LOG_GROUP_BYTES_MAX,
+        },
+        clock,
+    )?;
+    let packages = Packages::open(data, Arc::new(LocalBlobStore::open(&data.join("objects"))?))?;
+    let runtimes = Arc::new(Runtimes::new(hearth_runtimes::Settings {
+        data_dir: data.clone(),
+        path: settings.path,
+        interpreters,
+    }));
+    let sandboxes: Arc<dyn Sandboxes> = Arc::new(ProcessSandboxes::start(&data.join("run"))?);
+    let recorder = Arc::new(Recorder::default());
+    let pool = Pool::start(PoolParts {
+        settings: PoolSettings {
+            region: region.clone(),
+            idle_timeout: settings.idle_timeout,
+            cold_starts_max: settings.cold_starts_max,
+            environments_max: settings.account_concurrency as usize,
+            drain_limit: settings::DRAIN_LIMIT,
+            ending_limit: settings::ENDING_LIMIT,
+        },
+        sandboxes,
+        runtimes: runtimes.clone(),
+        logs: logs.clone(),
+        recorder: recorder.clone(),
+        clock,
+    });
+
+    let deployment = Arc::new(HostDeployment { packages: packages.clone(), runtimes: runtimes.clone() });
+    let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
+    let functions = Functions::open(
+        store.clone(),
+        deployment,
+        FunctionsSettings { region: region.clone(), account },
+        wall_clock.clone(),
+    )
+    .await?;
+    functions.set_listener(pool.clone());
+    packages.sweep().await?;
+
+    let invoker = Arc::new(Invoker::new(
+        functions.clone(),
+        Concurrency::new(settings.account_concurrency),
+        pool.clone(),
+    ));
+    let runtime_version_arn =
+        Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
+    let api =
+        LambdaApi::new(functions.clone(), invoker, wall_clock, host_architecture(), runtime_version_arn);
+    let insight = Insight { functions, pool: pool.clone(), recorder, logs: logs.clone(), clock };
+    let front = Arc::new(Front { api, insight });
+
+    let (stop, stopped) = watch::channel(false);
+    let server = Server { settings: ServerSettings::default() };
+    let answer = move |request| {
+        let front = front.clone();
+        async move { front.answer(request).await }
+    };
+    let serving = tokio::spawn(server.serve(listener, answer, stopped));
+    tracing::info!(%address, "server ready");
+    Ok(Running { address, stop, serving, pool, logs, packages, store })
+}
+
+impl Running {
+    /// Returns the URL for clients.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Takes no more requests, lets invocations finish, ends every environment, and closes what is kept.
+    pub async fn drain(self) -> Result<(), DrainError> {
+        // What is dropped from now on stays on disk: the functions are only not running.
+        self.packages.keep_all();
+        let _ = self.stop.send(true);
+        self.pool.drain().await;
+        // Answers are on their way; a client that does not take its own is not waited for.
+        let served = tokio::time::timeout(settings::ENDING_LIMIT, self.serving).await;
+        let (logs, store) = (self.logs, self.store);
+        let closed = tokio::task::spawn_blocking(move || {
+            logs.close();
+            store.close();
+        })
+        .await;
+        served.unwrap_or(Ok(())).and(closed).map_err(DrainError)
+    }
+}
+
+/// What stands behind the listener: Lambda's API, and Hearth's own.
+struct Front {
+    api: LambdaApi,
+    insight: Insight,
+}
+
+impl Front {
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        let Some(path) = request.uri().path().strip_prefix("/_hearth/") else {
+            return self.api.answer(request).await;
+        };
+        match path.strip_prefix("code/") {
+            Some(token) => {
+                let token = token.to_owned();
+                self.api.answer_code(&token).await
+            }
+            None => {
+                let path = path.to_owned();
+                self.insight.answer(&path, &request).await
+            }
+        }
+    }
+}
+
+/// The wall clock for those who need only that.
+struct WallClock(Clock);
+
+impl hearth_functions::Clock for WallClock {
+    fn epoch_ms(&self) -> i64 {
+        self.0.epoch_ms()
+    }
+}
 
 /// Reads the wall clock. The only place that does.
 #[allow(clippy::disallowed_methods, reason = "the clock that everybody else is handed")]
 fn epoch_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// The instruction set of this program, and so of what it can run.
+const fn host_architecture() -> Architecture {
+    if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 }
 }

@@ -5,21 +5,13 @@
 // Everything before the first `/next` is part of every cold start, so only `net` is loaded here. What is seldom
 // needed is in files of its own: `errors.js` (reports of errors) and `streaming.js` (streamed responses).
 
-const { NODE_MAJOR, PREFIX, connection } = (() => {
-  const { Connection } = require('./connection.js');
-  const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
-  return {
-    NODE_MAJOR: parseInt(process.versions.node, 10),
-    PREFIX: '/2018-06-01/runtime/',
-    // Opened now, so that the kernel connects while the function's code loads.
-    connection: new Connection(host, Number(port), `hearth-nodejs/${process.versions.node}`),
-  };
-})();
+const { Connection } = require('./connection.js');
 const logs = require('./logs.js');
 
+const PREFIX = '/2018-06-01/runtime/';
 // From Node.js 24 on, AWS's client has no callbacks, does not wait for an empty event loop, and leaves uncaught
 // errors to Node.js.
-const CALLBACKS = NODE_MAJOR < 24;
+const CALLBACKS = parseInt(process.versions.node, 10) < 24;
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 // Larger responses are sent alone: the server may refuse one while it is still being written.
@@ -27,6 +19,8 @@ const PIPELINED_CHARACTERS_MAX = 65536;
 
 const errors = () => require('./errors.js');
 
+// Opened now, so that the kernel connects while the function's code loads.
+const connection = new Connection(process.env.AWS_LAMBDA_RUNTIME_API, `hearth-nodejs/${process.versions.node}`);
 let handler;
 let functionInitStart;
 // What has to happen when nothing is left to do in the event loop. `null` between invocations.

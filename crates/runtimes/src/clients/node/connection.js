@@ -7,9 +7,10 @@
 const net = require('net');
 
 class Connection {
-  constructor(host, port, userAgent) {
-    this.address = { host, port };
-    this.common = `Host: ${host}:${port}\r\nUser-Agent: ${userAgent}\r\n`;
+  constructor(address, userAgent) {
+    const [host, port] = address.split(':');
+    this.address = { host, port: Number(port) };
+    this.common = `Host: ${address}\r\nUser-Agent: ${userAgent}\r\n`;
     // What is expected, oldest first: { request, onReply, onLost }.
     this.expected = [];
     this.open();
