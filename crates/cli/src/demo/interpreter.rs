@@ -50,8 +50,8 @@ pub(crate) enum Language {
 impl Language {
     pub(crate) const fn source(self) -> &'static str {
         match self {
-            Self::NodeJs => include_str!("greeter.mjs"),
-            Self::Python => include_str!("greeter.py"),
+            Self::NodeJs => include_str!("../../../../examples/nodejs/index.mjs"),
+            Self::Python => include_str!("../../../../examples/python/app.py"),
         }
     }
 

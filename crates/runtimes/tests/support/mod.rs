@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::Permissions;
 use std::io::{Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,24 +25,24 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// A function, and what the Runtime API does to it.
 #[derive(Clone)]
-pub struct Case {
-    pub handler: &'static str,
-    pub files: Vec<(&'static str, String)>,
-    pub variables: BTreeMap<String, String>,
-    pub events: Vec<&'static str>,
-    pub headers: Vec<(&'static str, &'static str)>,
-    pub log_format: LogFormat,
-    pub log_level: Option<LogLevel>,
-    pub framed: bool,
+pub(crate) struct Case {
+    pub(crate) handler: &'static str,
+    pub(crate) files: Vec<(&'static str, String)>,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) events: Vec<&'static str>,
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: Option<LogLevel>,
+    pub(crate) framed: bool,
     /// The status that answers each POST of a response.
-    pub response_status: u16,
+    pub(crate) response_status: u16,
     /// The status that answers `/next` once the events are used up; none closes the connection.
-    pub last_status: Option<u16>,
+    pub(crate) last_status: Option<u16>,
     /// Whether the server closes the connection after each reply.
-    pub closes: bool,
+    pub(crate) closes: bool,
 }
 
-pub fn case(handler: &'static str, files: &[(&'static str, &str)]) -> Case {
+pub(crate) fn case(handler: &'static str, files: &[(&'static str, &str)]) -> Case {
     Case {
         handler,
         files: files.iter().map(|(name, text)| (*name, (*text).to_owned())).collect(),
@@ -57,53 +59,57 @@ pub fn case(handler: &'static str, files: &[(&'static str, &str)]) -> Case {
 }
 
 impl Case {
-    pub fn events(mut self, events: &[&'static str]) -> Self {
+    pub(crate) fn events(mut self, events: &[&'static str]) -> Self {
         self.events = events.to_vec();
         self
     }
-    pub fn headers(mut self, headers: &[(&'static str, &'static str)]) -> Self {
+    pub(crate) fn headers(mut self, headers: &[(&'static str, &'static str)]) -> Self {
         self.headers = headers.to_vec();
         self
     }
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
     }
-    pub fn framed(mut self) -> Self {
+    pub(crate) fn framed(mut self) -> Self {
         self.framed = true;
         self
     }
-    pub fn json(mut self, level: Option<LogLevel>) -> Self {
+    pub(crate) fn json(mut self, level: Option<LogLevel>) -> Self {
         self.log_format = LogFormat::Json;
         self.log_level = level;
         self
     }
-    pub fn response_status(mut self, status: u16) -> Self {
+    pub(crate) fn response_status(mut self, status: u16) -> Self {
         self.response_status = status;
         self
     }
-    pub fn last_status(mut self, status: u16) -> Self {
+    pub(crate) fn last_status(mut self, status: u16) -> Self {
         self.last_status = Some(status);
         self
     }
-    pub fn closes(mut self) -> Self {
+    pub(crate) fn closes(mut self) -> Self {
         self.closes = true;
         self
     }
 }
 
 /// The interpreters of this host, and a folder of their own.
-pub struct Host {
-    pub runtimes: Runtimes,
-    pub runtime: Runtime,
+pub(crate) struct Host {
+    pub(crate) runtimes: Runtimes,
+    pub(crate) runtime: Runtime,
     folder: PathBuf,
     cases: AtomicUsize,
 }
 
 impl Host {
     /// Takes the first runtime that this host has, or says why the tests are skipped.
-    pub fn with_one_of(name: &str, identifiers: &[&str]) -> Option<Self> {
-        let folder = std::env::temp_dir().join(format!("hearth-runtimes-{name}-{}", std::process::id()));
+    pub(crate) fn with_one_of(name: &str, identifiers: &[&str]) -> Option<Self> {
+        // Tests of one file run at once, in one process.
+        static HOSTS: AtomicUsize = AtomicUsize::new(0);
+        let number = HOSTS.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            std::env::temp_dir().join(format!("hearth-runtimes-{name}-{}-{number}", std::process::id()));
         let path = std::env::var_os("PATH").unwrap_or_default();
         let settings = Settings { data_dir: folder.join("data"), path, interpreters: BTreeMap::new() };
         let runtimes = Runtimes::new(settings);
@@ -119,13 +125,15 @@ impl Host {
     }
 
     /// Runs the case; returns what the Runtime API received, what was written, and how the process ended.
-    pub fn run(&self, case: &Case) -> String {
+    pub(crate) fn run(&self, case: &Case) -> String {
         let number = self.cases.fetch_add(1, Ordering::Relaxed);
         let root = self.folder.join(format!("case-{number}"));
+        std::fs::create_dir_all(&root).unwrap();
         for (name, text) in &case.files {
             let path = root.join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         }
         let server = Server::start(case);
         let boot = self
@@ -169,7 +177,7 @@ impl Host {
 
         let mut story = server.log.lock().unwrap().clone();
         for record in records(&output.stdout) {
-            writeln!(story, "stdout {record:?}").unwrap();
+            writeln!(story, "stdout {:?}", shortened(&record)).unwrap();
         }
         if !output.stderr.is_empty() {
             writeln!(story, "stderr {:?}", String::from_utf8_lossy(&output.stderr)).unwrap();
@@ -301,8 +309,7 @@ impl Request {
             }
         }
         if !self.body.is_empty() {
-            let shown: String = self.body.chars().take(1_000).collect();
-            write!(told, "\n  {}", shown.replace('\0', "\\0")).unwrap();
+            write!(told, "\n  {}", shortened(&self.body).replace('\0', "\\0")).unwrap();
         }
         told.push_str(&self.trailers);
         (told != "GET invocation/next").then_some(told)
@@ -403,10 +410,37 @@ fn records(mut output: &[u8]) -> Vec<String> {
     records
 }
 
+/// Cuts what is long.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(1_500) {
+        None => text.to_owned(),
+        Some(_) => format!("{}… {} bytes", text.chars().take(60).collect::<String>(), text.len()),
+    }
+}
+
 /// Replaces what differs from run to run.
 fn normal(story: &str, root: &Path) -> String {
     let mut text = story.replace(root.to_str().unwrap(), "/var/task");
     text = text.replace("8476a536-e9f4-11e8-9739-2dfe598c3f0", "ID");
+    // Lines of Node.js itself differ from version to version.
+    for part in [
+        "timers",
+        "process/promises",
+        "cjs/loader",
+        "esm/loader",
+        "esm/module_job",
+        "helpers",
+        "modules/run_main",
+    ] {
+        let mark = format!("{part}:");
+        let mut pieces = text.split(&mark);
+        let mut without = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            without.push_str(part);
+            without.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':'));
+        }
+        text = without;
+    }
     // Times: 2026-01-31T10:00:00.000Z and the same without milliseconds.
     let mut normal = String::new();
     let mut rest = text.as_str();

@@ -289,6 +289,7 @@ async function stream(event, context, invocation, response) {
     if (!isPromise(result)) throw errorOf('Streaming does not support non-async handlers.');
     if ((await result) !== undefined) console.warn('Streaming handlers ignore return values.');
     await response.replied;
+    connection.unref();
     if (!response.writableFinished) throw errorOf('Response stream is not finished.');
   } catch (error) {
     logs.logError('Invoke Error', error);

@@ -97,7 +97,10 @@ function withoutClient(stack) {
     if (lines[at].includes(__dirname)) end = at;
     else if (!/^ {4}at .*\bnode:/.test(lines[at])) break;
   }
-  return lines.slice(0, end).join('\n');
+  return lines
+    .slice(0, end)
+    .filter((line) => !line.includes(__dirname))
+    .join('\n');
 }
 
 // DEL is not allowed in a header.

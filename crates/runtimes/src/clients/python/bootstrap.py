@@ -366,7 +366,8 @@ def _loads(text):
             value, end = _scan(text, 0)
             if end == len(text):
                 return value
-        except (StopIteration, ValueError):
+        except (StopIteration, ValueError, SystemError):
+            # Up to Python 3.12 the scanner cannot even raise its error without the package.
             pass
     import json
 
