@@ -1,11 +1,20 @@
+"""Shows what happens once in an environment, and what happens for every event."""
+
 import time
 
-# Runs once in each execution environment, during function init.
-print("outside of the handler")
+# Runs once in an environment: in its Init phase.
+print("outside of the handler: a new environment")
+invocations = 0
 
 
-# Runs once for each invocation.
 def handler(event, context):
-    print("inside of the handler")
+    """Runs for every event."""
+    global invocations
+    invocations += 1
+    print(f"inside of the handler: invocation {invocations} of this environment")
     time.sleep(event.get("pause_ms", 0) / 1000)
-    return {"greeting": f"Hello, {event.get('name', 'world')}!"}
+    return {
+        "message": f"Hello, {event.get('name', 'world')}!",
+        "invocations": invocations,
+        "logStream": context.log_stream_name,
+    }

@@ -28,10 +28,9 @@ fn packages(runtime: &str) -> (&'static str, Package, Package) {
             ("pkg/app.handler", package("one"), package("two"))
         }
         "provided.al2023" => {
-            let package = |code: &str| {
-                let start = format!("#!/bin/sh\nexport CODE={code}\nexec ./main\n");
-                Package::new().program("bootstrap", start).program("main", provided_bootstrap())
-            };
+            // The same program twice: that the second package is used shows in its new environment.
+            let package =
+                |code: &str| Package::new().program("bootstrap", provided_bootstrap()).file("code.txt", code);
             ("main", package("one"), package("two"))
         }
         other => unreachable!("{other}"),
@@ -51,33 +50,46 @@ fn check(seen: &Value, expected: &Expect) {
     expected.assert_eq(&format!("{seen:#}\n"));
 }
 
-fn answer(runtime: &str, code: &str, name: &str) -> Value {
-    let payload = match runtime {
-        "provided.al2023" => json!({ "code": code, "hello": name }),
+/// What the function of a runtime answers, when it has the code `code`.
+fn payload(runtime: &str, code: &str, name: &str) -> Value {
+    match runtime {
+        "provided.al2023" => json!({ "message": format!("Hello, {name}!"), "invocations": 1 }),
         _ => json!({ "code": code, "hello": name }),
-    };
-    json!({ "StatusCode": 200, "ExecutedVersion": "$LATEST", "FunctionError": null, "Payload": payload })
+    }
 }
 
-/// What a client has seen after the whole life of a function.
-fn life(runtime: &str, name: &str, gone: &str) -> Value {
+/// Checks what a client has seen in the whole life of a function.
+fn check_life(runtime: &str, name: &str, gone: &str, mut seen: Value) {
+    let answer = |code| {
+        let payload = payload(runtime, code, name);
+        json!({ "StatusCode": 200, "ExecutedVersion": "$LATEST", "FunctionError": null, "Payload": payload })
+    };
+    let [before, after] = ["before", "after"].map(|when| take_log_stream(&mut seen[when]["Payload"]));
+    assert!(before.is_none() || before != after, "new code runs in a new environment");
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:lifecycle";
-    json!({
-        "created": ["Pending", "Creating", arn],
-        "before": answer(runtime, "one", name),
-        "updated": "InProgress",
-        "code changed": true,
-        "after": answer(runtime, "two", name),
-        "deleted": 204,
-        "gone": format!("{gone}Function not found: {arn}"),
-    })
+    assert_eq!(
+        seen,
+        json!({
+            "created": ["Pending", "Creating", arn],
+            "before": answer("one"),
+            "updated": "InProgress",
+            "code changed": true,
+            "after": answer("two"),
+            "deleted": 204,
+            "gone": format!("{gone}Function not found: {arn}"),
+        })
+    );
+}
+
+fn take_log_stream(payload: &mut Value) -> Option<Value> {
+    payload.as_object_mut().unwrap().remove("logStream")
 }
 
 fn boto3_drives(runtime: &str) {
     let server = Server::start();
     with_packages(runtime, |arguments| {
         let seen = run_python(&server, "lifecycle.py", arguments).json();
-        assert_eq!(seen, life(runtime, "boto3", ""));
+        check_life(runtime, "boto3", "", seen);
     });
 }
 
@@ -88,7 +100,7 @@ fn the_javascript_sdk_drives(runtime: &str) {
     let server = Server::start();
     with_packages(runtime, |arguments| {
         let seen = run_node(&server, "lifecycle.js", arguments).json();
-        assert_eq!(seen, life(runtime, "js", "ResourceNotFoundException: "));
+        check_life(runtime, "js", "ResourceNotFoundException: ", seen);
     });
 }
 
@@ -104,7 +116,9 @@ fn the_aws_cli_drives(runtime: &str) {
             let invoke = ["lambda", "invoke", "--function-name", "lifecycle", "--payload", &payload, output];
             let answer = aws(&server, &invoke).json();
             assert_eq!(answer, json!({ "StatusCode": 200, "ExecutedVersion": "$LATEST" }));
-            serde_json::from_slice::<Value>(&std::fs::read(output).unwrap()).unwrap()
+            let mut payload: Value = serde_json::from_slice(&std::fs::read(output).unwrap()).unwrap();
+            let log_stream = take_log_stream(&mut payload);
+            (payload, log_stream)
         };
 
         let zip_file = format!("fileb://{first}");
@@ -114,7 +128,8 @@ fn the_aws_cli_drives(runtime: &str) {
         let created = aws(&server, &[&create[..], &code[..]].concat()).json();
         assert_eq!(created["State"], "Pending");
         aws(&server, &["lambda", "wait", "function-active-v2", "--function-name", "lifecycle"]).success();
-        assert_eq!(call(), answer(runtime, "one", "cli")["Payload"]);
+        let (before, first_stream) = call();
+        assert_eq!(before, payload(runtime, "one", "cli"));
 
         let zip_file = format!("fileb://{second}");
         let update =
@@ -122,7 +137,12 @@ fn the_aws_cli_drives(runtime: &str) {
         let updated = aws(&server, &update).json();
         assert_eq!(updated["LastUpdateStatus"], "InProgress");
         aws(&server, &["lambda", "wait", "function-updated-v2", "--function-name", "lifecycle"]).success();
-        assert_eq!(call(), answer(runtime, "two", "cli")["Payload"]);
+        let (after, second_stream) = call();
+        assert_eq!(after, payload(runtime, "two", "cli"));
+        assert!(
+            first_stream.is_none() || first_stream != second_stream,
+            "new code runs in a new environment"
+        );
 
         aws(&server, &["lambda", "delete-function", "--function-name", "lifecycle"]).success();
         let gone = aws(&server, &["lambda", "get-function", "--function-name", "lifecycle"]);
@@ -219,7 +239,7 @@ fn boto3_raises_the_exceptions_of_aws_with_their_texts() {
               "a package that is no zip": "400 InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again.",
               "a payload that is not JSON": "400 InvalidRequestContentException: Could not parse request body into json: Could not parse pay",
               "an old revision": "412 PreconditionFailedException: The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
-              "an operation that is not there yet": "501 NotImplementedException: PublishVersion is not implemented"
+              "an operation that is not there yet": "501 NotImplementedException: Hearth does not implement PublishVersion yet"
             }
         "#]],
     );

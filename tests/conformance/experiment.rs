@@ -1,7 +1,7 @@
 //! The experiment of the article that Hearth was made from: three calls one after another, then two at once.
 
 use expect_test::expect;
-use hearth_tests::{Gate, NODE_WAIT, Server, eventually, needs_node, node, streams, transcript};
+use hearth_tests::{Gate, NODE_WAIT, Server, needs_node, node, streams, transcript};
 use serde_json::json;
 
 #[test]
@@ -23,6 +23,7 @@ fn three_calls_share_an_environment_and_a_pair_at_once_makes_a_second_one() {
 
     for _ in 0..3 {
         assert_eq!(function.invoke("{}").success(), "done");
+        function.wait_until_all_are_ready();
     }
     let events = function.logs_with_reports(3);
     expect![[r#"
@@ -68,10 +69,8 @@ fn three_calls_share_an_environment_and_a_pair_at_once_makes_a_second_one() {
     "#]]
     .assert_eq(&transcript(&second));
 
-    let ready = eventually("both environments are warm", || {
-        let environments = function.environments();
-        environments.iter().all(|environment| environment["state"] == "Ready").then_some(environments)
-    });
+    function.wait_until_all_are_ready();
+    let ready = function.environments();
     let mut why_cold: Vec<&str> = ready.iter().map(|one| one["why_cold"].as_str().unwrap()).collect();
     why_cold.sort_unstable();
     assert_eq!(why_cold, ["all-busy", "first-invocation"]);

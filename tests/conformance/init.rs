@@ -25,9 +25,11 @@ fn an_import_error_fails_init_twice_and_answers_what_the_second_one_posted() {
         &expect![[r#"
             {"errorMessage": "Unable to import module 'app': No module named 'no_such_module'", "errorType": "Runtime.ImportModuleError", "requestId": "", "stackTrace": [...]}
             INIT_START Runtime Version: python:3.11.v<n>⇥Runtime Version ARN: arn:aws:lambda:us-east-1::runtime:<sha256>
-            [ERROR] Runtime.ImportModuleError: Unable to import module 'app': No module named 'no_such_module'↵Traceback (most recent call last):
+            [WARNING]⇥<time>⇥⇥LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code.
+            [ERROR] Runtime.ImportModuleError: Unable to import module 'app': No module named 'no_such_module'↵Traceback (most recent call last):¶
             INIT_REPORT Init Duration: <ms> ms⇥Phase: init⇥Status: error⇥Error Type: Runtime.ImportModuleError
-            [ERROR] Runtime.ImportModuleError: Unable to import module 'app': No module named 'no_such_module'↵Traceback (most recent call last):
+            [WARNING]⇥<time>⇥⇥LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code.
+            [ERROR] Runtime.ImportModuleError: Unable to import module 'app': No module named 'no_such_module'↵Traceback (most recent call last):¶
             INIT_REPORT Init Duration: <ms> ms⇥Phase: invoke⇥Status: error⇥Error Type: Runtime.ImportModuleError
             START RequestId: <id 1> Version: $LATEST
             END RequestId: <id 1>
@@ -43,9 +45,11 @@ fn a_handler_that_is_not_in_the_module_is_handler_not_found() {
         &expect![[r#"
             {"errorMessage": "Handler 'handler' missing on module 'app'", "errorType": "Runtime.HandlerNotFound", "requestId": "", "stackTrace": [...]}
             INIT_START Runtime Version: python:3.11.v<n>⇥Runtime Version ARN: arn:aws:lambda:us-east-1::runtime:<sha256>
-            [ERROR] Runtime.HandlerNotFound: Handler 'handler' missing on module 'app'↵Traceback (most recent call last):
+            [WARNING]⇥<time>⇥⇥LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code.
+            [ERROR] Runtime.HandlerNotFound: Handler 'handler' missing on module 'app'↵Traceback (most recent call last):¶
             INIT_REPORT Init Duration: <ms> ms⇥Phase: init⇥Status: error⇥Error Type: Runtime.HandlerNotFound
-            [ERROR] Runtime.HandlerNotFound: Handler 'handler' missing on module 'app'↵Traceback (most recent call last):
+            [WARNING]⇥<time>⇥⇥LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code.
+            [ERROR] Runtime.HandlerNotFound: Handler 'handler' missing on module 'app'↵Traceback (most recent call last):¶
             INIT_REPORT Init Duration: <ms> ms⇥Phase: invoke⇥Status: error⇥Error Type: Runtime.HandlerNotFound
             START RequestId: <id 1> Version: $LATEST
             END RequestId: <id 1>

@@ -50,8 +50,7 @@ fn what_cannot_be_found_or_understood_is_refused_in_the_words_of_aws() {
     ] {
         let answer = function.call(&Call { reference, query, payload, ..Call::default() });
         let (kind, status, message) = answer.exception();
-        let message: String = message.chars().take(100).collect();
-        seen.push_str(&format!("{reference}?{query}: {status} {kind}: {message}\n"));
+        seen.push_str(&format!("{reference}?{query}: {status} {kind}: {}\n", message.replace('\n', "↵")));
     }
     expect![[r#"
         nope?: 404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:000000000000:function:nope
@@ -60,8 +59,8 @@ fn what_cannot_be_found_or_understood_is_refused_in_the_words_of_aws() {
         echo:42?: 404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:000000000000:function:echo:42
         echo:$LATEST?Qualifier=42: 400 InvalidParameterValueException: The derived qualifier from the function name does not match the specified qualifier.
         arn:aws:lambda:ap-southeast-1:000000000000:function:echo?: 404 ResourceNotFoundException: Functions from 'ap-southeast-1' are not reachable in this region ('us-east-1')
-        echo?: 400 InvalidRequestContentException: Could not parse request body into json: Could not parse payload into json: Unexpected charact
-        echo?: 400 InvalidRequestContentException: Could not parse request body into json: Could not parse payload into json: Unexpected end-of-
+        echo?: 400 InvalidRequestContentException: Could not parse request body into json: Could not parse payload into json: Unexpected character ('x' (code 120)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')↵ at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 1]
+        echo?: 400 InvalidRequestContentException: Could not parse request body into json: Could not parse payload into json: Unexpected end-of-input↵ at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 9]
     "#]]
     .assert_eq(&seen);
 }

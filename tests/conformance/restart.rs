@@ -30,6 +30,7 @@ fn functions_and_logs_are_kept_over_a_restart() {
     assert_eq!(second.logs("greeting"), logs);
     assert_eq!(function.invoke("{}").success(), "hello");
     let both = function.logs_with_reports(2);
+    assert!(both[logs.len()].message.starts_with("INIT_START "), "{both:?}");
     assert_eq!(both[..logs.len()], logs[..], "new lines come after the old ones");
     assert!(reports(&both)[1].contains("\tInit Duration: "));
     let get = second.http("GET", "/2015-03-31/functions/greeting", b"").json();

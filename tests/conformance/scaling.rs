@@ -26,12 +26,6 @@ fn wait_at(gate: &Gate) -> String {
     json!({ "port": gate.port() }).to_string()
 }
 
-fn wait_until_all_are_ready(function: &Function<'_>) {
-    eventually("all environments are Ready", || {
-        function.environments().iter().all(|environment| environment["state"] == "Ready").then_some(())
-    });
-}
-
 #[test]
 fn fifty_cold_calls_at_once_make_fifty_environments_and_all_are_answered() {
     let server = Server::start();
@@ -58,7 +52,7 @@ fn fifty_cold_calls_at_once_make_fifty_environments_and_all_are_answered() {
     }
     assert_eq!(why_cold, BTreeMap::from([("all-busy".to_owned(), 49), ("first-invocation".to_owned(), 1)]));
 
-    wait_until_all_are_ready(&function);
+    function.wait_until_all_are_ready();
     assert_eq!(function.environments().len(), 50);
 }
 
@@ -80,11 +74,11 @@ fn the_environment_that_was_used_last_is_used_first() {
         });
         late.open();
         let second = second.join().unwrap();
-        wait_until_all_are_ready(&function);
+        function.wait_until_all_are_ready();
         assert_ne!(first, second);
         for _ in 0..3 {
             assert_eq!(function.invoke("{}").success(), second);
-            wait_until_all_are_ready(&function);
+            function.wait_until_all_are_ready();
         }
     });
 }
@@ -110,7 +104,7 @@ fn a_call_over_the_concurrency_of_the_account_is_throttled() {
             call.join().unwrap().success();
         }
     });
-    wait_until_all_are_ready(&function);
+    function.wait_until_all_are_ready();
     function.invoke("{}").success();
     // A call that was throttled never started.
     assert_eq!(reports(&function.logs_with_reports(3)).len(), 3);

@@ -195,6 +195,15 @@ impl<'server> Function<'server> {
         self.server.logs_until(&self.name, what, enough)
     }
 
+    /// Waits until none of its environments is busy, so that the next call finds them all.
+    ///
+    /// A caller has its answer before the runtime asks for the next event, and before a reset is over.
+    pub fn wait_until_all_are_ready(&self) {
+        eventually(&format!("all environments of {} are Ready", self.name), || {
+            self.environments().iter().all(|environment| environment["state"] == "Ready").then_some(())
+        });
+    }
+
     /// Returns the environments of it that are there now.
     pub fn environments(&self) -> Vec<Value> {
         self.server.environments(&self.name)

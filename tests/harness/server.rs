@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::{env, fs, thread};
 
@@ -86,7 +87,14 @@ impl Settings {
             let _ = child.wait();
             panic!("no server: standard output {ready:?}, standard error:\n{}", stderr.lock().unwrap());
         };
-        Server { child: Some(child), address, stderr, stdout: Mutex::new(lines), data_dir }
+        Server {
+            child: Some(child),
+            address,
+            stderr,
+            stdout: Mutex::new(lines),
+            data_dir,
+            terminated: AtomicBool::new(false),
+        }
     }
 }
 
@@ -98,6 +106,8 @@ pub struct Server {
     stderr: Arc<Mutex<String>>,
     stdout: Mutex<mpsc::Receiver<String>>,
     data_dir: Arc<Folder>,
+    /// A second SIGTERM would cut the first one's draining short.
+    terminated: AtomicBool,
 }
 
 impl Server {
@@ -162,7 +172,9 @@ impl Server {
 
     /// Sends SIGTERM and returns at once.
     pub fn terminate(&self) {
-        signal("TERM", self.pid());
+        if !self.terminated.swap(true, Ordering::SeqCst) {
+            signal("TERM", self.pid());
+        }
     }
 
     /// Sends SIGTERM, waits for the end and returns what was written to standard error.
@@ -174,8 +186,11 @@ impl Server {
     }
 
     fn end(&mut self) -> String {
+        if self.child.is_none() {
+            return String::new();
+        }
+        self.terminate();
         let Some(mut child) = self.child.take() else { return String::new() };
-        signal("TERM", child.id());
         let status = eventually("the server ends after SIGTERM", || child.try_wait().unwrap());
         let stderr = self.stderr.lock().unwrap().clone();
         assert_eq!(status.code(), Some(0), "the server ended with {status}:\n{stderr}");
@@ -192,9 +207,11 @@ impl Drop for Server {
             return;
         }
         eprintln!("--- standard error of the server\n{}---", self.stderr());
+        if self.child.is_some() {
+            // SIGTERM first, so that the functions end in order, too.
+            self.terminate();
+        }
         if let Some(mut child) = self.child.take() {
-            // SIGTERM first: a server that is killed leaves the processes of its functions behind.
-            signal("TERM", child.id());
             let deadline = std::time::Instant::now() + LIMIT;
             while child.try_wait().is_ok_and(|status| status.is_none()) {
                 if std::time::Instant::now() > deadline {

@@ -28,10 +28,10 @@ pub(crate) async fn run(arguments: &ServeArguments, out: &mut dyn Write) -> anyh
     writeln!(out, "hearth is ready at {}", server.url())?;
     out.flush()?;
     stop.next().await;
-    tracing::info!("draining; a second signal ends at once");
+    tracing::info!("draining; SIGINT ends at once");
     tokio::select! {
         drained = server.drain() => drained.context("the server did not drain")?,
-        () = stop.next() => anyhow::bail!("stopped before the server had drained"),
+        () = stop.interrupted() => anyhow::bail!("stopped before the server had drained"),
     }
     Ok(ExitCode::Success)
 }
@@ -47,6 +47,11 @@ impl StopSignals {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for SIGINT: a person who presses the keys once more does not want to wait. Another SIGTERM says nothing new.
+    pub(crate) async fn interrupted(&mut self) {
+        let _ = self.interrupt.recv().await;
     }
 
     /// Waits for the next one.

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -78,6 +79,7 @@ pub struct Environment {
     inner: Mutex<Inner>,
     /// Tells the task that there is an earlier deadline than the one it waits for.
     rearm: Notify,
+    has_answered: AtomicBool,
     record: Arc<EnvironmentRecord>,
 }
 
@@ -104,6 +106,9 @@ struct Caller {
 #[derive(Default)]
 struct Afterwards {
     reply: Option<Result<(), Rejection>>,
+    /// The caller's answer. It goes out after the pool has heard what it means: a caller that calls again at once finds
+    /// the environment where it belongs.
+    answer: Option<(oneshot::Sender<InvokeResult>, InvokeResult)>,
     initialized: bool,
     settled: bool,
     gone: bool,
@@ -133,6 +138,7 @@ impl Environment {
             clock,
             inner: Mutex::new(inner),
             rearm: Notify::new(),
+            has_answered: AtomicBool::new(false),
             record,
         });
         tokio::spawn(environment.clone().run(output));
@@ -160,6 +166,11 @@ impl Environment {
         (inner.machine.phase_name(), self.sandbox.pid(ProcessId(inner.generation)))
     }
 
+    /// Whether the caller of the last invocation has its answer: the environment will be free soon, if it is not.
+    pub fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Acquire)
+    }
+
     /// Returns the largest memory it used so far, in bytes.
     pub fn memory_bytes_max(&self) -> u64 {
         self.sandbox.memory_bytes_max()
@@ -176,6 +187,7 @@ impl Environment {
             return answer;
         }
         inner.caller = Some(Caller { reply, wants_log_tail, held: None });
+        self.has_answered.store(false, Ordering::Release);
         self.feed_locked(inner, Event::Invoke(Box::new(invocation)), None);
         answer
     }
@@ -217,6 +229,10 @@ impl Environment {
         if afterwards.settled {
             self.owner.settled(self);
         }
+        if let Some((caller, result)) = afterwards.answer {
+            // A caller that hung up does not concern the function.
+            let _ = caller.send(result);
+        }
         if afterwards.gone {
             self.rearm.notify_one();
             self.owner.gone(self);
@@ -243,15 +259,16 @@ impl Environment {
             }
             Action::Deliver(invocation) => self.deliver(inner, now, *invocation),
             Action::Answer { kind, payload } => {
-                inner.answer(Ok(Answer { kind, payload, log_tail: None }));
+                self.has_answered.store(true, Ordering::Release);
+                inner.answer(Ok(Answer { kind, payload, log_tail: None }), afterwards);
             }
-            Action::AnswerFailure(why) => inner.answer(Err(why)),
+            Action::AnswerFailure(why) => inner.answer(Err(why), afterwards),
             Action::Record(event) => {
                 afterwards.initialized |=
                     matches!(event, LifecycleEvent::InitDone { phase: InitPhase::Init, .. });
-                self.record_step(inner, now, event);
+                self.record_step(inner, now, event, afterwards);
             }
-            Action::RecordAt(at, event) => self.record_step(inner, at.min(now), event),
+            Action::RecordAt(at, event) => self.record_step(inner, at.min(now), event, afterwards),
             Action::SetDeadline(deadline) => {
                 if inner.armed.is_none_or(|armed| deadline < armed) {
                     self.rearm.notify_one();
@@ -300,7 +317,13 @@ impl Environment {
     }
 
     /// Records a step; before the end of a phase, what was put out during it.
-    fn record_step(&self, inner: &mut Inner, at: Instant, mut event: LifecycleEvent) {
+    fn record_step(
+        &self,
+        inner: &mut Inner,
+        at: Instant,
+        mut event: LifecycleEvent,
+        afterwards: &mut Afterwards,
+    ) {
         match &mut event {
             LifecycleEvent::InvokeDone { memory_bytes_max, .. } => {
                 *memory_bytes_max = self.sandbox.memory_bytes_max();
@@ -327,7 +350,7 @@ impl Environment {
         let ends_invocation = matches!(event, LifecycleEvent::InvokeDone { .. });
         inner.telemetry.take(at, event);
         if ends_invocation {
-            inner.finish_caller();
+            inner.finish_caller(afterwards);
         }
     }
 
@@ -431,26 +454,23 @@ impl Inner {
     }
 
     /// Gives the caller its answer, or holds it until the log is complete.
-    fn answer(&mut self, result: InvokeResult) {
+    fn answer(&mut self, result: InvokeResult, afterwards: &mut Afterwards) {
         match (self.caller.take(), result) {
             (Some(mut caller), Ok(answer)) if caller.wants_log_tail => {
                 caller.held = Some(answer);
                 self.caller = Some(caller);
             }
-            (Some(caller), result) => {
-                // A caller that hung up does not concern the function.
-                let _ = caller.reply.send(result);
-            }
+            (Some(caller), result) => afterwards.answer = Some((caller.reply, result)),
             (None, _) => {}
         }
     }
 
     /// Gives the caller the answer that was held, with the log.
-    fn finish_caller(&mut self) {
+    fn finish_caller(&mut self, afterwards: &mut Afterwards) {
         match self.caller.take() {
             Some(Caller { reply, held: Some(mut answer), .. }) => {
                 answer.log_tail = Some(self.telemetry.take_tail());
-                let _ = reply.send(Ok(answer));
+                afterwards.answer = Some((reply, Ok(answer)));
             }
             other => {
                 self.caller = other;

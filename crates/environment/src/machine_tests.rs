@@ -175,8 +175,8 @@ fn an_init_that_takes_too_long_is_repeated_within_the_call_under_the_functions_t
             invoke done: timeout 
             ResetStarted
             KillAll
-            ResetDone
             Settled
+            ResetDone
         "#]],
     );
 }
@@ -214,9 +214,9 @@ fn an_import_error_is_tried_twice_and_then_the_runtimes_own_words_are_the_answer
             invoke done: error Runtime.ImportModuleError
             ResetStarted
             KillAll
+            Settled
             Reject(Ending)
             ResetDone
-            Settled
             InitStarted { phase: Invoke }
             deadline in 3 s
             Boot
@@ -255,8 +255,8 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
             invoke done: error Runtime.ExitError
             ResetStarted
             KillAll
-            ResetDone
             Settled
+            ResetDone
             InitStarted { phase: Invoke }
             deadline in 3 s
             Boot
@@ -272,8 +272,8 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
             invoke done: error Runtime.ExitError
             ResetStarted
             KillAll
-            ResetDone
             Settled
+            ResetDone
         "#]],
     );
 }

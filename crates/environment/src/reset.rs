@@ -12,8 +12,14 @@ use crate::machine::{Action, Machine, Phase};
 impl Machine {
     /// Begins to kill. `waiting` is the invocation that an Init failed for: it goes on when everything is gone.
     pub(crate) fn reset(&mut self, why_cold: ColdReason, waiting: Option<Box<Invocation>>) -> Vec<Action> {
+        // An invocation may come at once: it waits until everything is gone, and stays with this environment.
+        let is_free = waiting.is_none();
         self.phase = Phase::Resetting { waiting, why_cold };
-        vec![Action::Record(LifecycleEvent::ResetStarted), Action::KillAll]
+        let mut actions = vec![Action::Record(LifecycleEvent::ResetStarted), Action::KillAll];
+        if is_free {
+            actions.push(Action::Settled);
+        }
+        actions
     }
 
     /// Everything is gone.
@@ -22,9 +28,8 @@ impl Machine {
         let (waiting, why_cold) = (waiting.take(), *why_cold);
         self.phase = Phase::Empty { why_cold: Some(why_cold) };
         let mut actions = vec![Action::Record(LifecycleEvent::ResetDone)];
-        match waiting {
-            Some(invocation) => actions.extend(self.begin_init_within_invoke(now, invocation)),
-            None => actions.push(Action::Settled),
+        if let Some(invocation) = waiting {
+            actions.extend(self.begin_init_within_invoke(now, invocation));
         }
         actions
     }

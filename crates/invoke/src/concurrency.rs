@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 /// Whose limit an invocation ran into, as AWS names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,7 @@ impl fmt::Display for ThrottleReason {
 pub struct Concurrency {
     account_max: u32,
     in_use: AtomicU32,
+    released: Notify,
 }
 
 /// The right to run one invocation. It travels with the environment, and dropping it gives the concurrency back on
@@ -35,7 +39,7 @@ pub struct Permit(Arc<Concurrency>);
 impl Concurrency {
     /// Allows `account_max` invocations at once.
     pub fn new(account_max: u32) -> Arc<Self> {
-        Arc::new(Self { account_max, in_use: AtomicU32::new(0) })
+        Arc::new(Self { account_max, in_use: AtomicU32::new(0), released: Notify::new() })
     }
 
     /// Lets one more invocation run, or says why not. Never waits.
@@ -47,6 +51,21 @@ impl Concurrency {
         }
     }
 
+    /// The same, but waits up to `limit` for somebody to finish: for when somebody is about to.
+    pub async fn admit_within(self: &Arc<Self>, limit: Duration) -> Result<Permit, ThrottleReason> {
+        let admitted = async {
+            loop {
+                let released = self.released.notified();
+                if let Ok(permit) = self.admit() {
+                    return permit;
+                }
+                released.await;
+            }
+        };
+        let late = |_| ThrottleReason::ConcurrentInvocationLimitExceeded;
+        tokio::time::timeout(limit, admitted).await.map_err(late)
+    }
+
     /// Returns how many invocations run now.
     pub fn in_use(&self) -> u32 {
         self.in_use.load(Ordering::Acquire)
@@ -56,6 +75,7 @@ impl Concurrency {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.0.in_use.fetch_sub(1, Ordering::AcqRel);
+        self.0.released.notify_one();
     }
 }
 

@@ -12,6 +12,7 @@ pub mod concurrency;
 mod request;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hearth_functions::{Functions, ResolveError, ResolvedVersion};
@@ -50,7 +51,14 @@ pub trait Environments: Send + Sync + 'static {
         permit: Permit,
         request: InvokeRequest,
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>>;
+
+    /// Whether an environment has answered its caller, and will be free in a moment.
+    fn is_one_finishing(&self) -> bool;
 }
+
+/// How long a caller waits for concurrency that is about to be given back. Ours: a caller that calls again as soon as it has
+/// its answer is not to be throttled by its own last call.
+const FINISHING_WAIT: Duration = Duration::from_millis(20);
 
 /// Runs invocations.
 pub struct Invoker {
@@ -83,7 +91,13 @@ impl Invoker {
             }
             resolved => resolved?,
         };
-        let permit = self.concurrency.admit().map_err(|reason| InvokeError::Throttled { reason })?;
+        let admitted = match self.concurrency.admit() {
+            Err(_) if self.environments.is_one_finishing() => {
+                self.concurrency.admit_within(FINISHING_WAIT).await
+            }
+            admitted => admitted,
+        };
+        let permit = admitted.map_err(|reason| InvokeError::Throttled { reason })?;
         self.environments.run(version, permit, request).await
     }
 

@@ -189,6 +189,12 @@ impl Environments for Pool {
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>> {
         Box::pin(self.run_in_environment(version, permit, request))
     }
+
+    fn is_one_finishing(&self) -> bool {
+        let state = self.lock();
+        let mut busy = state.functions.values().flat_map(FunctionEnvironments::busy);
+        busy.any(|environment| environment.has_answered())
+    }
 }
 
 impl VersionListener for Pool {

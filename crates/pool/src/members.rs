@@ -62,6 +62,8 @@ pub(crate) struct FunctionEnvironments {
     ending: HashMap<EnvironmentId, Member>,
     /// Cold starts that have not made their environment yet.
     pub(crate) starting: usize,
+    /// Invocations that wait for an environment that has answered.
+    pub(crate) waiting: usize,
     /// Environments of other generations are obsolete. `None`: no change was heard of.
     generation: Option<u64>,
     deleted: bool,
@@ -83,9 +85,22 @@ impl FunctionEnvironments {
         self.busy.values().map(|busy| busy.member.environment.clone()).collect()
     }
 
+    /// Returns how many environments of this generation will be free at once: they have answered.
+    pub(crate) fn finishing(&self, generation: u64) -> usize {
+        let is_finishing = |busy: &&Busy| {
+            busy.member.version.generation == generation && busy.member.environment.has_answered()
+        };
+        self.busy.values().filter(is_finishing).count()
+    }
+
     pub(crate) fn oldest_idle(&self) -> Option<(Instant, EnvironmentId)> {
         let since = |ready: &Ready| (ready.idle_since, ready.member.environment.id());
         self.ready.iter().map(since).min_by_key(|(since, _)| *since)
+    }
+
+    /// Whether an environment of this generation is ready.
+    pub(crate) fn has_ready(&self, generation: u64) -> bool {
+        self.ready.iter().any(|ready| ready.member.version.generation == generation)
     }
 
     /// Takes the ready environment of this generation that was used last, so that the rest can idle out.
@@ -189,6 +204,6 @@ impl FunctionEnvironments {
 
     /// Whether the function is deleted and nothing of it is left.
     pub(crate) fn is_over(&self) -> bool {
-        self.deleted && self.len() == 0 && self.starting == 0
+        self.deleted && self.len() == 0 && self.starting == 0 && self.waiting == 0
     }
 }

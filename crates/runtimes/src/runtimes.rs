@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hearth_types::{Region, Runtime, RuntimeFamily};
+use sha2::{Digest, Sha256};
 
 use crate::boot::{BootCommand, BootError, BootRequest};
 use crate::clients::{Client, materialise};
@@ -87,8 +88,13 @@ impl Runtimes {
         }
     }
 
-    /// Returns the version of a runtime that is ready; `None` for those that have none, such as `provided.al2023`.
+    /// Returns the version of a runtime that is ready. An OS-only runtime has one too: that of Hearth.
     pub fn runtime_version(&self, runtime: Runtime) -> Option<RuntimeVersion> {
+        if runtime.family() == RuntimeFamily::Provided {
+            let name = format!("{}.v1", runtime.as_str().replacen('.', ":", 1));
+            let digest = Sha256::digest(&name).iter().map(|byte| format!("{byte:02x}")).collect();
+            return Some(RuntimeVersion { name, digest });
+        }
         self.known(runtime).map(|prepared| prepared.version.clone())
     }
 

@@ -1,5 +1,6 @@
 //! What is started, and with which environment variables.
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -309,5 +310,7 @@ fn an_unavailable_runtime_is_an_error_of_the_start() {
     let arn = version.arn(&Region::new("eu-west-1").unwrap());
     assert!(arn.starts_with("arn:aws:lambda:eu-west-1::runtime:"), "{arn}");
     assert_eq!(arn.rsplit(':').next().unwrap().len(), 64);
-    assert!(host.runtimes.runtime_version(Runtime::parse("provided.al2023").unwrap()).is_none());
+    let provided = host.runtimes.runtime_version(Runtime::parse("provided.al2023").unwrap()).unwrap();
+    assert_eq!(provided.name, "provided:al2023.v1");
+    assert_eq!(host.runtimes.runtime_version(Runtime::parse("python3.11").unwrap()), None, "not made ready");
 }

@@ -1,6 +1,7 @@
 //! The runtime client for Python, with the host's interpreter.
 #![allow(clippy::disallowed_methods, reason = "the tests start interpreters and look for them")]
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod support;
 

@@ -133,18 +133,10 @@ impl Init {
 
     /// Collects every process that ended, and reports those that the server knows.
     fn reap(&mut self) {
-        loop {
-            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, ExitStatus::Code(code)),
-                Ok(WaitStatus::Signaled(pid, signal, core_dumped)) => {
-                    (pid, ExitStatus::Signal { signal: signal as i32, core_dumped })
-                }
-                Ok(WaitStatus::StillAlive) | Err(_) => return,
-                Ok(_) => continue,
-            };
+        while let Some((pid, status, memory_kb_max)) = wait_for_any() {
             if let Some(at) = self.processes.iter().position(|(_, known)| *known == pid) {
                 let (process, _) = self.processes.swap_remove(at);
-                self.say(FromInit::Exited { process, status });
+                self.say(FromInit::Exited { process, status, memory_kb_max });
             }
         }
     }
@@ -169,6 +161,28 @@ impl Init {
     fn say(&self, message: FromInit) {
         let _ = messages::send(exec::borrow(&self.control), &message.encode(), &[]);
     }
+}
+
+/// Collects one process that has ended, with the most memory it had resident, in KiB.
+fn wait_for_any() -> Option<(Pid, ExitStatus, u64)> {
+    let mut status = 0;
+    let mut usage = std::mem::MaybeUninit::<nix::libc::rusage>::zeroed();
+    // SAFETY: `status` and `usage` are ours and writable; a zeroed `rusage` is a valid one, should nothing be written.
+    #[allow(unsafe_code)]
+    let (pid, usage) = unsafe {
+        let pid = nix::libc::wait4(-1, &mut status, nix::libc::WNOHANG, usage.as_mut_ptr());
+        (pid, usage.assume_init())
+    };
+    if pid <= 0 {
+        return None;
+    }
+    let memory_kb_max = u64::try_from(usage.ru_maxrss).unwrap_or(0);
+    let status = if nix::libc::WIFSIGNALED(status) {
+        ExitStatus::Signal { signal: nix::libc::WTERMSIG(status), core_dumped: nix::libc::WCOREDUMP(status) }
+    } else {
+        ExitStatus::Code(nix::libc::WEXITSTATUS(status))
+    };
+    Some((Pid::from_raw(pid), status, memory_kb_max))
 }
 
 /// Kills everything below this process and waits until it is gone.

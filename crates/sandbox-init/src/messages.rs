@@ -75,6 +75,8 @@ pub enum FromInit {
         process: u32,
         /// How.
         status: ExitStatus,
+        /// The most memory that it had resident, in KiB.
+        memory_kb_max: u64,
     },
     /// No process is left besides init itself; the answer to `KillAll`.
     AllGone,
@@ -196,11 +198,12 @@ impl FromInit {
             Self::StartFailed { process, errno } => {
                 encoder.number(1).number(process.into()).number(errno as u64)
             }
-            Self::Exited { process, status: ExitStatus::Code(code) } => {
-                encoder.number(2).number(process.into()).number(code as u64)
+            Self::Exited { process, status: ExitStatus::Code(code), memory_kb_max } => {
+                encoder.number(2).number(process.into()).number(code as u64).number(memory_kb_max)
             }
-            Self::Exited { process, status: ExitStatus::Signal { signal, core_dumped } } => {
-                encoder.number(3).number(process.into()).number(signal as u64).number(core_dumped.into())
+            Self::Exited { process, status: ExitStatus::Signal { signal, core_dumped }, memory_kb_max } => {
+                let encoder = encoder.number(3).number(process.into()).number(signal as u64);
+                encoder.number(memory_kb_max).number(core_dumped.into())
             }
             Self::AllGone => encoder.number(4),
         };
@@ -219,10 +222,12 @@ impl FromInit {
         Some(match kind {
             0 => Self::Started { process, pid: value },
             1 => Self::StartFailed { process, errno: value },
-            2 => Self::Exited { process, status: ExitStatus::Code(value) },
+            2 => Self::Exited { process, status: ExitStatus::Code(value), memory_kb_max: decoder.number()? },
             3 => {
+                let memory_kb_max = decoder.number()?;
                 let core_dumped = decoder.number()? != 0;
-                Self::Exited { process, status: ExitStatus::Signal { signal: value, core_dumped } }
+                let status = ExitStatus::Signal { signal: value, core_dumped };
+                Self::Exited { process, status, memory_kb_max }
             }
             _ => return None,
         })
@@ -280,8 +285,12 @@ mod tests {
         for message in [
             FromInit::Started { process: 1, pid: 4_711 },
             FromInit::StartFailed { process: 1, errno: 2 },
-            FromInit::Exited { process: 1, status: ExitStatus::Code(7) },
-            FromInit::Exited { process: 1, status: ExitStatus::Signal { signal: 11, core_dumped: true } },
+            FromInit::Exited { process: 1, status: ExitStatus::Code(7), memory_kb_max: 8_000 },
+            FromInit::Exited {
+                process: 1,
+                status: ExitStatus::Signal { signal: 11, core_dumped: true },
+                memory_kb_max: 0,
+            },
             FromInit::AllGone,
         ] {
             assert_eq!(FromInit::decode(&message.encode()), Some(message));

@@ -161,6 +161,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     )
     .await?;
     functions.set_listener(pool.clone());
+    prepare_runtimes(&functions, &runtimes).await;
     packages.sweep().await?;
 
     let invoker = Arc::new(Invoker::new(
@@ -208,6 +209,22 @@ impl Running {
         .await;
         served.unwrap_or(Ok(())).and(closed).map_err(DrainError)
     }
+}
+
+/// Makes the runtimes of the functions that are there ready, so that no first call has to.
+async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>) {
+    let (all, _) = functions.list(None, usize::MAX);
+    let used: std::collections::BTreeSet<Runtime> =
+        all.iter().map(|function| function.configuration.runtime).collect();
+    let preparing = used.into_iter().map(|runtime| {
+        let runtimes = runtimes.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(unavailable) = runtimes.prepare(runtime) {
+                tracing::warn!(%runtime, reason = %unavailable, "functions of this runtime cannot be called");
+            }
+        })
+    });
+    futures_util::future::join_all(preparing).await;
 }
 
 /// What stands behind the listener: Lambda's API, and Hearth's own.

@@ -151,8 +151,15 @@ mod tests {
     #[test]
     fn what_names_no_function_is_refused() {
         for bad in [
-            "", ":", "f:", "a b", "arn:aws:s3:us-east-1:000000000000:function:f", "1:function:f",
-            "arn:aws:lambda:us-east-1:000000000000:layer:f", "f:live:more", "a:b:c:function:f",
+            "",
+            ":",
+            "f:",
+            "a b",
+            "arn:aws:s3:us-east-1:000000000000:function:f",
+            "1:function:f",
+            "arn:aws:lambda:us-east-1:000000000000:layer:f",
+            "f:live:more",
+            "a:b:c:function:f",
         ] {
             assert!(FunctionReference::parse(bad).is_err(), "{bad}");
         }

@@ -17,5 +17,7 @@ pub use configuration::{
     Architecture, InitializationType, LogFormat, LogLevel, MemoryMb, TimeoutSeconds, TracingMode,
 };
 pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, TraceHeader};
-pub use names::{AccountId, FunctionName, LogGroupName, LogStreamName, NameError, Qualifier, Region, Version};
+pub use names::{
+    AccountId, FunctionName, LogGroupName, LogStreamName, NameError, Qualifier, Region, Version,
+};
 pub use runtime::{Runtime, RuntimeFamily, UnknownRuntime};

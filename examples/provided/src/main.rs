@@ -1,25 +1,26 @@
-//! A function for `provided.al2023`, on the official `lambda_runtime` crate. Build it, put the binary as `bootstrap` into
-//! a zip, and create a function from that.
+//! Shows what happens once in an environment, and what happens for every event.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
 
+/// How many events this environment has had.
+static INVOCATIONS: AtomicU64 = AtomicU64::new(0);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    // Runs once in each execution environment, during function init.
-    println!("outside of the handler");
+    println!("outside of the handler: a new environment");
     run(service_fn(handler)).await
 }
 
-/// Runs once for each invocation.
 async fn handler(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    println!("inside of the handler");
-    let pause_ms = event.payload["pause_ms"].as_u64().unwrap_or(0);
-    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+    let invocations = INVOCATIONS.fetch_add(1, Ordering::Relaxed) + 1;
+    println!("inside of the handler: invocation {invocations} of this environment");
     let name = event.payload["name"].as_str().unwrap_or("world");
-    // Which code this is, for those who update it: a variable of the function, if there is one.
-    let code = std::env::var("CODE").unwrap_or_else(|_| "one".to_owned());
-    Ok(json!({ "code": code, "hello": name }))
+    Ok(json!({
+        "message": format!("Hello, {name}!"),
+        "invocations": invocations,
+        "logStream": event.context.env_config.log_stream,
+    }))
 }

@@ -33,6 +33,11 @@ impl MemoryMeter {
         self.processes.clear();
     }
 
+    /// Takes the mark of a process that has ended.
+    pub(super) fn at_least(&mut self, bytes: u64) {
+        self.bytes_max = self.bytes_max.max(bytes);
+    }
+
     /// Measures now and returns the highest sum so far, in bytes.
     pub(super) fn measure(&mut self) -> u64 {
         let mut sum = 0;

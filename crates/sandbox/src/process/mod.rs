@@ -124,7 +124,8 @@ impl ProcessSandbox {
             FromInit::StartFailed { process, errno } => {
                 SandboxEvent::StartFailed { process: ProcessId(process), errno }
             }
-            FromInit::Exited { process, status } => {
+            FromInit::Exited { process, status, memory_kb_max } => {
+                self.meter().at_least(memory_kb_max * 1_024);
                 let process = ProcessId(process);
                 pids.retain(|(known, _)| *known != process);
                 SandboxEvent::Exited { process, status }
