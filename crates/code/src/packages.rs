@@ -126,6 +126,12 @@ impl Packages {
 
     /// Adds a package. When it returns, its object is durable.
     pub async fn add(&self, zip: Bytes) -> Result<Package, PackagesError> {
+        // A caller who gives up must not give the lock free while a thread is still unpacking.
+        let packages = self.clone();
+        tokio::spawn(async move { packages.add_now(zip).await }).await.unwrap_or(Err(PackagesError::Stopped))
+    }
+
+    async fn add_now(&self, zip: Bytes) -> Result<Package, PackagesError> {
         let size = zip.len() as u64;
         let hashed = zip.clone();
         let sha256 = CodeSha256(
@@ -136,8 +142,10 @@ impl Packages {
         let _changing = self.0.changing.lock().await;
         // Unpacked first: what is refused leaves nothing.
         self.0.unpack_if_missing(sha256, zip.clone()).await?;
+        // From here on the lease removes the tree again when something fails.
+        let package = self.0.package(sha256, size);
         self.0.blobs.put(sha256.to_hex(), zip).await?;
-        Ok(self.0.package(sha256, size))
+        Ok(package)
     }
 
     /// Finds a package that was added before, also by an earlier server. A tree that is gone is made again.

@@ -19,8 +19,10 @@ use zip::result::ZipError;
 const ENTRIES_MAX: usize = 250_000;
 /// Deepest folder. Ours: nothing real comes near.
 const DEPTH_MAX: usize = 256;
-/// Longest link target.
-const LINK_BYTES_MAX: u64 = 4_096;
+/// Longest path inside a package. Ours: Linux takes 4,095 bytes, and the data folder needs some of them.
+const PATH_BYTES_MAX: usize = 3_072;
+/// Longest link target that Linux takes.
+const LINK_BYTES_MAX: u64 = 4_095;
 
 /// Why a zip is refused.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +49,7 @@ pub enum UnpackError {
     /// The unpacked bytes are more than allowed.
     #[error("the unpacked package is larger than {UNZIPPED_BYTES_MAX} bytes")]
     TooLarge,
-    /// There are more entries than allowed.
+    /// There are more entries than allowed, folders that their names imply included.
     #[error("the archive has more than {ENTRIES_MAX} entries")]
     TooManyEntries,
     /// Our disk refuses.
@@ -66,6 +68,14 @@ pub(crate) fn unpack(zip: &Bytes, root: &Path) -> Result<u64, UnpackError> {
     if archive.len() > ENTRIES_MAX {
         return Err(UnpackError::TooManyEntries);
     }
+    if archive.is_empty() {
+        return Err(ZipError::InvalidArchive("it has no entries".into()).into());
+    }
+    if archive.has_duplicate_names() {
+        // Which one would count?
+        return Err(ZipError::InvalidArchive("it has two entries of the same name".into()).into());
+    }
+    check_count(&archive)?;
     let mut tree = Tree {
         root,
         seen: HashSet::new(),
@@ -80,6 +90,25 @@ pub(crate) fn unpack(zip: &Bytes, root: &Path) -> Result<u64, UnpackError> {
     tree.make_links()?;
     tree.finish()?;
     Ok(UNZIPPED_BYTES_MAX - tree.left)
+}
+
+/// Counts files and folders before the first of them is made. One name of some hundred bytes can stand for as many
+/// folders, so entries alone say little about inodes.
+fn check_count(archive: &ZipArchive<Cursor<Bytes>>) -> Result<(), UnpackError> {
+    let mut paths = HashSet::new();
+    for name in archive.file_names() {
+        // A name that is no path is refused when its turn comes.
+        let Some(path) = plain_path(&name?) else { continue };
+        for ancestor in path.ancestors() {
+            if !paths.insert(ancestor.to_owned()) {
+                break;
+            }
+        }
+        if paths.len() > ENTRIES_MAX {
+            return Err(UnpackError::TooManyEntries);
+        }
+    }
+    Ok(())
 }
 
 struct Tree<'a> {
@@ -123,6 +152,7 @@ impl Tree<'_> {
                 if target.len() as u64 > LINK_BYTES_MAX || !stays_inside(&path, &target) {
                     return Err(refused("is a link that leaves the package"));
                 }
+                self.left = self.left.checked_sub(target.len() as u64).ok_or(UnpackError::TooLarge)?;
                 self.links.push((name, path, PathBuf::from(target)));
                 Ok(())
             }
@@ -219,7 +249,8 @@ fn plain_path(name: &str) -> Option<PathBuf> {
             plain => path.push(plain),
         }
     }
-    (!drive && path.components().count() <= DEPTH_MAX && path.as_os_str().len() < 4_096).then_some(path)
+    (!drive && path.components().count() <= DEPTH_MAX && path.as_os_str().len() <= PATH_BYTES_MAX)
+        .then_some(path)
 }
 
 /// Whether a link at `path` with this target ends inside the package, whatever other links there are: a target may go up

@@ -6,21 +6,26 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
-use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome};
+use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{
     AccountId, CodeSha256, FunctionArn, FunctionName, Qualifier, Region, RevisionId, Version,
 };
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::{
     ConfigurationChange, CreateFunction, DeployedCode, Deployment, Failure, Function, FunctionConfiguration,
     FunctionsError, LastUpdateStatus, OpenError, ResolveError, ResolvedVersion, State, StateReasonCode,
     UpdateCode, VersionListener, record,
 };
+
+/// How long after a failed attempt to keep what a function settled to the next one is made. Ours: long enough for a
+/// full disk not to fill the log, short enough that nobody waits for it after room was made.
+const SETTLE_AGAIN: Duration = Duration::from_millis(500);
 
 /// Whose functions these are.
 #[derive(Debug, Clone)]
@@ -42,6 +47,8 @@ pub struct Functions {
     /// One change of a function at a time, creations and removals included.
     changing: Mutex<BTreeMap<FunctionName, Arc<tokio::sync::Mutex<()>>>>,
     generations: AtomicU64,
+    /// Whether the code of some function could not be opened at the start.
+    misses_code: AtomicBool,
     /// Changes whenever a function has settled or is removed.
     settled: watch::Sender<u64>,
 }
@@ -71,6 +78,7 @@ impl Functions {
             entries: RwLock::default(),
             changing: Mutex::default(),
             generations: AtomicU64::new(0),
+            misses_code: AtomicBool::new(false),
             settled: watch::Sender::new(0),
         });
         for stored in functions.store.load_all().await? {
@@ -91,12 +99,17 @@ impl Functions {
         };
         let code = match self.open_code(&function).await {
             Ok(code) => Some(code),
-            // Named, and only this function is affected; its record is not touched.
+            // Named, and only this function is affected; its record is not touched. There is nothing to settle.
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(function = %function.configuration.name, reason, "a function's code is lost");
-                let code = StateReasonCode::InvalidZipFileException;
-                function.state = State::Failed(Failure { code, reason });
+                let failure = Failure { code: StateReasonCode::InvalidZipFileException, reason };
+                if function.last_update.is_some() {
+                    function.last_update = Some(LastUpdateStatus::Failed(failure.clone()));
+                }
+                if serving.is_none() {
+                    function.state = State::Failed(failure);
+                }
                 None
             }
         };
@@ -119,7 +132,17 @@ impl Functions {
     }
 
     async fn open_code(&self, function: &Function) -> Result<DeployedCode, crate::DeployError> {
-        self.deployment.open(function.code_sha256, function.code_size).await
+        let opened = self.deployment.open(function.code_sha256, function.code_size).await;
+        if opened.is_err() {
+            self.misses_code.store(true, Ordering::Relaxed);
+        }
+        opened
+    }
+
+    /// Whether the code of some function could not be opened at the start. It may have been for a passing reason, so
+    /// nothing that looks unused should be removed then.
+    pub fn misses_code(&self) -> bool {
+        self.misses_code.load(Ordering::Relaxed)
     }
 
     /// Says who hears of changes. Once.
@@ -131,10 +154,14 @@ impl Functions {
 
     /// Creates a function. It is `Pending` in the answer, and settles soon.
     pub async fn create(self: &Arc<Self>, request: CreateFunction) -> Result<Arc<Function>, FunctionsError> {
+        let functions = self.clone();
+        to_the_end(async move { functions.create_now(request).await }).await
+    }
+
+    async fn create_now(self: &Arc<Self>, request: CreateFunction) -> Result<Arc<Function>, FunctionsError> {
         let name = request.configuration.name.clone();
         let exists = || FunctionsError::AlreadyExists { name: name.clone() };
-        let changing = self.change(&name);
-        let _changing = changing.lock().await;
+        let _changing = self.change(&name).await;
         if self.read().contains_key(&name) {
             return Err(exists());
         }
@@ -151,9 +178,10 @@ impl Functions {
             last_update: None,
             tags: request.tags,
         });
-        match self.store.insert(record::write(&function)).await? {
-            Outcome::Done => {}
-            Outcome::Conflict => return Err(exists()),
+        match self.store.insert(record::write(&function)).await {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::Conflict) => return Err(exists()),
+            Err(error) => return Err(keep_if_in_doubt(error.into(), Some(&code))),
         }
         let entry = Entry { function: function.clone(), code: Some(code), serving: None };
         self.write().insert(name.clone(), entry);
@@ -185,8 +213,16 @@ impl Functions {
         name: &FunctionName,
         request: UpdateCode,
     ) -> Result<Arc<Function>, FunctionsError> {
-        let changing = self.change(name);
-        let _changing = changing.lock().await;
+        let (functions, name) = (self.clone(), name.clone());
+        to_the_end(async move { functions.update_code_now(&name, request).await }).await
+    }
+
+    async fn update_code_now(
+        self: &Arc<Self>,
+        name: &FunctionName,
+        request: UpdateCode,
+    ) -> Result<Arc<Function>, FunctionsError> {
+        let _changing = self.change(name).await;
         let current = self.changeable(name, request.revision_id.as_deref())?;
         let code = self.deployment.deploy(request.zip).await?;
         let mut configuration = FunctionConfiguration::clone(&current.configuration);
@@ -200,11 +236,14 @@ impl Functions {
         name: &FunctionName,
         change: ConfigurationChange,
     ) -> Result<Arc<Function>, FunctionsError> {
-        let changing = self.change(name);
-        let _changing = changing.lock().await;
-        let current = self.changeable(name, change.revision_id.as_deref())?;
-        let configuration = change.apply(&current.configuration);
-        self.update(&current, configuration, None, false).await
+        let (functions, name) = (self.clone(), name.clone());
+        to_the_end(async move {
+            let _changing = functions.change(&name).await;
+            let current = functions.changeable(&name, change.revision_id.as_deref())?;
+            let configuration = change.apply(&current.configuration);
+            functions.update(&current, configuration, None, false).await
+        })
+        .await
     }
 
     /// Keeps the changed function, in progress, and lets it settle. The caller holds the lock of its changes.
@@ -229,7 +268,9 @@ impl Functions {
         }
         updated.last_update = Some(LastUpdateStatus::InProgress);
         let updated = Arc::new(updated);
-        self.keep(current, &updated).await?;
+        if let Err(error) = self.keep(current, &updated).await {
+            return Err(keep_if_in_doubt(error, code.as_ref()));
+        }
         if let Some(entry) = self.write().get_mut(&name) {
             entry.function = updated.clone();
             entry.code = code.or(entry.code.take());
@@ -240,16 +281,19 @@ impl Functions {
     }
 
     /// Removes a function. What runs, runs to its end.
-    pub async fn delete(&self, name: &FunctionName) -> Result<(), FunctionsError> {
-        let changing = self.change(name);
-        let _changing = changing.lock().await;
+    pub async fn delete(self: &Arc<Self>, name: &FunctionName) -> Result<(), FunctionsError> {
+        let (functions, name) = (self.clone(), name.clone());
+        to_the_end(async move { functions.delete_now(&name).await }).await
+    }
+
+    async fn delete_now(&self, name: &FunctionName) -> Result<(), FunctionsError> {
+        let _changing = self.change(name).await;
         let not_found = || FunctionsError::NotFound { arn: self.arn(name, None) };
         if !self.read().contains_key(name) {
             return Err(not_found());
         }
         let outcome = self.store.remove(name.to_string()).await?;
         let removed = self.write().remove(name);
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.tell(name, None);
         drop(removed); // its code goes with the last environment that runs it
         self.settled.send_modify(|count| *count += 1);
@@ -335,14 +379,40 @@ impl Functions {
     async fn settle(&self, name: &FunctionName) {
         let Ok(before) = self.get(name) else { return };
         let ready = self.deployment.runtime_ready(before.configuration.runtime).await;
-        let changing = self.change(name);
-        let _changing = changing.lock().await;
-        // It may have been deleted, and even created again, meanwhile.
-        let Ok(current) = self.get(name) else { return };
-        if current.revision_id != before.revision_id {
-            return;
-        }
         let result = ready.map_err(|reason| Failure { code: StateReasonCode::InvalidRuntime, reason });
+        // The store may refuse for a while, as when its disk is full. Until it takes the new state, the function is
+        // what the store says: unsettled.
+        while let Err(error) = self.settle_as(name, &before, &result).await {
+            tracing::error!(function = %name, error = &error as &dyn std::error::Error, "cannot keep a function's state");
+            if matches!(error, FunctionsError::Store(StoreError::Stopped)) {
+                return;
+            }
+            tokio::time::sleep(SETTLE_AGAIN).await;
+        }
+    }
+
+    /// Makes the function active or failed, if it is still what it was `before`.
+    async fn settle_as(
+        &self,
+        name: &FunctionName,
+        before: &Function,
+        ready: &Result<(), Failure>,
+    ) -> Result<(), FunctionsError> {
+        let _changing = self.change(name).await;
+        // It may have been deleted, and even created again, meanwhile.
+        let (current, has_code) = match self.read().get(name) {
+            Some(entry) if entry.function.revision_id == before.revision_id => {
+                (entry.function.clone(), entry.code.is_some())
+            }
+            _ => return Ok(()),
+        };
+        let result = match (ready, has_code) {
+            (Ok(()), false) => Err(Failure {
+                code: StateReasonCode::InvalidZipFileException,
+                reason: "the package is missing or damaged on disk: update the function's code".to_owned(),
+            }),
+            (ready, _) => ready.clone(),
+        };
         let mut settled = Function { revision_id: RevisionId::random(), ..Function::clone(&current) };
         match (current.last_update.is_some(), &result) {
             (false, Ok(())) => settled.state = State::Active,
@@ -358,12 +428,10 @@ impl Functions {
             settled.last_update = Some(LastUpdateStatus::Successful);
         }
         let settled = Arc::new(settled);
-        if let Err(error) = self.keep(&current, &settled).await {
-            tracing::error!(function = %name, error = &error as &dyn std::error::Error, "cannot keep a function's state");
-        }
+        self.keep(&current, &settled).await?;
         let serving = {
             let mut entries = self.write();
-            let Some(entry) = entries.get_mut(name) else { return };
+            let Some(entry) = entries.get_mut(name) else { return Ok(()) };
             entry.function = settled.clone();
             if result.is_ok()
                 && let Some(code) = &entry.code
@@ -376,6 +444,7 @@ impl Functions {
             self.tell(name, Some(&serving));
         }
         self.settled.send_modify(|count| *count += 1);
+        Ok(())
     }
 
     /// Writes `changed` over `current`. While it is in progress, or when it failed, the record holds what serves too.
@@ -418,9 +487,13 @@ impl Functions {
         }
     }
 
-    fn change(&self, name: &FunctionName) -> Arc<tokio::sync::Mutex<()>> {
-        let mut changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        changing.entry(name.clone()).or_default().clone()
+    /// Waits until nobody else changes `name`, and keeps others waiting.
+    async fn change(&self, name: &FunctionName) -> Changing<'_> {
+        let lock = {
+            let mut changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            changing.entry(name.clone()).or_default().clone()
+        };
+        Changing { functions: self, name: name.clone(), guard: Some(lock.lock_owned().await) }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<FunctionName, Entry>> {
@@ -429,5 +502,54 @@ impl Functions {
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<FunctionName, Entry>> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs a change to its end, whether or not the caller waits for it: a client that hangs up half way must not leave a
+/// record that nobody shows, or one whose package is given free.
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, FunctionsError>> + Send + 'static,
+) -> Result<T, FunctionsError> {
+    tokio::spawn(change).await.unwrap_or(Err(FunctionsError::Store(StoreError::Stopped)))
+}
+
+/// Keeps a package on disk when a record may name it although the store reported an error. The next start knows.
+fn keep_if_in_doubt(error: FunctionsError, code: Option<&DeployedCode>) -> FunctionsError {
+    if let (FunctionsError::Store(cause), Some(code)) = (&error, code)
+        && cause.leaves_doubt()
+    {
+        std::mem::forget(code.lease.clone());
+    }
+    error
+}
+
+/// The right to change a function. Forgets the lock of a name when nobody else waits for it.
+struct Changing<'a> {
+    functions: &'a Functions,
+    name: FunctionName,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        let mut changing = self.functions.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.guard.take());
+        // Others get a clone only under the lock that we hold, so one means that it is the map's.
+        if changing.get(&self.name).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            changing.remove(&self.name);
+        }
+    }
+}
+
+impl Drop for Functions {
+    /// A server that ends, in order or with an error, must not give free what its records need.
+    fn drop(&mut self) {
+        let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for entry in entries.values() {
+            let serving = entry.serving.as_ref().map(|serving| &serving.code);
+            for code in entry.code.iter().chain(serving) {
+                std::mem::forget(code.lease.clone());
+            }
+        }
     }
 }

@@ -162,7 +162,13 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     .await?;
     functions.set_listener(pool.clone());
     prepare_runtimes(&functions, &runtimes).await;
-    packages.sweep().await?;
+    if functions.misses_code() {
+        tracing::warn!(
+            "some code could not be opened; packages that look unused are kept until the next start"
+        );
+    } else {
+        packages.sweep().await?;
+    }
 
     let invoker = Arc::new(Invoker::new(
         functions.clone(),

@@ -1,6 +1,5 @@
 //! Blobs in a local folder, through `object_store`, made durable.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,17 +25,8 @@ impl LocalBlobStore {
             .map_err(|source| StoreError::Io { path: folder.to_owned(), source })?;
         let objects = LocalFileSystem::new_with_prefix(folder)
             .map_err(|source| StoreError::Object { key: folder.display().to_string(), source })?;
-        Ok(Self { folder: folder.to_owned(), objects: Arc::new(objects) })
-    }
-
-    /// `object_store` renames a complete file into place; that it survives a power cut takes a sync of both.
-    fn sync(&self, key: &str) -> Result<(), StoreError> {
-        for path in [self.folder.join(key), self.folder.clone()] {
-            File::open(&path)
-                .and_then(|file| file.sync_all())
-                .map_err(|source| StoreError::Io { path: path.clone(), source })?;
-        }
-        Ok(())
+        // A file is synced before it gets its name, and the folder after it: off the async executor.
+        Ok(Self { folder: folder.to_owned(), objects: Arc::new(objects.with_fsync(true)) })
     }
 }
 
@@ -45,7 +35,7 @@ impl BlobStore for LocalBlobStore {
         Box::pin(async move {
             let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
             match self.objects.put_opts(&Key::from(key.as_str()), bytes.into(), options).await {
-                Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => self.sync(&key),
+                Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
                 Err(source) => Err(StoreError::Object { key, source }),
             }
         })

@@ -81,7 +81,8 @@ pub enum StoreError {
         /// Why.
         source: object_store::Error,
     },
-    /// The store has stopped.
+    /// The store has ended, or its disk failed to keep something. After that nothing is acknowledged any more: what a
+    /// later attempt reports as kept could be lost all the same.
     #[error("the store has stopped")]
     Stopped,
 }
@@ -99,6 +100,18 @@ impl StoreError {
                 Some("check that the folder exists, is writable and has room")
             }
             Self::Record { .. } | Self::Object { .. } | Self::Stopped => None,
+        }
+    }
+
+    /// Whether a change may have been kept although this error came back.
+    pub fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Io { .. } | Self::Object { .. } | Self::Stopped => true,
+            // What does not fit on the disk was rolled back.
+            Self::Database { source, .. } => {
+                source.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull)
+            }
+            Self::Damaged { .. } | Self::TooNew { .. } | Self::InUse { .. } | Self::Record { .. } => false,
         }
     }
 }

@@ -1,30 +1,38 @@
 //! The embedded engine: one SQLite file, one writer thread.
 //!
-//! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first error of the disk the
-//! change is reported as not made, and SQLite has rolled it back.
+//! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
+//! failed to keep, nothing is acknowledged any more.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
 use crate::{FunctionRecord, FunctionStore, Outcome, StoreError};
 
-/// Steps from each schema version to the next; the file's `user_version` counts those that were taken.
+/// Marks a file as ours: "Hrth".
+const APPLICATION_ID: i64 = 0x4872_7468;
+
+/// Steps from each schema version to the next; the file's `user_version` counts those that were taken. The checksum is
+/// over the other columns: SQLite notices damage to its trees, but not to what is in their cells.
 const MIGRATIONS: &[&str] = &["CREATE TABLE functions (
-    name TEXT PRIMARY KEY,
+    name TEXT NOT NULL PRIMARY KEY,
     revision_id TEXT NOT NULL,
-    record TEXT NOT NULL
-) STRICT;"];
+    record TEXT NOT NULL,
+    checksum BLOB NOT NULL
+) STRICT, WITHOUT ROWID;"];
 
 /// How many changes may wait for the writer before callers wait to be queued.
 const QUEUE_MAX: usize = 1_024;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// Answers whoever asked, and returns whether the disk failed so that no later success can be believed.
+type Job = Box<dyn FnOnce(&mut Connection) -> bool + Send>;
 
 /// The database of a data folder.
 pub struct EmbeddedStore {
@@ -60,13 +68,18 @@ impl EmbeddedStore {
             }
         }
         let path = folder.join("hearth.db");
+        create_if_absent(&path)?;
         let mut connection = connect(&path)?;
         let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE_MAX);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
+                let mut stopped = false;
                 while let Ok(job) = queue.recv() {
-                    job(&mut connection);
+                    // A job that is dropped answers that the store has stopped.
+                    if !stopped {
+                        stopped = job(&mut connection);
+                    }
                 }
             })
             .map_err(io(&path))?;
@@ -91,7 +104,13 @@ impl EmbeddedStore {
     ) -> Result<T, StoreError> {
         let (reply, result) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let _ = reply.send(work(connection));
+            let result = work(connection);
+            let lost = result.as_ref().err().is_some_and(is_lost);
+            if lost {
+                tracing::error!("the disk failed to keep a change: the store takes no more of them");
+            }
+            let _ = reply.send(result);
+            lost
         });
         let jobs =
             self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Stopped)?;
@@ -121,9 +140,14 @@ impl Drop for EmbeddedStore {
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let database = |source| StoreError::Database { path: path.to_owned(), source };
     let damaged = |finding: String| StoreError::Damaged { path: path.to_owned(), finding };
-    let mut connection = Connection::open(path).map_err(database)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(database)?;
     let prepare = |connection: &Connection| -> Result<String, rusqlite::Error> {
         connection.pragma_update(None, "busy_timeout", 5_000)?;
+        let application_id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        if application_id != APPLICATION_ID {
+            return Ok("it is not a database of Hearth".to_owned());
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -143,18 +167,86 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     if found > known {
         return Err(StoreError::TooNew { path: path.to_owned(), found, known });
     }
-    let migrate = |connection: &mut Connection| -> Result<(), rusqlite::Error> {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for migration in &MIGRATIONS[found as usize..] {
-            transaction.execute_batch(migration)?;
-        }
-        transaction.pragma_update(None, "user_version", known)?;
-        transaction.commit()
-    };
-    if found < known {
-        migrate(&mut connection).map_err(database)?;
+    if found < 1 {
+        return Err(damaged(format!("its schema version is {found}")));
     }
+    migrate(&mut connection, found).map_err(database)?;
     Ok(connection)
+}
+
+/// Takes the steps that are missing after `found`.
+fn migrate(connection: &mut Connection, found: i64) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for migration in MIGRATIONS.iter().skip(found as usize) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    transaction.commit()
+}
+
+/// Makes the file, unless it is there. It gets its name only when it is whole: SQLite would take an empty file for a
+/// new database, and so a file that was cut to nothing for one without functions.
+fn create_if_absent(path: &Path) -> Result<(), StoreError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::Io { path, source }
+    };
+    let database = |source| StoreError::Database { path: path.to_owned(), source };
+    match std::fs::metadata(path) {
+        Ok(file) if file.len() > 0 => return Ok(()),
+        Ok(_) => {
+            return Err(StoreError::Damaged { path: path.to_owned(), finding: "it is empty".to_owned() });
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io(path)(error)),
+    }
+    if std::fs::metadata(path.with_extension("db-wal")).is_ok_and(|wal| wal.len() > 0) {
+        let finding = "it is gone, and its write-ahead log is there".to_owned();
+        return Err(StoreError::Damaged { path: path.to_owned(), finding });
+    }
+    let new = path.with_extension("db.new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(&new)(error)),
+        _ => {}
+    }
+    // Variables of functions are in it, so nobody else may read it. SQLite gives its other files the same mode.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(io(&new))?;
+    let mut connection = Connection::open(&new).map_err(database)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(database)?;
+    migrate(&mut connection, 0).map_err(database)?;
+    connection.close().map_err(|(_, source)| database(source))?;
+    File::open(&new).and_then(|file| file.sync_all()).map_err(io(&new))?;
+    std::fs::rename(&new, path).map_err(io(path))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+}
+
+/// Whether the disk failed in a way that makes later success unbelievable. A full disk is no such failure.
+fn is_lost(error: &rusqlite::Error) -> bool {
+    let lost = [
+        ffi::SQLITE_IOERR_FSYNC,
+        ffi::SQLITE_IOERR_DIR_FSYNC,
+        ffi::SQLITE_IOERR_WRITE,
+        ffi::SQLITE_IOERR_TRUNCATE,
+    ];
+    error.sqlite_error().is_some_and(|error| lost.contains(&error.extended_code))
+}
+
+/// Name, revision, record and checksum.
+type Row = (String, String, String, Vec<u8>);
+
+fn checksum(name: &str, revision_id: &str, record: &str) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for part in [name, revision_id, record] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}
+
+fn is_conversion(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, InvalidColumnType, Utf8Error};
+    matches!(error, FromSqlConversionFailure(..) | InvalidColumnType(..) | Utf8Error(..))
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {
@@ -180,16 +272,28 @@ fn change(
 impl FunctionStore for EmbeddedStore {
     fn load_all(&self) -> BoxFuture<'_, Result<Vec<FunctionRecord>, StoreError>> {
         Box::pin(async move {
-            let rows: Vec<(String, String)> = self
+            let damaged = |finding: String| StoreError::Damaged { path: self.path.clone(), finding };
+            let rows: Result<Vec<Row>, _> = self
                 .run(|connection| {
-                    let mut statement =
-                        connection.prepare("SELECT name, record FROM functions ORDER BY name")?;
-                    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    let mut statement = connection
+                        .prepare("SELECT name, revision_id, record, checksum FROM functions ORDER BY name")?;
+                    let rows = statement
+                        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
                     rows.collect()
                 })
-                .await?;
+                .await;
+            let rows = match rows {
+                // A strict table holds what its columns say, so a value of another kind is damage.
+                Err(StoreError::Database { source, .. }) if is_damage(&source) || is_conversion(&source) => {
+                    return Err(damaged(source.to_string()));
+                }
+                rows => rows?,
+            };
             rows.into_iter()
-                .map(|(name, record)| {
+                .map(|(name, revision_id, record, found)| {
+                    if found != checksum(&name, &revision_id, &record) {
+                        return Err(damaged(format!("the checksum of function `{name}` is wrong")));
+                    }
                     serde_json::from_str(&record).map_err(|source| StoreError::Record { name, source })
                 })
                 .collect()
@@ -210,8 +314,13 @@ impl FunctionStore for EmbeddedStore {
                         return Ok(0);
                     }
                     transaction.execute(
-                        "INSERT INTO functions (name, revision_id, record) VALUES (?1, ?2, ?3)",
-                        params![record.name, record.revision_id, text],
+                        "INSERT INTO functions (name, revision_id, record, checksum) VALUES (?1, ?2, ?3, ?4)",
+                        params![
+                            record.name,
+                            record.revision_id,
+                            text,
+                            checksum(&record.name, &record.revision_id, &text)
+                        ],
                     )
                 })
             })
@@ -229,8 +338,15 @@ impl FunctionStore for EmbeddedStore {
             self.run(move |connection| {
                 change(connection, |transaction| {
                     transaction.execute(
-                        "UPDATE functions SET revision_id = ?2, record = ?3 WHERE name = ?1 AND revision_id = ?4",
-                        params![record.name, record.revision_id, text, expected],
+                        "UPDATE functions SET revision_id = ?2, record = ?3, checksum = ?5
+                         WHERE name = ?1 AND revision_id = ?4",
+                        params![
+                            record.name,
+                            record.revision_id,
+                            text,
+                            expected,
+                            checksum(&record.name, &record.revision_id, &text)
+                        ],
                     )
                 })
             })

@@ -1,0 +1,88 @@
+//! The embedded engine: conformance, restart, a second server, and files that are not what was written.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hearth_store::conformance::{a_record, check_blobs, check_functions};
+use hearth_store::embedded::EmbeddedStore;
+use hearth_store::{FunctionStore as _, LocalBlobStore, Outcome, StoreError};
+
+/// A folder of its own for each test, empty at its start.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("store-{test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn refusal(folder: &Path) -> StoreError {
+    match EmbeddedStore::open(folder) {
+        Ok(_) => panic!("the store was opened"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn the_embedded_store_does_what_every_store_must() {
+    check_functions(&EmbeddedStore::open(&folder("functions")).unwrap()).await;
+    check_blobs(&LocalBlobStore::open(&folder("blobs")).unwrap()).await;
+}
+
+#[tokio::test]
+async fn what_was_kept_is_there_after_a_restart() {
+    let folder = folder("restart");
+    let record = a_record("f", "1");
+    let store = EmbeddedStore::open(&folder).unwrap();
+    assert_eq!(store.insert(record.clone()).await.unwrap(), Outcome::Done);
+    drop(store);
+    assert_eq!(EmbeddedStore::open(&folder).unwrap().load_all().await.unwrap(), [record]);
+}
+
+#[tokio::test]
+async fn of_twenty_inserts_of_one_name_at_once_one_is_done() {
+    let store = Arc::new(EmbeddedStore::open(&folder("race")).unwrap());
+    let tasks: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.insert(a_record("f", &number.to_string())).await.unwrap() })
+        })
+        .collect();
+    let mut done = 0;
+    for task in tasks {
+        done += usize::from(task.await.unwrap() == Outcome::Done);
+    }
+    assert_eq!(done, 1);
+}
+
+#[test]
+fn a_second_server_on_a_folder_is_refused_until_the_first_ends() {
+    let folder = folder("second");
+    let first = EmbeddedStore::open(&folder).unwrap();
+    let error = refusal(&folder);
+    assert!(matches!(error, StoreError::InUse { .. }), "{error:?}");
+    assert!(error.hint().is_some());
+    drop(first);
+    EmbeddedStore::open(&folder).unwrap();
+}
+
+#[test]
+fn a_file_of_a_later_version_is_refused() {
+    let folder = folder("later");
+    drop(EmbeddedStore::open(&folder).unwrap());
+    let connection = rusqlite::Connection::open(folder.join("hearth.db")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let error = refusal(&folder);
+    assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error:?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let file = folder("unusable").join("file");
+    fs::write(&file, "").unwrap();
+    let error = refusal(&file.join("data"));
+    assert!(error.to_string().contains("unusable"), "{error}");
+}
