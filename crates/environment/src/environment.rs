@@ -171,6 +171,11 @@ impl Environment {
         self.has_answered.load(Ordering::Acquire)
     }
 
+    /// Notes that an invocation is on its way, so that the last answer counts no more.
+    pub fn expect_invocation(&self) {
+        self.has_answered.store(false, Ordering::Release);
+    }
+
     /// Returns the largest memory it used so far, in bytes.
     pub fn memory_bytes_max(&self) -> u64 {
         self.sandbox.memory_bytes_max()
@@ -187,7 +192,6 @@ impl Environment {
             return answer;
         }
         inner.caller = Some(Caller { reply, wants_log_tail, held: None });
-        self.has_answered.store(false, Ordering::Release);
         self.feed_locked(inner, Event::Invoke(Box::new(invocation)), None);
         answer
     }

@@ -38,6 +38,7 @@ pub(crate) struct Busy {
 
 impl Ready {
     pub(crate) fn begin(self, permit: Permit) -> Busy {
+        self.member.environment.expect_invocation();
         Busy { member: self.member, _permit: permit, cold_start: None }
     }
 }
