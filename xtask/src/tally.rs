@@ -41,6 +41,11 @@ impl Tally {
         self.skipped += other.skipped;
     }
 
+    /// Counts a failure that no closing line told of: a test program that died before it could print one.
+    pub(crate) fn fail(&mut self) {
+        self.failed = self.failed.max(1);
+    }
+
     /// Counts tests that said themselves that they could not run. The runner took them for passed.
     pub(crate) fn skip(&mut self, number: u64) {
         self.passed = self.passed.saturating_sub(number);

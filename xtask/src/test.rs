@@ -78,6 +78,7 @@ fn tests() -> Result<Tally> {
         tally.skip(1);
     }
     if !succeeded {
+        tally.fail();
         println!("tests: {tally}");
         bail!("tests failed");
     }

@@ -254,8 +254,8 @@ impl Environment {
     ) {
         match action {
             Action::Boot => afterwards.follow_up = self.boot(inner).err(),
+            // A parked `/next` gets no answer: a runtime that heard one now would write about it to the log.
             Action::KillAll => {
-                inner.parked.clear();
                 if let Err(error) = self.sandbox.kill_all() {
                     tracing::error!(environment_id = %self.id, %error, "cannot kill an environment");
                     afterwards.follow_up = Some(Event::SandboxLost);
@@ -293,6 +293,7 @@ impl Environment {
 
     fn boot(&self, inner: &mut Inner) -> Result<(), Event> {
         inner.generation += 1;
+        inner.parked.clear();
         let command = (self.boot.command)(&*self.sandbox).map_err(Event::RuntimeStartFailed)?;
         self.sandbox.start(ProcessId(inner.generation), &command).map_err(|error| {
             tracing::error!(environment_id = %self.id, %error, "cannot start a runtime");

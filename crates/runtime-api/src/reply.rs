@@ -39,12 +39,9 @@ fn header_of_json(json: &[u8]) -> Option<HeaderValue> {
     })
 }
 
-/// Says that a report or response was taken, or why not.
-pub(crate) fn accepted(result: Result<(), Rejection>) -> Response<Full<Bytes>> {
-    match result {
-        Ok(()) => json(StatusCode::ACCEPTED, Bytes::from_static(b"{\"status\":\"OK\"}\n")),
-        Err(rejection) => rejected(rejection),
-    }
+/// Says that a report or response was taken.
+pub(crate) fn accepted() -> Response<Full<Bytes>> {
+    json(StatusCode::ACCEPTED, Bytes::from_static(b"{\"status\":\"OK\"}\n"))
 }
 
 /// Says why a request is refused.
@@ -71,12 +68,10 @@ pub(crate) fn rejected(rejection: Rejection) -> Response<Full<Bytes>> {
         Rejection::InvalidResponseMode => {
             error(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode")
         }
-        Rejection::Ending => internal_server_error(),
+        Rejection::Ending => {
+            error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
+        }
     }
-}
-
-pub(crate) fn internal_server_error() -> Response<Full<Bytes>> {
-    error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
 }
 
 pub(crate) fn pong() -> Response<Full<Bytes>> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearth_environment::machine::RuntimeAnswer;
-use hearth_environment::{AnswerKind, RuntimeConnection};
+use hearth_environment::{AnswerKind, Rejection, RuntimeConnection};
 use hearth_types::RequestId;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
@@ -27,14 +27,22 @@ pub(crate) async fn answer(
     if request.method() != route.method() {
         return reply::method_not_allowed();
     }
-    match route {
-        Route::Ping => reply::pong(),
+    let answered = match route {
+        Route::Ping => Ok(reply::pong()),
         Route::Next => next(&connection, request.headers()).await,
         Route::InitError => init_error(&connection, request).await,
         Route::Response(id) => response(&connection, id, request).await,
         Route::Error(id) => error(&connection, id, request).await,
+    };
+    match answered {
+        Ok(response) => response,
+        // It is being killed. Whatever we said, it could only write about it to the log.
+        Err(Rejection::Ending) => std::future::pending().await,
+        Err(rejection) => reply::rejected(rejection),
     }
 }
+
+type Answered = Result<Response<Full<Bytes>>, Rejection>;
 
 enum Route {
     Ping,
@@ -73,36 +81,32 @@ impl Route {
     }
 }
 
-async fn next(connection: &RuntimeConnection, headers: &HeaderMap) -> Response<Full<Bytes>> {
-    match connection.next(function_init_started(headers)) {
-        Ok(delivery) => match delivery.await {
-            Ok(delivery) => reply::event(delivery),
-            // The environment is being reset while the runtime waits.
-            Err(_) => reply::internal_server_error(),
-        },
-        Err(rejection) => reply::rejected(rejection),
-    }
+async fn next(connection: &RuntimeConnection, headers: &HeaderMap) -> Answered {
+    let delivery = connection.next(function_init_started(headers))?;
+    // The environment is gone when nobody can send an event any more.
+    delivery.await.map(reply::event).map_err(|_| Rejection::Ending)
 }
 
-async fn init_error(connection: &RuntimeConnection, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn init_error(connection: &RuntimeConnection, request: Request<Incoming>) -> Answered {
     let function_init_started = function_init_started(request.headers());
     let error_type = error_type::of(request.headers());
     let payload = match body::read(request).await {
         Body::Whole { payload, .. } => payload,
         Body::TooLarge => error_type::payload_of_unreadable_report(&error_type),
-        Body::Truncated => return reply::rejected(hearth_environment::Rejection::Truncated),
+        Body::Truncated => return Err(Rejection::Truncated),
     };
-    reply::accepted(connection.init_error(function_init_started, error_type, payload))
+    connection.init_error(function_init_started, error_type, payload)?;
+    Ok(reply::accepted())
 }
 
 async fn response(
     connection: &RuntimeConnection,
     id: Option<RequestId>,
     request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+) -> Answered {
     if let Err(rejection) = connection.begin_answer(id, AnswerKind::Response) {
         body::discard(request).await;
-        return reply::rejected(rejection);
+        return Err(rejection);
     }
     let mode = request.headers().get("lambda-runtime-function-response-mode");
     let answer = match mode.map(http::HeaderValue::as_bytes) {
@@ -120,17 +124,18 @@ async fn response(
             RuntimeAnswer::InvalidResponseMode
         }
     };
-    reply::accepted(connection.finish_answer(answer))
+    connection.finish_answer(answer)?;
+    Ok(reply::accepted())
 }
 
 async fn error(
     connection: &RuntimeConnection,
     id: Option<RequestId>,
     request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
+) -> Answered {
     if let Err(rejection) = connection.begin_answer(id, AnswerKind::FunctionError) {
         body::discard(request).await;
-        return reply::rejected(rejection);
+        return Err(rejection);
     }
     let error_type = error_type::of(request.headers());
     let has_cause = error_type::has_cause(request.headers());
@@ -142,7 +147,8 @@ async fn error(
         Body::TooLarge => RuntimeAnswer::TooLarge,
         Body::Truncated => RuntimeAnswer::Truncated,
     };
-    reply::accepted(connection.finish_answer(answer))
+    connection.finish_answer(answer)?;
+    Ok(reply::accepted())
 }
 
 /// Reads when function init began. A runtime can claim what it likes; at worst its own timeline is wrong, and a time
