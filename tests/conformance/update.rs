@@ -108,7 +108,7 @@ fn a_deleted_function_is_gone_with_its_code_and_its_environments() {
     let answer = function.call(&hearth_tests::Call { payload: b"{}", ..Default::default() });
     assert_eq!(answer.exception().1, 404);
     eventually("its process is gone", || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
-    assert!(function.environments().is_empty());
+    eventually("its environment is gone", || function.environments().is_empty().then_some(()));
     assert!(twin.invoke("{}").success().is_u64());
 
     twin.delete();

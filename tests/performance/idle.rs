@@ -4,6 +4,7 @@ use std::fs;
 
 use hearth_tests::Server;
 
+use crate::processes::family;
 use crate::table::{Bound, Of, Row, Table};
 
 const MIB_MAX: Bound = Bound::AtMost(25.0);
@@ -27,20 +28,6 @@ pub(crate) fn measure(server: &Server, table: &mut Table) {
 #[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
 fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
-}
-
-/// Returns a process and all that descend from it.
-fn family(pid: u32) -> Vec<u32> {
-    let mut processes = vec![pid];
-    let mut next = 0;
-    while let Some(&pid) = processes.get(next) {
-        next += 1;
-        for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            processes.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
-        }
-    }
-    processes
 }
 
 fn proportional_kib(pid: u32) -> Option<u64> {

@@ -22,6 +22,7 @@ mod load;
 mod machine;
 mod median;
 mod options;
+mod processes;
 mod runtime;
 mod table;
 mod warm;

@@ -111,12 +111,12 @@ impl Table {
     /// Starts a table and prints its head.
     pub(crate) fn new() -> Self {
         println!(
-            "| {:44} | {:>13} | {:>13} | {:>7} | {:14} | ok? |",
+            "| {:50} | {:>13} | {:>13} | {:>7} | {:14} | ok? |",
             "measure", "Hearth", "floor", "ratio", "target"
         );
         println!(
             "|{}|{}:|{}:|{}:|{}|-----|",
-            "-".repeat(46),
+            "-".repeat(52),
             "-".repeat(14),
             "-".repeat(14),
             "-".repeat(8),
@@ -128,7 +128,7 @@ impl Table {
     /// Prints a figure and keeps it.
     pub(crate) fn add(&mut self, row: Row) {
         println!(
-            "| {:44} | {:>13} | {:>13} | {:>7} | {:14} | {} |",
+            "| {:50} | {:>13} | {:>13} | {:>7} | {:14} | {} |",
             row.measure,
             quantity(row.hearth, row.unit),
             row.floor.map(|floor| quantity(floor, row.unit)).unwrap_or_default(),

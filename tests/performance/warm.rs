@@ -1,12 +1,13 @@
 //! Warm calls: latency with one client, throughput with several, against the floor with as many clients.
 
-use hearth_tests::Server;
+use hearth_tests::{Function, Server};
 
 use crate::floor::Floor;
 use crate::functions::{Language, invoke_path, native, native_runtime};
 use crate::load;
 use crate::median::Sides;
 use crate::options::Options;
+use crate::processes::OneProcessor;
 use crate::table::{Bound, Of, Row, Table};
 
 /// How many runtimes of its own the floor has: as many as there are clients at most.
@@ -15,27 +16,71 @@ const INTERPRETERS: usize = 8;
 
 /// Measures warm calls of a native function and of each language's plain hello world.
 pub(crate) fn measure(server: &Server, languages: &[Language], options: &Options, table: &mut Table) {
-    let hearth = server.address().to_string();
-    {
-        let function = server.create(native("warm-native"));
-        let floor = Floor::start(native_runtime, NATIVE_RUNTIMES);
-        let path = invoke_path(function.name());
-        for clients in [1, 8, 32] {
-            let figures = Figures::measure(&hearth, &floor.address, &path, clients, options);
-            figures.add_to(table, "native", clients, true);
-        }
-        function.delete();
-    }
+    let native = Subject {
+        label: "native",
+        function: server.create(native("warm-native")),
+        floor: Floor::start(native_runtime, NATIVE_RUNTIMES),
+        clients: &[1, 8, 32],
+        latency_target: |row| row.must(Of::Ratio, Bound::AtMost(1.5)),
+    };
+    native.measure(options, table);
     for language in languages {
         let hello = &language.hellos[0];
-        let function = server.create(hello.function(&format!("warm-{}", language.name)));
-        let floor = Floor::start(|| language.floor_runtime(), INTERPRETERS);
-        let path = invoke_path(function.name());
-        for clients in [1, 8] {
-            let figures = Figures::measure(&hearth, &floor.address, &path, clients, options);
-            figures.add_to(table, hello.label, clients, false);
+        let subject = Subject {
+            label: hello.label,
+            function: server.create(hello.function(&format!("warm-{}", language.name))),
+            floor: Floor::start(|| language.floor_runtime(), INTERPRETERS),
+            clients: &[1, 8],
+            latency_target: |row| row.goal(Of::Ratio, Bound::AtMost(1.25)),
+        };
+        subject.measure(options, table);
+    }
+}
+
+/// A function, and its floor.
+struct Subject<'server> {
+    label: &'static str,
+    function: Function<'server>,
+    floor: Floor,
+    /// With how many clients at once it is measured.
+    clients: &'static [usize],
+    latency_target: fn(Row) -> Row,
+}
+
+impl Subject<'_> {
+    fn measure(self, options: &Options, table: &mut Table) {
+        for &clients in self.clients {
+            let figures = self.figures(clients, options);
+            let plural = if clients == 1 { "client" } else { "clients" };
+            let name = format!("{}, warm, {clients} {plural}", self.label);
+            // With one client the latency counts, with more of them the throughput.
+            if clients == 1 {
+                let p50 = Row::over(format!("{name}: p50"), "us", figures.p50_us.medians());
+                table.add((self.latency_target)(p50));
+                table.add(Row::over(format!("{name}: p99"), "us", figures.p99_us.medians()));
+                self.measure_on_one_processor(options, table);
+            }
+            let rate = Row::over(format!("{name}: calls"), "/s", figures.rate.medians());
+            table.add(if clients == 8 { rate.goal(Of::Ratio, Bound::AtLeast(0.6)) } else { rate });
         }
-        function.delete();
+        self.function.delete();
+    }
+
+    /// This ratio depends on no luck: it is that of the work done.
+    fn measure_on_one_processor(&self, options: &Options, table: &mut Table) {
+        let Some(_one) = OneProcessor::begin() else {
+            table.skip(&format!("{}, warm, on one processor", self.label), "there is but one");
+            return;
+        };
+        let figures = self.figures(1, options);
+        let name = format!("{}, warm, 1 client, one processor", self.label);
+        table.add(Row::over(format!("{name}: p50"), "us", figures.p50_us.medians()));
+    }
+
+    fn figures(&self, clients: usize, options: &Options) -> Figures {
+        let hearth = self.function.server().address().to_string();
+        let path = invoke_path(self.function.name());
+        Figures::measure(&hearth, &self.floor.address, &path, clients, options)
     }
 }
 
@@ -64,22 +109,5 @@ impl Figures {
             }
         }
         figures
-    }
-
-    /// With one client the latency counts, with more of them the throughput.
-    fn add_to(&self, table: &mut Table, label: &str, clients: usize, is_native: bool) {
-        let plural = if clients == 1 { "client" } else { "clients" };
-        let name = format!("{label}, warm, {clients} {plural}");
-        let p50 = Row::over(format!("{name}: p50"), "us", self.p50_us.medians());
-        let rate = Row::over(format!("{name}: calls"), "/s", self.rate.medians());
-        if clients == 1 {
-            table.add(if is_native {
-                p50.must(Of::Ratio, Bound::AtMost(1.5))
-            } else {
-                p50.goal(Of::Ratio, Bound::AtMost(1.25))
-            });
-            table.add(Row::over(format!("{name}: p99"), "us", self.p99_us.medians()));
-        }
-        table.add(if clients == 8 { rate.goal(Of::Ratio, Bound::AtLeast(0.6)) } else { rate });
     }
 }
