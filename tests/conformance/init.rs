@@ -72,7 +72,7 @@ fn a_syntax_error_in_node_is_a_user_code_syntax_error() {
     assert!(error["errorMessage"].as_str().unwrap().starts_with("SyntaxError: "), "{error}");
     let events = function.logs_with_reports(1);
     let report = reports(&events)[0];
-    assert!(report.ends_with("\tStatus: error\tError Type: Runtime.UserCodeSyntaxError\t\n"), "{report:?}");
+    assert!(report.ends_with("\tStatus: error\tError Type: Runtime.UserCodeSyntaxError\n"), "{report:?}");
 }
 
 #[test]

@@ -44,7 +44,8 @@ impl Machine {
             deadline,
             status: PhaseStatus::Success,
         });
-        vec![Action::Record(started), Action::SetDeadline(deadline), Action::Deliver(delivered)]
+        // The event first: the runtime works while we write START. Its output is read under the same lock, so later.
+        vec![Action::Deliver(delivered), Action::Record(started), Action::SetDeadline(deadline)]
     }
 
     /// The runtime asks for an event while an invocation runs.

@@ -118,9 +118,9 @@ fn a_cold_call_and_a_warm_one() {
             RuntimeStarted
             init done in Init: success 
             Park
+            runtime gets 1
             invoke started, cold because None
             deadline in 3 s
-            runtime gets 1
             Accept
             caller gets Response 1
             ResponseSent
@@ -128,9 +128,9 @@ fn a_cold_call_and_a_warm_one() {
             invoke done: success 
             Park
             Settled
+            runtime gets 2
             invoke started, cold because None
             deadline in 3 s
-            runtime gets 2
             Accept
             caller gets Response 1
             ResponseSent
@@ -168,9 +168,9 @@ fn an_init_that_takes_too_long_is_repeated_within_the_call_under_the_functions_t
             Boot
             init done in Invoke: success 
             Park
+            runtime gets 1
             invoke started, cold because Some(InitFailed)
             deadline in 1 s
-            runtime gets 1
             caller gets FunctionError {"errorType":"Sandbox.Timedout","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000001 Error: Task timed out after 3.00 seconds"}
             invoke done: timeout 
             ResetStarted
@@ -248,9 +248,9 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
             init done in Init: success 
             Park
             Settled
+            runtime gets 1
             invoke started, cold because None
             deadline in 3 s
-            runtime gets 1
             caller gets FunctionError {"errorType":"Runtime.ExitError","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000001 Error: Runtime exited with error: exit status 7"}
             invoke done: error Runtime.ExitError
             ResetStarted
@@ -262,9 +262,9 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
             Boot
             init done in Invoke: success 
             Park
+            runtime gets 2
             invoke started, cold because Some(RuntimeExited)
             deadline in 3 s
-            runtime gets 2
             Accept
             caller gets Response 1
             ResponseSent
@@ -307,9 +307,9 @@ fn wrong_answers_are_refused_and_the_call_goes_on() {
             Settled
             Reject(InvalidRequestId)
             Reject(InvalidStateTransition { from: Ready, to: InitError })
+            runtime gets 1
             invoke started, cold because None
             deadline in 3 s
-            runtime gets 1
             Reject(InvalidRequestId)
             Park
             runtime gets 1

@@ -73,10 +73,10 @@ async fn run(sandbox: &dyn Sandbox, command: &Command) -> (SandboxEvent, String)
 
 async fn a_process_gets_what_it_was_given_and_nothing_else(sandboxes: &dyn Sandboxes) {
     let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
-    let script = "pwd; echo \"$A|\"; echo err >&2; ls /proc/$$/fd | tr '\\n' ' '; ulimit -n; ulimit -c; read x || echo eof";
+    let script = "pwd; echo \"$A|\"; echo err >&2; ls /proc/$$/fd; ulimit -n; ulimit -c; read x || echo eof";
     let (event, output) = run(&*sandbox, &shell(script)).await;
     assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(0) });
-    assert_eq!(output, "/\nb=c \n|\nerr\n0 1 2 62 1024\n0\neof\n");
+    assert_eq!(output, "/\nb=c \n|\nerr\n0\n1\n2\n62\n1024\n0\neof\n");
 }
 
 async fn an_exit_says_its_code_or_signal(sandboxes: &dyn Sandboxes) {

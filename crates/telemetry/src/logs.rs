@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -87,21 +87,36 @@ pub enum LogStoreError {
     Cursor(String),
 }
 
-enum ToWriter {
-    Put { group: LogGroupName, stream: LogStreamName, events: Vec<PutEvent> },
-    Flush(mpsc::SyncSender<()>),
+/// How long the writer lets events gather. Waking it for each event would cost a short call more than the call itself.
+const GATHER: Duration = Duration::from_millis(10);
+
+struct Put {
+    group: LogGroupName,
+    stream: LogStreamName,
+    events: Vec<PutEvent>,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Queue {
+    puts: Vec<Put>,
+    /// Who waits until everything before is written.
+    flushes: Vec<mpsc::SyncSender<()>>,
+    closed: bool,
 }
 
 /// All log groups of a server.
 pub struct LogStore {
     folder: PathBuf,
-    to_writer: Mutex<Option<mpsc::Sender<ToWriter>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
+    queue: Mutex<Queue>,
+    /// Rung when the queue is no longer empty, or somebody does not want to wait.
+    rung: Condvar,
     waiting_bytes: AtomicUsize,
     dropped_events: AtomicU64,
     has_room: Notify,
@@ -113,7 +128,6 @@ impl LogStore {
     pub fn open(folder: &Path, settings: LogStoreSettings, clock: Clock) -> Result<Arc<Self>, LogStoreError> {
         fs::create_dir_all(folder).map_err(|source| LogStoreError::Io { path: folder.to_owned(), source })?;
         let shared = Arc::new(Shared::default());
-        let (to_writer, from_callers) = mpsc::channel();
         let mut writer = Writer {
             folder: folder.to_owned(),
             settings,
@@ -125,14 +139,9 @@ impl LogStore {
         writer.remove_expired();
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
-            .spawn(move || writer.run(&from_callers))
+            .spawn(move || writer.run())
             .map_err(|source| LogStoreError::Io { path: folder.to_owned(), source })?;
-        Ok(Arc::new(Self {
-            folder: folder.to_owned(),
-            to_writer: Mutex::new(Some(to_writer)),
-            writer: Mutex::new(Some(thread)),
-            shared,
-        }))
+        Ok(Arc::new(Self { folder: folder.to_owned(), writer: Mutex::new(Some(thread)), shared }))
     }
 
     /// Keeps `events`, in this order. Never waits. When the disk is so slow that the queue is full, they are dropped
@@ -150,7 +159,14 @@ impl LogStore {
             return;
         }
         self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.send(ToWriter::Put { group: group.clone(), stream: stream.clone(), events });
+        let put = Put { group: group.clone(), stream: stream.clone(), events };
+        let mut queue = self.shared.lock();
+        queue.puts.push(put);
+        let was_empty = queue.puts.len() == 1;
+        drop(queue);
+        if was_empty {
+            self.shared.rung.notify_one();
+        }
     }
 
     /// Waits until there is room for more output of functions. Platform lines do not wait.
@@ -205,13 +221,21 @@ impl LogStore {
     /// Waits until everything put so far is in its file. Blocks.
     pub fn flush(&self) {
         let (done, wait) = mpsc::sync_channel(1);
-        self.send(ToWriter::Flush(done));
+        {
+            let mut queue = self.shared.lock();
+            if queue.closed {
+                return;
+            }
+            queue.flushes.push(done);
+        }
+        self.shared.rung.notify_one();
         let _ = wait.recv();
     }
 
     /// Writes what was put, and ends the writer. What is put afterwards is lost.
     pub fn close(&self) {
-        self.to_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.shared.lock().closed = true;
+        self.shared.rung.notify_one();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer
             && writer.join().is_err()
@@ -219,11 +243,24 @@ impl LogStore {
             tracing::error!("the log writer panicked");
         }
     }
+}
 
-    fn send(&self, message: ToWriter) {
-        if let Some(writer) = &*self.to_writer.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = writer.send(message);
-        }
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to write, lets it gather for a moment unless somebody waits, and takes it all. `None` when the
+    /// store is closed and everything is written.
+    fn take(&self) -> Option<Queue> {
+        let is_quiet = |queue: &mut Queue| queue.puts.is_empty() && queue.flushes.is_empty() && !queue.closed;
+        let queue = self.rung.wait_while(self.lock(), is_quiet).unwrap_or_else(PoisonError::into_inner);
+        let may_gather = |queue: &mut Queue| queue.flushes.is_empty() && !queue.closed;
+        let (mut queue, _) =
+            self.rung.wait_timeout_while(queue, GATHER, may_gather).unwrap_or_else(PoisonError::into_inner);
+        let taken = Queue { closed: queue.closed, ..std::mem::take(&mut *queue) };
+        queue.closed = taken.closed;
+        (!taken.puts.is_empty() || !taken.flushes.is_empty() || !taken.closed).then_some(taken)
     }
 }
 
@@ -297,27 +334,19 @@ struct Segment {
 }
 
 impl Writer {
-    fn run(&mut self, from_callers: &mpsc::Receiver<ToWriter>) {
+    fn run(&mut self) {
+        let shared = self.shared.clone();
         let mut written = 0u64;
-        while let Ok(first) = from_callers.recv() {
+        while let Some(Queue { puts, flushes, .. }) = shared.take() {
             let mut bytes = 0;
-            let mut flushed = Vec::new();
-            // What has gathered meanwhile goes to its file in one write a group.
+            // What has gathered goes to its file in one write a group.
             let mut groups: Vec<(LogGroupName, Vec<u8>)> = Vec::new();
-            for message in std::iter::once(first).chain(std::iter::from_fn(|| from_callers.try_recv().ok())) {
-                match message {
-                    ToWriter::Put { group, stream, events } => {
-                        bytes += events.iter().map(|event| event.message.len() + 64).sum::<usize>();
-                        self.encode(&stream, &events);
-                        match groups.iter_mut().find(|(known, _)| *known == group) {
-                            Some((_, lines)) => lines.append(&mut self.buffer),
-                            None => groups.push((group, std::mem::take(&mut self.buffer))),
-                        }
-                    }
-                    ToWriter::Flush(done) => flushed.push(done),
-                }
-                if bytes > 4 << 20 {
-                    break;
+            for Put { group, stream, events } in puts {
+                bytes += events.iter().map(|event| event.message.len() + 64).sum::<usize>();
+                self.encode(&stream, &events);
+                match groups.iter_mut().find(|(known, _)| *known == group) {
+                    Some((_, lines)) => lines.append(&mut self.buffer),
+                    None => groups.push((group, std::mem::take(&mut self.buffer))),
                 }
             }
             for (group, lines) in groups {
@@ -328,11 +357,11 @@ impl Writer {
             }
             if bytes > 0 {
                 written += 1;
-                self.shared.written.send_replace(written);
+                shared.written.send_replace(written);
             }
-            self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.shared.has_room.notify_waiters();
-            for done in flushed {
+            shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            shared.has_room.notify_waiters();
+            for done in flushes {
                 let _ = done.send(());
             }
         }
