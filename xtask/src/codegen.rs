@@ -4,7 +4,7 @@
 //! The model is the one that the Python package `botocore` carries, in the version that `tests/clients/requirements.txt`
 //! names. The generated files are checked in; `cargo xtask test` says when they are not current.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -26,6 +26,9 @@ const IMPLEMENTED: &[&str] = &[
     "UpdateFunctionConfiguration",
 ];
 
+/// Enumerations that the service checks itself, with a text of its own, and not the framework in front of it.
+const CHECKED_BY_THE_SERVICE: &[&str] = &["Runtime"];
+
 /// Patterns of the model that a small regular-expression engine does not take, and what is matched instead. Texts show
 /// the model's own.
 const TRANSLATED_PATTERNS: &[(&str, &str)] = &[
@@ -34,9 +37,12 @@ const TRANSLATED_PATTERNS: &[(&str, &str)] = &[
     (r"[0-9A-Za-z\.\-_]*(?<!\.)", r"([0-9A-Za-z\.\-_]*[0-9A-Za-z\-_])?"),
 ];
 
+/// Members keep the model's order, in which AWS reports what is wrong with them: a JSON object here would sort them.
 const MODEL: &str = "
 import botocore.loaders, json, botocore
 model = botocore.loaders.Loader().load_service_model('lambda', 'service-2', '2015-03-31')
+for shape in model['shapes'].values():
+    shape['memberOrder'] = list(shape.get('members', {}))
 json.dump({'version': botocore.__version__, 'model': model}, __import__('sys').stdout)
 ";
 
@@ -151,7 +157,7 @@ impl Generator<'_> {
             for (member, member_shape) in members(shape) {
                 let wire = member_shape["locationName"].as_str().unwrap_or(member);
                 // Members that are not in the body keep their own name.
-                let wire = if member_shape.get("location").is_some() { member.as_str() } else { wire };
+                let wire = if member_shape.get("location").is_some() { member } else { wire };
                 writeln!(text, "#[serde(rename = {wire:?}, skip_serializing_if = \"Option::is_none\")]")?;
                 let kind = self.rust_type(text_of(&member_shape["shape"])?)?;
                 writeln!(text, "pub(crate) {}: Option<{kind}>,", snake_case(member))?;
@@ -222,8 +228,8 @@ impl Generator<'_> {
                     let translated = TRANSLATED_PATTERNS.iter().find(|(from, _)| *from == pattern);
                     translated.map_or(pattern, |(_, to)| to)
                 });
-                let words: Vec<&str> =
-                    shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let words = shape["enum"].as_array().filter(|_| !CHECKED_BY_THE_SERVICE.contains(&name));
+                let words: Vec<&str> = words.into_iter().flatten().filter_map(Value::as_str).collect();
                 format!(
                     "Shape::String {{ min: {}, max: {}, pattern: {pattern:?}, matched: {matched:?}, words: &{words:?} }}",
                     number("min"),
@@ -251,7 +257,7 @@ impl Generator<'_> {
                     write!(
                         text,
                         "Member {{ name: {member:?}, required: {}, shape: &{} }},",
-                        required.contains(&member.as_str()),
+                        required.contains(&member),
                         constant(text_of(&member_shape["shape"])?)
                     )?;
                 }
@@ -262,8 +268,10 @@ impl Generator<'_> {
     }
 }
 
-fn members(shape: &Value) -> BTreeMap<&String, &Value> {
-    shape["members"].as_object().into_iter().flatten().collect()
+/// The members of a structure, in the order of the model.
+fn members(shape: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let order = shape["memberOrder"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    order.map(|name| (name, &shape["members"][name]))
 }
 
 fn text_of(value: &Value) -> Result<&str> {

@@ -2,11 +2,13 @@
 //! server loop below them. Knows no operation.
 
 mod body;
+mod credential;
 mod error;
 mod path;
 mod server;
 
 pub use body::{BodyError, read_body};
+pub use credential::CredentialScope;
 pub use error::{ErrorBody, MessageKey, WireError};
 pub use path::{decode, path_segments, query_pairs};
 pub use server::{Server, ServerSettings};

@@ -3,9 +3,9 @@
 use percent_encoding::percent_decode_str;
 
 /// Splits a path at its slashes. A slash at the end adds nothing.
-pub fn path_segments(path: &str) -> Vec<&str> {
+pub fn path_segments(path: &str) -> impl Iterator<Item = &str> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    path.strip_suffix('/').unwrap_or(path).split('/').collect()
+    path.strip_suffix('/').unwrap_or(path).split('/')
 }
 
 /// Decodes one label. `None` when it is no UTF-8.
@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn labels_are_decoded_after_the_path_is_split() {
-        let segments = path_segments("/2015-03-31/functions/arn%3Aaws%3Alambda%2Fx/code/");
+        let path = "/2015-03-31/functions/arn%3Aaws%3Alambda%2Fx/code/";
+        let segments: Vec<&str> = path_segments(path).collect();
         assert_eq!(segments, ["2015-03-31", "functions", "arn%3Aaws%3Alambda%2Fx", "code"]);
         assert_eq!(decode(segments[2]).as_deref(), Some("arn:aws:lambda/x"));
         assert_eq!(decode("%ff"), None);

@@ -16,12 +16,18 @@ use crate::generated::shapes::CreateFunctionRequest;
 use crate::{LambdaApi, configuration, function_name, input, unsupported, validation};
 
 pub(crate) async fn answer(api: &LambdaApi, request: Request<Incoming>) -> Result<Response, ApiError> {
+    let _upload = api.uploads.admit(&request).await;
     let body = input::body("CreateFunction", request).await?;
-    let mut request: CreateFunctionRequest = input::read(&CREATE_FUNCTION_REQUEST, Vec::new(), &body)?;
-    drop(body); // as large as the package, which the request holds by now
+    let (request, zip) = input::work_on(body, |body| {
+        let mut request: CreateFunctionRequest = input::read(&CREATE_FUNCTION_REQUEST, Vec::new(), &body)?;
+        drop(body); // as large as the package, which the request holds by now
+        let zip = request.code.as_mut().and_then(|code| code.zip_file.take());
+        // Decoded before anything else is looked at, so that its text is kept no longer. A refusal waits its turn.
+        Ok((request, zip.map(decode_zip)))
+    })
+    .await?;
     unsupported::check_create(api, &request)?;
     let name = name(api, request.function_name.as_deref().unwrap_or_default())?;
-    let zip = request.code.as_mut().and_then(|code| code.zip_file.take());
     let zip = zip.ok_or_else(|| ApiError::invalid_parameter("Please provide a source for function code."))?;
     let required = |value: &Option<String>, member: &str| {
         value.clone().ok_or_else(|| {
@@ -63,8 +69,7 @@ pub(crate) async fn answer(api: &LambdaApi, request: Request<Incoming>) -> Resul
     if tags.len() > 50 {
         return Err(ApiError::invalid_parameter("Number of tags exceeds resource tag limit."));
     }
-    let zip = decode_zip(zip)?;
-    let function = api.functions.create(CreateFunction { configuration, zip, tags }).await?;
+    let function = api.functions.create(CreateFunction { configuration, zip: zip?, tags }).await?;
     let described = configuration::describe(api, &function, None);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::CREATED, text))
@@ -74,8 +79,11 @@ pub(crate) async fn answer(api: &LambdaApi, request: Request<Incoming>) -> Resul
 fn name(api: &LambdaApi, given: &str) -> Result<FunctionName, ApiError> {
     match FunctionReference::parse(given) {
         Ok(reference) => {
-            function_name::check_owner(api, &reference, given)?;
-            Ok(reference.name)
+            function_name::check_owner(api, &reference, "CreateFunction")?;
+            match reference.qualifier {
+                None => Ok(reference.name),
+                Some(_) => Err(ApiError::not_of_a_version()),
+            }
         }
         Err(_) => {
             validation::check_member(&CREATE_FUNCTION_REQUEST, "FunctionName", &given.into())?;

@@ -17,7 +17,7 @@ pub(crate) async fn answer<B>(
     let query = input::of_query(request, &["Qualifier"], &[])?;
     let qualifier = query.first().and_then(|(_, value)| value.as_str());
     let name = labels.into_iter().next().unwrap_or_default();
-    let target = target(api, &DELETE_FUNCTION_REQUEST, &name, qualifier)?;
+    let target = target(api, &DELETE_FUNCTION_REQUEST, "DeleteFunction", &name, qualifier)?;
     match target.qualifier {
         None => api.functions.delete(&target.name).await?,
         Some(qualifier) => {

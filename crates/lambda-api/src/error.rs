@@ -77,6 +77,14 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, error_type, ErrorBody::Framework, MessageKey::Capital, message)
     }
 
+    /// 400: an operation on functions, asked for one of their versions.
+    pub(crate) fn not_of_a_version() -> Self {
+        Self::invalid_parameter(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
+             Please specify either a function name or an unqualified function ARN.",
+        )
+    }
+
     /// 404: no operation is at that path.
     pub(crate) fn unknown_operation() -> Self {
         let message = "There is no operation of AWS Lambda at this path";
@@ -121,6 +129,12 @@ impl ApiError {
         Self::serialization("The request body is not complete")
     }
 
+    /// 408: the client has stopped in the middle of its request.
+    pub(crate) fn slow_body() -> Self {
+        let message = "The request body did not arrive in time";
+        Self::of_framework(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", message)
+    }
+
     /// 500: our fault. What happened is in our log, not in the answer.
     pub(crate) fn service(error: &dyn std::error::Error) -> Self {
         let mut text = error.to_string();
@@ -141,6 +155,7 @@ impl ApiError {
         match error {
             BodyError::TooLong { .. } => Self::request_too_large(operation),
             BodyError::Incomplete(_) => Self::incomplete_body(),
+            BodyError::TooSlow => Self::slow_body(),
         }
     }
 }
@@ -220,5 +235,80 @@ impl From<InvokeError> for ApiError {
             ),
             error @ InvokeError::Service(_) => Self::service(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use hearth_invoke::ThrottleReason;
+    use hearth_store::StoreError;
+    use hearth_types::{AccountId, FunctionArn, FunctionName, Qualifier, Region};
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn arn() -> FunctionArn {
+        FunctionArn {
+            region: Region::new("us-east-1").unwrap(),
+            account: AccountId::new("000000000000").unwrap(),
+            name: FunctionName::new("f").unwrap(),
+            qualifier: Some(Qualifier::parse("42").unwrap()),
+        }
+    }
+
+    async fn shown(error: impl Into<ApiError>) -> String {
+        let error = error.into();
+        let error_type = error.error_type();
+        let response = error.into_response();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        format!("{status} {error_type} {}\n", String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn every_error_of_ours_is_one_of_aws_and_tells_nothing_of_the_server() {
+        let secret = || Box::new(std::io::Error::other("/secret/path"));
+        let mut table = String::new();
+        for error in [
+            FunctionsError::NotFound { arn: arn() },
+            FunctionsError::AlreadyExists { name: arn().name },
+            FunctionsError::UpdateInProgress { arn: arn() },
+            FunctionsError::RevisionMismatch,
+            FunctionsError::Deploy(DeployError::Unpack { reason: "/secret/path".to_owned() }),
+            FunctionsError::Deploy(DeployError::UnzippedTooLarge),
+            FunctionsError::Deploy(DeployError::Missing),
+            FunctionsError::Deploy(DeployError::Service(secret())),
+            FunctionsError::Store(StoreError::Stopped),
+        ] {
+            table += &shown(error).await;
+        }
+        for error in [
+            InvokeError::Resolve(ResolveError::NotFound { arn: arn() }),
+            InvokeError::Resolve(ResolveError::Pending { arn: arn() }),
+            InvokeError::Resolve(ResolveError::Failed { arn: arn(), reason: "no python3.11".to_owned() }),
+            InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded },
+            InvokeError::Draining,
+            InvokeError::Service("/secret/path".to_owned()),
+        ] {
+            table += &shown(error).await;
+        }
+        expect![[r#"
+            404 ResourceNotFoundException {"Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:f:42","Type":"User"}
+            409 ResourceConflictException {"Type":"User","message":"Function already exist: f"}
+            409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. An update is in progress for resource: arn:aws:lambda:us-east-1:000000000000:function:f:42"}
+            412 PreconditionFailedException {"Type":"User","message":"The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"}
+            400 InvalidParameterValueException {"Type":"User","message":"Could not unzip uploaded file. Please check your file, then try to upload again."}
+            400 InvalidParameterValueException {"Type":"User","message":"Unzipped size must be smaller than 262144000 bytes"}
+            500 ServiceException {"Message":"The AWS Lambda service encountered an internal error.","Type":"Service"}
+            500 ServiceException {"Message":"The AWS Lambda service encountered an internal error.","Type":"Service"}
+            500 ServiceException {"Message":"The AWS Lambda service encountered an internal error.","Type":"Service"}
+            404 ResourceNotFoundException {"Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:f:42","Type":"User"}
+            409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. The function is currently in the following state: Pending"}
+            409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. The function is currently in the following state: Failed (no python3.11)"}
+            429 TooManyRequestsException {"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}
+            503 ServiceUnavailableException {"message":"The server is stopping"}
+            500 ServiceException {"Message":"The AWS Lambda service encountered an internal error.","Type":"Service"}
+        "#]].assert_eq(&table);
     }
 }

@@ -1,6 +1,6 @@
 //! Whom a request means: name, partial ARN or ARN, with a qualifier in it or beside it.
 
-use hearth_types::{FunctionName, FunctionReference, Qualifier};
+use hearth_types::{FunctionName, FunctionReference, Qualifier, Version};
 use serde_json::{Value, json};
 
 use crate::LambdaApi;
@@ -16,16 +16,18 @@ pub(crate) struct Target {
 }
 
 /// Reads the name of a request. `shape` is the input of the operation: its constraints give the text of a refusal.
+/// `action` is the operation as policies name it.
 pub(crate) fn target(
     api: &LambdaApi,
     shape: &'static Shape,
+    action: &str,
     function_name: &str,
     qualifier: Option<&str>,
 ) -> Result<Target, ApiError> {
     let Ok(reference) = FunctionReference::parse(function_name) else {
         return Err(refusal(api, shape, function_name));
     };
-    check_owner(api, &reference, function_name)?;
+    check_owner(api, &reference, action)?;
     let beside = match qualifier.map(Qualifier::parse) {
         Some(Ok(qualifier)) => Some(qualifier),
         None => None,
@@ -49,11 +51,27 @@ pub(crate) fn target(
     Ok(Target { name: reference.name, qualifier })
 }
 
+/// Reads the name of a request that changes the function itself: of its versions, `$LATEST` alone can be changed.
+pub(crate) fn changeable(
+    api: &LambdaApi,
+    shape: &'static Shape,
+    action: &str,
+    function_name: &str,
+) -> Result<FunctionName, ApiError> {
+    let target = target(api, shape, action, function_name, None)?;
+    match target.qualifier {
+        None | Some(Qualifier::Version(Version::Latest)) => Ok(target.name),
+        Some(Qualifier::Version(Version::Number(_)) | Qualifier::Alias(_)) => {
+            Err(ApiError::not_of_a_version())
+        }
+    }
+}
+
 /// Refuses functions of another region or account.
 pub(crate) fn check_owner(
     api: &LambdaApi,
     reference: &FunctionReference,
-    function_name: &str,
+    action: &str,
 ) -> Result<(), ApiError> {
     let ours = api.functions.settings();
     if let Some(region) = reference.region.as_ref().filter(|region| **region != ours.region) {
@@ -62,14 +80,14 @@ pub(crate) fn check_owner(
             ours.region
         )));
     }
-    if reference.account.as_ref().is_some_and(|account| *account != ours.account) {
-        return Err(ApiError::access_denied(format!(
-            "User: arn:aws:iam::{}:root is not authorized to access resource: {function_name} because no \
-             resource-based policy allows it",
-            ours.account
-        )));
+    match reference.account.as_ref().filter(|account| **account != ours.account) {
+        None => Ok(()),
+        Some(account) => Err(ApiError::access_denied(format!(
+            "User: arn:aws:iam::{}:root is not authorized to perform: lambda:{action} on resource: \
+             arn:aws:lambda:{}:{account}:function:{} because no resource-based policy allows the lambda:{action} action",
+            ours.account, ours.region, reference.name
+        ))),
     }
-    Ok(())
 }
 
 /// A name that we do not take: the model's constraint says why. What passes there is too long for a bare name, and

@@ -14,7 +14,7 @@ pub(crate) fn answer<B>(
     request: Request<B>,
 ) -> Result<Response, ApiError> {
     let (function, described) =
-        get_function_configuration::find(api, &GET_FUNCTION_REQUEST, &labels, &request)?;
+        get_function_configuration::find(api, &GET_FUNCTION_REQUEST, "GetFunction", &labels, &request)?;
     let reply = GetFunctionResponse {
         configuration: Some(described),
         code: Some(FunctionCodeLocation {

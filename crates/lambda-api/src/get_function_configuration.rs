@@ -19,7 +19,8 @@ pub(crate) fn answer<B>(
     labels: Vec<String>,
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
-    let (_, described) = find(api, &GET_FUNCTION_CONFIGURATION_REQUEST, &labels, request)?;
+    let shape = &GET_FUNCTION_CONFIGURATION_REQUEST;
+    let (_, described) = find(api, shape, "GetFunctionConfiguration", &labels, request)?;
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::OK, text))
 }
@@ -28,13 +29,14 @@ pub(crate) fn answer<B>(
 pub(crate) fn find<B>(
     api: &LambdaApi,
     shape: &'static Shape,
+    action: &str,
     labels: &[String],
     request: &Request<B>,
 ) -> Result<(Arc<Function>, FunctionConfiguration), ApiError> {
     let query = input::of_query(request, &["Qualifier"], &[])?;
     let qualifier = query.first().and_then(|(_, value)| value.as_str());
     let name = labels.first().map(String::as_str).unwrap_or_default();
-    let target = target(api, shape, name, qualifier)?;
+    let target = target(api, shape, action, name, qualifier)?;
     let function = api.functions.get(&target.name)?;
     match &target.qualifier {
         None | Some(Qualifier::Version(Version::Latest)) => {}

@@ -5,19 +5,60 @@ use bytes::Bytes;
 use hearth_aws_wire::{query_pairs, read_body};
 use hearth_types::limits::REQUEST_BYTES_MAX;
 use http::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::ApiError;
 use crate::generated::Shape;
 use crate::validation;
 
+/// From which length on a request counts as an upload.
+const UPLOAD_BYTES_MIN: u64 = 1 << 20;
+
+/// How many uploads are in memory at once; more wait before they are read. Each takes up to twice its 70 MB: as it came
+/// and as it is decoded. Ours, not AWS's.
+const UPLOADS_MAX: usize = 4;
+
+/// Room for uploads.
+pub(crate) struct Uploads(Semaphore);
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self(Semaphore::new(UPLOADS_MAX))
+    }
+}
+
+impl Uploads {
+    /// Waits until there is room for the body of `request`. `None` for one that is small, and says so.
+    pub(crate) async fn admit<B: Body>(&self, request: &Request<B>) -> Option<SemaphorePermit<'_>> {
+        let bytes = request.body().size_hint().upper().unwrap_or(u64::MAX);
+        match bytes < UPLOAD_BYTES_MIN {
+            true => None,
+            false => Some(self.0.acquire().await.expect("nobody closes the semaphore")),
+        }
+    }
+}
+
 /// Reads the body of a control-plane request.
 pub(crate) async fn body(operation: &str, request: Request<Incoming>) -> Result<Bytes, ApiError> {
-    read_body(request.into_body(), REQUEST_BYTES_MAX)
-        .await
-        .map_err(|error| ApiError::of_body(&error, operation))
+    read_body(request, REQUEST_BYTES_MAX).await.map_err(|error| ApiError::of_body(&error, operation))
+}
+
+/// Runs `work` on a body. Parsing and decoding an upload takes long enough to hold up the invocations on this thread, so
+/// a large one is worked on elsewhere.
+pub(crate) async fn work_on<T: Send + 'static>(
+    body: Bytes,
+    work: impl FnOnce(Bytes) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    if (body.len() as u64) < UPLOAD_BYTES_MIN {
+        return work(body);
+    }
+    match tokio::task::spawn_blocking(move || work(body)).await {
+        Ok(done) => done,
+        Err(error) => Err(ApiError::service(&error)),
+    }
 }
 
 /// Puts the input together, checks it against the model and reads it. An empty body is an empty structure.

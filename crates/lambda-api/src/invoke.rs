@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::error::ApiError;
 use crate::function_name::target;
 use crate::generated::constraints::INVOCATION_REQUEST;
-use crate::{LambdaApi, validation};
+use crate::{LambdaApi, unsupported, validation};
 
 const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
 const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
@@ -32,8 +32,9 @@ pub(crate) async fn answer(
     let qualifier = request.uri().query().and_then(|query| {
         query_pairs(query).into_iter().find(|(key, _)| key == "Qualifier").map(|(_, value)| value)
     });
-    let target = target(api, &INVOCATION_REQUEST, &function_name, qualifier.as_deref())?;
+    let target = target(api, &INVOCATION_REQUEST, "InvokeFunction", &function_name, qualifier.as_deref())?;
     let headers = request.headers();
+    unsupported::check_invoke(headers)?;
     let invocation_type = word(headers, &INVOCATION_TYPE, "InvocationType")?;
     let log_type = word(headers, &LOG_TYPE, "LogType")?;
     let client_context = client_context(headers)?;
@@ -114,10 +115,11 @@ fn client_context(headers: &HeaderMap) -> Result<Option<Bytes>, ApiError> {
 
 /// Reads the event: JSON, at most 6 MB. None is an empty object.
 async fn payload(request: Request<Incoming>) -> Result<Bytes, ApiError> {
-    let payload = match read_body(request.into_body(), SYNC_PAYLOAD_BYTES_MAX).await {
+    let payload = match read_body(request, SYNC_PAYLOAD_BYTES_MAX).await {
         Ok(payload) => payload,
         Err(BodyError::TooLong { bytes }) => return Err(ApiError::payload_too_large(bytes)),
         Err(BodyError::Incomplete(_)) => return Err(ApiError::incomplete_body()),
+        Err(BodyError::TooSlow) => return Err(ApiError::slow_body()),
     };
     if payload.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
@@ -129,21 +131,48 @@ async fn payload(request: Request<Incoming>) -> Result<Bytes, ApiError> {
 /// Checks that a payload is JSON. Clients know AWS's text by its head; the rest tells where it breaks.
 fn check_json(payload: &[u8]) -> Result<(), ApiError> {
     const HEAD: &str = "Could not parse request body into json: Could not parse payload into json";
-    if let Err(error) = std::str::from_utf8(payload) {
-        let byte = payload[error.valid_up_to()];
-        return Err(ApiError::invalid_request_content(format!(
-            "{HEAD}: Invalid UTF-8 start byte 0x{byte:02x}"
-        )));
-    }
-    match serde_json::from_slice::<IgnoredAny>(payload) {
+    let text = match std::str::from_utf8(payload) {
+        Ok(text) => text,
+        Err(error) => {
+            let what = not_utf8(&payload[error.valid_up_to()..]);
+            let before = &payload[..error.valid_up_to()];
+            let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+            let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+            return Err(ApiError::invalid_request_content(format!("{HEAD}: {what}{}", source(line, column))));
+        }
+    };
+    match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => Ok(()),
         Err(error) => {
-            Err(ApiError::invalid_request_content(format!("{HEAD}: {}", position(payload, &error))))
+            Err(ApiError::invalid_request_content(format!("{HEAD}: {}", unexpected(payload, &error))))
         }
     }
 }
 
-fn position(payload: &[u8], error: &serde_json::Error) -> String {
+/// Says what keeps `rest` from being UTF-8: its first byte, or one that should go on with the character it begins.
+fn not_utf8(rest: &[u8]) -> String {
+    let continued = match rest[0] {
+        0xc2..=0xdf => 1,
+        0xe0..=0xef => 2,
+        0xf0..=0xf4 => 3,
+        first => return format!("Invalid UTF-8 start byte 0x{first:02x}"),
+    };
+    match rest[1..].iter().take(continued).find(|&&byte| byte & 0xc0 != 0x80) {
+        Some(middle) => format!("Invalid UTF-8 middle byte 0x{middle:02x}"),
+        None if rest.len() > continued => format!("Invalid UTF-8 middle byte 0x{:02x}", rest[1]),
+        None => "Unexpected end-of-input".to_owned(),
+    }
+}
+
+/// The place of a mistake, as AWS's JSON parser writes it.
+fn source(line: usize, column: usize) -> String {
+    format!(
+        "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {line}, column: \
+         {column}]"
+    )
+}
+
+fn unexpected(payload: &[u8], error: &serde_json::Error) -> String {
     let line_start = payload
         .split_inclusive(|&byte| byte == b'\n')
         .take(error.line().saturating_sub(1))
@@ -159,11 +188,7 @@ fn position(payload: &[u8], error: &serde_json::Error) -> String {
         ),
         _ => "Unexpected end-of-input".to_owned(),
     };
-    format!(
-        "{what}\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: {}, column: {}]",
-        error.line(),
-        error.column()
-    )
+    what + &source(error.line(), error.column())
 }
 
 #[cfg(test)]
@@ -185,7 +210,12 @@ mod tests {
             "{unexpected}"
         );
         assert!(unexpected.ends_with("line: 1, column: 1]"), "{unexpected}");
-        assert!(message(b"\x87").contains("Invalid UTF-8 start byte 0x87"));
+        let not_utf8 = message(b"{\n \"a\": \"\x87\"}");
+        assert!(not_utf8.contains(": Invalid UTF-8 start byte 0x87\n at [Source: "), "{not_utf8}");
+        assert!(not_utf8.ends_with("line: 2, column: 8]"), "{not_utf8}");
+        assert!(message(b"\"\xc3x\"").contains("Invalid UTF-8 middle byte 0x78"));
+        assert!(message(b"\"\xed\xa0\x80\"").contains("Invalid UTF-8 middle byte 0xa0"), "a surrogate");
+        assert!(message(b"\"\xe2\x82").contains("Unexpected end-of-input"));
         assert!(message(b"{\"a\":").contains("Unexpected end-of-input"));
         assert!(message(b"{} {}").contains("Unexpected character ('{'"));
     }

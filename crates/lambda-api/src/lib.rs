@@ -15,6 +15,7 @@ mod get_function_configuration;
 mod input;
 mod invoke;
 mod list_functions;
+mod other_services;
 mod routes;
 mod sts;
 mod unsupported;
@@ -28,11 +29,12 @@ use hearth_aws_wire::{REQUEST_ID, Response};
 use hearth_functions::{Clock, Functions};
 use hearth_invoke::Invoker;
 use hearth_types::{Architecture, RequestId, Runtime};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
 use code_location::CodeLocations;
 use error::ApiError;
+use input::Uploads;
 use routes::Route;
 
 /// Names the version of a runtime that this host has, for `RuntimeVersionConfig`.
@@ -44,6 +46,7 @@ pub struct LambdaApi {
     invoker: Arc<Invoker>,
     clock: Arc<dyn Clock>,
     code_locations: CodeLocations,
+    uploads: Uploads,
     runtime_version_arn: Box<RuntimeVersionArn>,
     /// What this host can run.
     host_architecture: Architecture,
@@ -58,8 +61,8 @@ impl LambdaApi {
         host_architecture: Architecture,
         runtime_version_arn: Box<RuntimeVersionArn>,
     ) -> Self {
-        let code_locations = CodeLocations::default();
-        Self { functions, invoker, clock, code_locations, runtime_version_arn, host_architecture }
+        let (code_locations, uploads) = (CodeLocations::default(), Uploads::default());
+        Self { functions, invoker, clock, code_locations, uploads, runtime_version_arn, host_architecture }
     }
 
     /// Answers a request of an AWS client.
@@ -103,8 +106,7 @@ impl LambdaApi {
                 "DeleteFunction" => delete_function::answer(self, labels, &request).await,
                 other => Err(ApiError::not_implemented(other)),
             },
-            Route::Root if request.method() == Method::POST => sts::answer(self, request_id, request).await,
-            Route::Root => Err(ApiError::unknown_operation()),
+            Route::Root => other_services::answer(self, request_id, request).await,
         }
     }
 }

@@ -2,11 +2,13 @@
 //! which tools send along, mean nothing and are taken.
 
 use hearth_types::Architecture;
+use http::HeaderMap;
 
 use crate::LambdaApi;
 use crate::error::ApiError;
 use crate::generated::shapes::{
-    CreateFunctionRequest, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest, VpcConfig,
+    CreateFunctionRequest, FunctionCode, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest,
+    VpcConfig,
 };
 
 fn refuse(member: &str) -> Result<(), ApiError> {
@@ -25,13 +27,10 @@ fn has_network(vpc: Option<&VpcConfig>) -> bool {
 }
 
 pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> Result<(), ApiError> {
-    let code = request.code.clone().unwrap_or_default();
+    if let Some(code) = &request.code {
+        check_code(code)?;
+    }
     refuse_if(request.package_type.as_deref() == Some("Image"), "PackageType Image")?;
-    refuse_if(code.image_uri.is_some(), "Code.ImageUri")?;
-    refuse_if(
-        code.s3_bucket.is_some() || code.s3_key.is_some(),
-        "Code.S3Bucket (send the package as Code.ZipFile)",
-    )?;
     refuse_if(request.publish == Some(true), "Publish")?;
     refuse_if(request.publish_to.is_some(), "PublishTo")?;
     refuse_if(has_network(request.vpc_config.as_ref()), "VpcConfig")?;
@@ -40,7 +39,7 @@ pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> 
         request.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
         "FileSystemConfigs",
     )?;
-    refuse_if(request.code_signing_config_arn.is_some(), "CodeSigningConfigArn")?;
+    refuse_if(is_named(request.code_signing_config_arn.as_deref()), "CodeSigningConfigArn")?;
     refuse_if(request.image_config.is_some(), "ImageConfig")?;
     let apply_on = request.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
     refuse_if(apply_on == Some("PublishedVersions"), "SnapStart")?;
@@ -50,6 +49,20 @@ pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> 
     refuse_if(request.runtime_config.is_some(), "RuntimeConfig")?;
     refuse_if(request.accelerator_config.is_some(), "AcceleratorConfig")?;
     check_architecture(api, request.architectures.as_deref())
+}
+
+fn check_code(code: &FunctionCode) -> Result<(), ApiError> {
+    refuse_if(code.image_uri.is_some(), "Code.ImageUri")?;
+    refuse_if(
+        code.s3_bucket.is_some() || code.s3_key.is_some() || code.s3_object_version.is_some(),
+        "Code.S3Bucket (send the package as Code.ZipFile)",
+    )?;
+    refuse_if(code.s3_object_storage_mode.is_some(), "Code.S3ObjectStorageMode")?;
+    refuse_if(is_named(code.source_kms_key_arn.as_deref()), "Code.SourceKMSKeyArn")
+}
+
+fn is_named(value: Option<&str>) -> bool {
+    value.is_some_and(|value| !value.is_empty())
 }
 
 pub(crate) fn check_update_code(
@@ -62,9 +75,11 @@ pub(crate) fn check_update_code(
         ));
     }
     refuse_if(
-        request.s3_bucket.is_some() || request.s3_key.is_some(),
+        request.s3_bucket.is_some() || request.s3_key.is_some() || request.s3_object_version.is_some(),
         "S3Bucket (send the package as ZipFile)",
     )?;
+    refuse_if(request.s3_object_storage_mode.is_some(), "S3ObjectStorageMode")?;
+    refuse_if(is_named(request.source_kms_key_arn.as_deref()), "SourceKMSKeyArn")?;
     refuse_if(request.publish == Some(true), "Publish")?;
     refuse_if(request.publish_to.is_some(), "PublishTo")?;
     check_architecture(api, request.architectures.as_deref())
@@ -86,6 +101,12 @@ pub(crate) fn check_update_configuration(
     refuse_if(request.durable_config.is_some(), "DurableConfig")?;
     refuse_if(request.runtime_config.is_some(), "RuntimeConfig")?;
     refuse_if(request.accelerator_config.is_some(), "AcceleratorConfig")
+}
+
+/// Headers of Invoke that ask for more than to run a function.
+pub(crate) fn check_invoke(headers: &HeaderMap) -> Result<(), ApiError> {
+    refuse_if(headers.contains_key("x-amz-tenant-id"), "TenantId")?;
+    refuse_if(headers.contains_key("x-amz-durable-execution-name"), "DurableExecutionName")
 }
 
 /// Functions run on this host's processor: another instruction set would fail at the first call.

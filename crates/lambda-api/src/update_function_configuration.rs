@@ -7,7 +7,7 @@ use http::{Request, StatusCode};
 use hyper::body::Incoming;
 
 use crate::error::ApiError;
-use crate::function_name::target;
+use crate::function_name::changeable;
 use crate::generated::constraints::UPDATE_FUNCTION_CONFIGURATION_REQUEST;
 use crate::generated::shapes::UpdateFunctionConfigurationRequest;
 use crate::{LambdaApi, configuration, input, unsupported};
@@ -18,7 +18,8 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let name = labels.into_iter().next().unwrap_or_default();
-    let target = target(api, &UPDATE_FUNCTION_CONFIGURATION_REQUEST, &name, None)?;
+    let function_name =
+        changeable(api, &UPDATE_FUNCTION_CONFIGURATION_REQUEST, "UpdateFunctionConfiguration", &name)?;
     let body = input::body("UpdateFunctionConfiguration", request).await?;
     let outside = vec![("FunctionName", name.into())];
     let request: UpdateFunctionConfigurationRequest =
@@ -45,13 +46,13 @@ pub(crate) async fn answer(
         logging: match &request.logging_config {
             None => None,
             Some(config) => {
-                let current = api.functions.get(&target.name)?;
+                let current = api.functions.get(&function_name)?;
                 Some(configuration::logging(config, &current.configuration.logging)?)
             }
         },
         revision_id: request.revision_id,
     };
-    let function = api.functions.update_configuration(&target.name, change).await?;
+    let function = api.functions.update_configuration(&function_name, change).await?;
     let described = configuration::describe(api, &function, None);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::OK, text))

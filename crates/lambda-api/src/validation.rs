@@ -136,7 +136,8 @@ fn of_length(min: Option<i64>, max: Option<i64>, length: i64) -> Vec<String> {
 fn of_scalar(shape: &'static Shape, value: &Value) -> Vec<String> {
     match (shape, value) {
         (Shape::String { min, max, pattern, matched, words }, Value::String(text)) => {
-            let mut broken = of_length(*min, *max, text.chars().count() as i64);
+            // AWS counts as Java does: in UTF-16.
+            let mut broken = of_length(*min, *max, text.encode_utf16().count() as i64);
             if let (Some(pattern), Some(matched)) = (pattern, matched)
                 && !matches(matched, text)
             {

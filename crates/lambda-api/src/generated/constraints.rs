@@ -50,36 +50,36 @@ static CODE_SIGNING_CONFIG_ARN: Shape = Shape::String {
     words: &[],
 };
 pub(crate) static CREATE_FUNCTION_REQUEST: Shape = Shape::Structure(&[
-    Member { name: "AcceleratorConfig", required: false, shape: &ACCELERATOR_CONFIG },
-    Member { name: "Architectures", required: false, shape: &ARCHITECTURES_LIST },
-    Member { name: "CapacityProviderConfig", required: false, shape: &CAPACITY_PROVIDER_CONFIG },
-    Member { name: "Code", required: true, shape: &FUNCTION_CODE },
-    Member { name: "CodeSigningConfigArn", required: false, shape: &CODE_SIGNING_CONFIG_ARN },
-    Member { name: "DeadLetterConfig", required: false, shape: &DEAD_LETTER_CONFIG },
-    Member { name: "Description", required: false, shape: &DESCRIPTION },
-    Member { name: "DurableConfig", required: false, shape: &DURABLE_CONFIG },
-    Member { name: "Environment", required: false, shape: &ENVIRONMENT },
-    Member { name: "EphemeralStorage", required: false, shape: &EPHEMERAL_STORAGE },
-    Member { name: "FileSystemConfigs", required: false, shape: &FILE_SYSTEM_CONFIG_LIST },
     Member { name: "FunctionName", required: true, shape: &FUNCTION_NAME },
+    Member { name: "Runtime", required: false, shape: &RUNTIME },
+    Member { name: "Role", required: true, shape: &ROLE_ARN },
     Member { name: "Handler", required: false, shape: &HANDLER },
-    Member { name: "ImageConfig", required: false, shape: &IMAGE_CONFIG },
-    Member { name: "KMSKeyArn", required: false, shape: &KMS_KEY_ARN },
-    Member { name: "Layers", required: false, shape: &LAYER_LIST },
-    Member { name: "LoggingConfig", required: false, shape: &LOGGING_CONFIG },
+    Member { name: "Code", required: true, shape: &FUNCTION_CODE },
+    Member { name: "Description", required: false, shape: &DESCRIPTION },
+    Member { name: "Timeout", required: false, shape: &TIMEOUT },
     Member { name: "MemorySize", required: false, shape: &MEMORY_SIZE },
-    Member { name: "PackageType", required: false, shape: &PACKAGE_TYPE },
     Member { name: "Publish", required: false, shape: &BOOLEAN },
     Member { name: "PublishTo", required: false, shape: &FUNCTION_VERSION_LATEST_PUBLISHED },
-    Member { name: "Role", required: true, shape: &ROLE_ARN },
-    Member { name: "Runtime", required: false, shape: &RUNTIME },
-    Member { name: "RuntimeConfig", required: false, shape: &FUNCTION_RUNTIME_CONFIG },
-    Member { name: "SnapStart", required: false, shape: &SNAP_START },
-    Member { name: "Tags", required: false, shape: &TAGS },
-    Member { name: "TenancyConfig", required: false, shape: &TENANCY_CONFIG },
-    Member { name: "Timeout", required: false, shape: &TIMEOUT },
-    Member { name: "TracingConfig", required: false, shape: &TRACING_CONFIG },
     Member { name: "VpcConfig", required: false, shape: &VPC_CONFIG },
+    Member { name: "PackageType", required: false, shape: &PACKAGE_TYPE },
+    Member { name: "DeadLetterConfig", required: false, shape: &DEAD_LETTER_CONFIG },
+    Member { name: "Environment", required: false, shape: &ENVIRONMENT },
+    Member { name: "KMSKeyArn", required: false, shape: &KMS_KEY_ARN },
+    Member { name: "TracingConfig", required: false, shape: &TRACING_CONFIG },
+    Member { name: "Tags", required: false, shape: &TAGS },
+    Member { name: "Layers", required: false, shape: &LAYER_LIST },
+    Member { name: "FileSystemConfigs", required: false, shape: &FILE_SYSTEM_CONFIG_LIST },
+    Member { name: "CodeSigningConfigArn", required: false, shape: &CODE_SIGNING_CONFIG_ARN },
+    Member { name: "ImageConfig", required: false, shape: &IMAGE_CONFIG },
+    Member { name: "Architectures", required: false, shape: &ARCHITECTURES_LIST },
+    Member { name: "EphemeralStorage", required: false, shape: &EPHEMERAL_STORAGE },
+    Member { name: "SnapStart", required: false, shape: &SNAP_START },
+    Member { name: "LoggingConfig", required: false, shape: &LOGGING_CONFIG },
+    Member { name: "TenancyConfig", required: false, shape: &TENANCY_CONFIG },
+    Member { name: "CapacityProviderConfig", required: false, shape: &CAPACITY_PROVIDER_CONFIG },
+    Member { name: "DurableConfig", required: false, shape: &DURABLE_CONFIG },
+    Member { name: "RuntimeConfig", required: false, shape: &FUNCTION_RUNTIME_CONFIG },
+    Member { name: "AcceleratorConfig", required: false, shape: &ACCELERATOR_CONFIG },
 ]);
 static DEAD_LETTER_CONFIG: Shape =
     Shape::Structure(&[Member { name: "TargetArn", required: false, shape: &RESOURCE_ARN }]);
@@ -97,9 +97,9 @@ static DIRECT_S3_READ: Shape = Shape::String {
     words: &["ENABLED", "DISABLED", "AUTO"],
 };
 static DURABLE_CONFIG: Shape = Shape::Structure(&[
-    Member { name: "ExecutionTimeout", required: false, shape: &EXECUTION_TIMEOUT },
     Member { name: "KMSKeyArn", required: false, shape: &KMS_KEY_ARN },
     Member { name: "RetentionPeriodInDays", required: false, shape: &RETENTION_PERIOD_IN_DAYS },
+    Member { name: "ExecutionTimeout", required: false, shape: &EXECUTION_TIMEOUT },
 ]);
 static DURABLE_EXECUTION_NAME: Shape = Shape::String {
     min: Some(1),
@@ -145,13 +145,13 @@ static FILE_SYSTEM_CONFIG: Shape = Shape::Structure(&[
 static FILE_SYSTEM_CONFIG_LIST: Shape =
     Shape::List { min: Some(0), max: Some(1), member: &FILE_SYSTEM_CONFIG };
 static FUNCTION_CODE: Shape = Shape::Structure(&[
-    Member { name: "ImageUri", required: false, shape: &STRING },
+    Member { name: "ZipFile", required: false, shape: &BLOB },
     Member { name: "S3Bucket", required: false, shape: &S3_BUCKET },
     Member { name: "S3Key", required: false, shape: &S3_KEY },
-    Member { name: "S3ObjectStorageMode", required: false, shape: &S3_OBJECT_STORAGE_MODE },
     Member { name: "S3ObjectVersion", required: false, shape: &S3_OBJECT_VERSION },
+    Member { name: "S3ObjectStorageMode", required: false, shape: &S3_OBJECT_STORAGE_MODE },
+    Member { name: "ImageUri", required: false, shape: &STRING },
     Member { name: "SourceKMSKeyArn", required: false, shape: &KMS_KEY_ARN },
-    Member { name: "ZipFile", required: false, shape: &BLOB },
 ]);
 static FUNCTION_NAME: Shape = Shape::String {
     min: Some(1),
@@ -174,8 +174,8 @@ static FUNCTION_RUNTIME_ARN: Shape = Shape::String {
     words: &[],
 };
 static FUNCTION_RUNTIME_CONFIG: Shape = Shape::Structure(&[
-    Member { name: "RuntimeAlias", required: true, shape: &FUNCTION_RUNTIME_ALIAS },
     Member { name: "RuntimeArn", required: true, shape: &FUNCTION_RUNTIME_ARN },
+    Member { name: "RuntimeAlias", required: true, shape: &FUNCTION_RUNTIME_ALIAS },
 ]);
 static FUNCTION_VERSION: Shape =
     Shape::String { min: None, max: None, pattern: None, matched: None, words: &["ALL"] };
@@ -197,16 +197,16 @@ static HANDLER: Shape = Shape::String {
     words: &[],
 };
 static IMAGE_CONFIG: Shape = Shape::Structure(&[
-    Member { name: "Command", required: false, shape: &STRING_LIST },
     Member { name: "EntryPoint", required: false, shape: &STRING_LIST },
+    Member { name: "Command", required: false, shape: &STRING_LIST },
     Member { name: "WorkingDirectory", required: false, shape: &WORKING_DIRECTORY },
 ]);
 pub(crate) static INVOCATION_REQUEST: Shape = Shape::Structure(&[
-    Member { name: "ClientContext", required: false, shape: &STRING },
-    Member { name: "DurableExecutionName", required: false, shape: &DURABLE_EXECUTION_NAME },
     Member { name: "FunctionName", required: true, shape: &NAMESPACED_FUNCTION_NAME },
     Member { name: "InvocationType", required: false, shape: &INVOCATION_TYPE },
     Member { name: "LogType", required: false, shape: &LOG_TYPE },
+    Member { name: "ClientContext", required: false, shape: &STRING },
+    Member { name: "DurableExecutionName", required: false, shape: &DURABLE_EXECUTION_NAME },
     Member { name: "Payload", required: false, shape: &BLOB },
     Member { name: "Qualifier", required: false, shape: &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER },
     Member { name: "TenantId", required: false, shape: &TENANT_ID },
@@ -228,14 +228,14 @@ static KMS_KEY_ARN: Shape = Shape::String {
 static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG: Shape = Shape::Structure(&[
     Member { name: "CapacityProviderArn", required: true, shape: &CAPACITY_PROVIDER_ARN },
     Member {
-        name: "ExecutionEnvironmentMemoryGiBPerVCpu",
-        required: false,
-        shape: &EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU,
-    },
-    Member {
         name: "PerExecutionEnvironmentMaxConcurrency",
         required: false,
         shape: &PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY,
+    },
+    Member {
+        name: "ExecutionEnvironmentMemoryGiBPerVCpu",
+        required: false,
+        shape: &EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU,
     },
 ]);
 static LAYER_LIST: Shape = Shape::List { min: None, max: None, member: &LAYER_VERSION_ARN };
@@ -251,9 +251,9 @@ static LAYER_VERSION_ARN: Shape = Shape::String {
     words: &[],
 };
 pub(crate) static LIST_FUNCTIONS_REQUEST: Shape = Shape::Structure(&[
+    Member { name: "MasterRegion", required: false, shape: &MASTER_REGION },
     Member { name: "FunctionVersion", required: false, shape: &FUNCTION_VERSION },
     Member { name: "Marker", required: false, shape: &STRING },
-    Member { name: "MasterRegion", required: false, shape: &MASTER_REGION },
     Member { name: "MaxItems", required: false, shape: &MAX_LIST_ITEMS },
 ]);
 static LOCAL_MOUNT_PATH: Shape = Shape::String {
@@ -275,10 +275,10 @@ static LOG_GROUP: Shape = Shape::String {
 static LOG_TYPE: Shape =
     Shape::String { min: None, max: None, pattern: None, matched: None, words: &["None", "Tail"] };
 static LOGGING_CONFIG: Shape = Shape::Structure(&[
-    Member { name: "ApplicationLogLevel", required: false, shape: &APPLICATION_LOG_LEVEL },
     Member { name: "LogFormat", required: false, shape: &LOG_FORMAT },
-    Member { name: "LogGroup", required: false, shape: &LOG_GROUP },
+    Member { name: "ApplicationLogLevel", required: false, shape: &APPLICATION_LOG_LEVEL },
     Member { name: "SystemLogLevel", required: false, shape: &SYSTEM_LOG_LEVEL },
+    Member { name: "LogGroup", required: false, shape: &LOG_GROUP },
 ]);
 static MASTER_REGION: Shape = Shape::String {
     min: Some(1),
@@ -326,66 +326,7 @@ static ROLE_ARN: Shape = Shape::String {
     matched: Some("arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"),
     words: &[],
 };
-static RUNTIME: Shape = Shape::String {
-    min: None,
-    max: None,
-    pattern: None,
-    matched: None,
-    words: &[
-        "nodejs",
-        "nodejs4.3",
-        "nodejs6.10",
-        "nodejs8.10",
-        "nodejs10.x",
-        "nodejs12.x",
-        "nodejs14.x",
-        "nodejs16.x",
-        "nodejs18.x",
-        "nodejs20.x",
-        "nodejs22.x",
-        "nodejs24.x",
-        "java8",
-        "java8.al2",
-        "java11",
-        "java17",
-        "java21",
-        "java25",
-        "python2.7",
-        "python3.6",
-        "python3.7",
-        "python3.8",
-        "python3.9",
-        "python3.10",
-        "python3.11",
-        "python3.12",
-        "python3.13",
-        "python3.14",
-        "dotnetcore1.0",
-        "dotnetcore2.0",
-        "dotnetcore2.1",
-        "dotnetcore3.1",
-        "dotnet6",
-        "dotnet8",
-        "dotnet10",
-        "nodejs4.3-edge",
-        "go1.x",
-        "ruby2.5",
-        "ruby2.7",
-        "ruby3.2",
-        "ruby3.3",
-        "ruby3.4",
-        "ruby4.0",
-        "provided",
-        "provided.al2",
-        "provided.al2023",
-        "nodejs26.x",
-        "python3.15",
-        "java8.al2023",
-        "java11.al2023",
-        "java17.al2023",
-        "custom",
-    ],
-};
+static RUNTIME: Shape = Shape::String { min: None, max: None, pattern: None, matched: None, words: &[] };
 static S3_BUCKET: Shape = Shape::String {
     min: Some(3),
     max: Some(63),
@@ -465,49 +406,49 @@ static TRACING_CONFIG: Shape =
 static TRACING_MODE: Shape =
     Shape::String { min: None, max: None, pattern: None, matched: None, words: &["Active", "PassThrough"] };
 pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Shape = Shape::Structure(&[
-    Member { name: "Architectures", required: false, shape: &ARCHITECTURES_LIST },
-    Member { name: "DryRun", required: false, shape: &BOOLEAN },
     Member { name: "FunctionName", required: true, shape: &FUNCTION_NAME },
-    Member { name: "ImageUri", required: false, shape: &STRING },
-    Member { name: "Publish", required: false, shape: &BOOLEAN },
-    Member { name: "PublishTo", required: false, shape: &FUNCTION_VERSION_LATEST_PUBLISHED },
-    Member { name: "RevisionId", required: false, shape: &STRING },
+    Member { name: "ZipFile", required: false, shape: &BLOB },
     Member { name: "S3Bucket", required: false, shape: &S3_BUCKET },
     Member { name: "S3Key", required: false, shape: &S3_KEY },
-    Member { name: "S3ObjectStorageMode", required: false, shape: &S3_OBJECT_STORAGE_MODE },
     Member { name: "S3ObjectVersion", required: false, shape: &S3_OBJECT_VERSION },
+    Member { name: "S3ObjectStorageMode", required: false, shape: &S3_OBJECT_STORAGE_MODE },
+    Member { name: "ImageUri", required: false, shape: &STRING },
+    Member { name: "Architectures", required: false, shape: &ARCHITECTURES_LIST },
+    Member { name: "Publish", required: false, shape: &BOOLEAN },
+    Member { name: "PublishTo", required: false, shape: &FUNCTION_VERSION_LATEST_PUBLISHED },
+    Member { name: "DryRun", required: false, shape: &BOOLEAN },
+    Member { name: "RevisionId", required: false, shape: &STRING },
     Member { name: "SourceKMSKeyArn", required: false, shape: &KMS_KEY_ARN },
-    Member { name: "ZipFile", required: false, shape: &BLOB },
 ]);
 pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Shape = Shape::Structure(&[
-    Member { name: "AcceleratorConfig", required: false, shape: &ACCELERATOR_CONFIG },
-    Member { name: "CapacityProviderConfig", required: false, shape: &CAPACITY_PROVIDER_CONFIG },
-    Member { name: "DeadLetterConfig", required: false, shape: &DEAD_LETTER_CONFIG },
-    Member { name: "Description", required: false, shape: &DESCRIPTION },
-    Member { name: "DurableConfig", required: false, shape: &DURABLE_CONFIG },
-    Member { name: "Environment", required: false, shape: &ENVIRONMENT },
-    Member { name: "EphemeralStorage", required: false, shape: &EPHEMERAL_STORAGE },
-    Member { name: "FileSystemConfigs", required: false, shape: &FILE_SYSTEM_CONFIG_LIST },
     Member { name: "FunctionName", required: true, shape: &FUNCTION_NAME },
-    Member { name: "Handler", required: false, shape: &HANDLER },
-    Member { name: "ImageConfig", required: false, shape: &IMAGE_CONFIG },
-    Member { name: "KMSKeyArn", required: false, shape: &KMS_KEY_ARN },
-    Member { name: "Layers", required: false, shape: &LAYER_LIST },
-    Member { name: "LoggingConfig", required: false, shape: &LOGGING_CONFIG },
-    Member { name: "MemorySize", required: false, shape: &MEMORY_SIZE },
-    Member { name: "RevisionId", required: false, shape: &STRING },
     Member { name: "Role", required: false, shape: &ROLE_ARN },
-    Member { name: "Runtime", required: false, shape: &RUNTIME },
-    Member { name: "RuntimeConfig", required: false, shape: &FUNCTION_RUNTIME_CONFIG },
-    Member { name: "SnapStart", required: false, shape: &SNAP_START },
+    Member { name: "Handler", required: false, shape: &HANDLER },
+    Member { name: "Description", required: false, shape: &DESCRIPTION },
     Member { name: "Timeout", required: false, shape: &TIMEOUT },
-    Member { name: "TracingConfig", required: false, shape: &TRACING_CONFIG },
+    Member { name: "MemorySize", required: false, shape: &MEMORY_SIZE },
     Member { name: "VpcConfig", required: false, shape: &VPC_CONFIG },
+    Member { name: "Environment", required: false, shape: &ENVIRONMENT },
+    Member { name: "Runtime", required: false, shape: &RUNTIME },
+    Member { name: "DeadLetterConfig", required: false, shape: &DEAD_LETTER_CONFIG },
+    Member { name: "KMSKeyArn", required: false, shape: &KMS_KEY_ARN },
+    Member { name: "TracingConfig", required: false, shape: &TRACING_CONFIG },
+    Member { name: "RevisionId", required: false, shape: &STRING },
+    Member { name: "Layers", required: false, shape: &LAYER_LIST },
+    Member { name: "FileSystemConfigs", required: false, shape: &FILE_SYSTEM_CONFIG_LIST },
+    Member { name: "ImageConfig", required: false, shape: &IMAGE_CONFIG },
+    Member { name: "EphemeralStorage", required: false, shape: &EPHEMERAL_STORAGE },
+    Member { name: "SnapStart", required: false, shape: &SNAP_START },
+    Member { name: "LoggingConfig", required: false, shape: &LOGGING_CONFIG },
+    Member { name: "CapacityProviderConfig", required: false, shape: &CAPACITY_PROVIDER_CONFIG },
+    Member { name: "DurableConfig", required: false, shape: &DURABLE_CONFIG },
+    Member { name: "RuntimeConfig", required: false, shape: &FUNCTION_RUNTIME_CONFIG },
+    Member { name: "AcceleratorConfig", required: false, shape: &ACCELERATOR_CONFIG },
 ]);
 static VPC_CONFIG: Shape = Shape::Structure(&[
-    Member { name: "Ipv6AllowedForDualStack", required: false, shape: &NULLABLE_BOOLEAN },
-    Member { name: "SecurityGroupIds", required: false, shape: &SECURITY_GROUP_IDS },
     Member { name: "SubnetIds", required: false, shape: &SUBNET_IDS },
+    Member { name: "SecurityGroupIds", required: false, shape: &SECURITY_GROUP_IDS },
+    Member { name: "Ipv6AllowedForDualStack", required: false, shape: &NULLABLE_BOOLEAN },
 ]);
 static WORKING_DIRECTORY: Shape =
     Shape::String { min: Some(0), max: Some(1000), pattern: None, matched: None, words: &[] };

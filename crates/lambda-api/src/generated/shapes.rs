@@ -38,66 +38,66 @@ pub(crate) struct Concurrency {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CreateFunctionRequest {
-    #[serde(rename = "AcceleratorConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) accelerator_config: Option<AcceleratorConfig>,
-    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
-    pub(crate) architectures: Option<Vec<String>>,
-    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) capacity_provider_config: Option<CapacityProviderConfig>,
-    #[serde(rename = "Code", skip_serializing_if = "Option::is_none")]
-    pub(crate) code: Option<FunctionCode>,
-    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) code_signing_config_arn: Option<String>,
-    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub(crate) description: Option<String>,
-    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) durable_config: Option<DurableConfig>,
-    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
-    pub(crate) environment: Option<Environment>,
-    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
-    pub(crate) ephemeral_storage: Option<EphemeralStorage>,
-    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
-    pub(crate) file_system_configs: Option<Vec<FileSystemConfig>>,
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
     pub(crate) function_name: Option<String>,
+    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime: Option<String>,
+    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
+    pub(crate) role: Option<String>,
     #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
     pub(crate) handler: Option<String>,
-    #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) image_config: Option<ImageConfig>,
-    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) kms_key_arn: Option<String>,
-    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
-    pub(crate) layers: Option<Vec<String>>,
-    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) logging_config: Option<LoggingConfig>,
+    #[serde(rename = "Code", skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<FunctionCode>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<i64>,
     #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
     pub(crate) memory_size: Option<i64>,
-    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
-    pub(crate) package_type: Option<String>,
     #[serde(rename = "Publish", skip_serializing_if = "Option::is_none")]
     pub(crate) publish: Option<bool>,
     #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
     pub(crate) publish_to: Option<String>,
-    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
-    pub(crate) role: Option<String>,
-    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
-    pub(crate) runtime: Option<String>,
-    #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) runtime_config: Option<FunctionRuntimeConfig>,
-    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
-    pub(crate) snap_start: Option<SnapStart>,
-    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
-    pub(crate) tags: Option<BTreeMap<String, String>>,
-    #[serde(rename = "TenancyConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) tenancy_config: Option<TenancyConfig>,
-    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout: Option<i64>,
-    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) tracing_config: Option<TracingConfig>,
     #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) vpc_config: Option<VpcConfig>,
+    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
+    pub(crate) package_type: Option<String>,
+    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<Environment>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) tracing_config: Option<TracingConfig>,
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub(crate) layers: Option<Vec<String>>,
+    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) file_system_configs: Option<Vec<FileSystemConfig>>,
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+    #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) image_config: Option<ImageConfig>,
+    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
+    pub(crate) architectures: Option<Vec<String>>,
+    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
+    pub(crate) ephemeral_storage: Option<EphemeralStorage>,
+    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
+    pub(crate) snap_start: Option<SnapStart>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_config: Option<LoggingConfig>,
+    #[serde(rename = "TenancyConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) tenancy_config: Option<TenancyConfig>,
+    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) capacity_provider_config: Option<CapacityProviderConfig>,
+    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_config: Option<DurableConfig>,
+    #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_config: Option<FunctionRuntimeConfig>,
+    #[serde(rename = "AcceleratorConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) accelerator_config: Option<AcceleratorConfig>,
 }
 
 /// `DeadLetterConfig` of the model.
@@ -130,12 +130,12 @@ pub(crate) struct DeleteFunctionResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct DurableConfig {
-    #[serde(rename = "ExecutionTimeout", skip_serializing_if = "Option::is_none")]
-    pub(crate) execution_timeout: Option<i64>,
     #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub(crate) kms_key_arn: Option<String>,
     #[serde(rename = "RetentionPeriodInDays", skip_serializing_if = "Option::is_none")]
     pub(crate) retention_period_in_days: Option<i64>,
+    #[serde(rename = "ExecutionTimeout", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_timeout: Option<i64>,
 }
 
 /// `Environment` of the model.
@@ -160,10 +160,10 @@ pub(crate) struct EnvironmentError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct EnvironmentResponse {
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<EnvironmentError>,
     #[serde(rename = "Variables", skip_serializing_if = "Option::is_none")]
     pub(crate) variables: Option<BTreeMap<String, String>>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EnvironmentError>,
 }
 
 /// `EphemeralStorage` of the model.
@@ -190,40 +190,40 @@ pub(crate) struct FileSystemConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct FunctionCode {
-    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
-    pub(crate) image_uri: Option<String>,
+    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
+    pub(crate) zip_file: Option<String>,
     #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
     pub(crate) s3_bucket: Option<String>,
     #[serde(rename = "S3Key", skip_serializing_if = "Option::is_none")]
     pub(crate) s3_key: Option<String>,
-    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
-    pub(crate) s3_object_storage_mode: Option<String>,
     #[serde(rename = "S3ObjectVersion", skip_serializing_if = "Option::is_none")]
     pub(crate) s3_object_version: Option<String>,
+    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) s3_object_storage_mode: Option<String>,
+    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
+    pub(crate) image_uri: Option<String>,
     #[serde(rename = "SourceKMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub(crate) source_kms_key_arn: Option<String>,
-    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
-    pub(crate) zip_file: Option<String>,
 }
 
 /// `FunctionCodeLocation` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct FunctionCodeLocation {
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<FunctionCodeLocationError>,
-    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
-    pub(crate) image_uri: Option<String>,
-    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
-    pub(crate) location: Option<String>,
     #[serde(rename = "RepositoryType", skip_serializing_if = "Option::is_none")]
     pub(crate) repository_type: Option<String>,
+    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<String>,
+    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
+    pub(crate) image_uri: Option<String>,
     #[serde(rename = "ResolvedImageUri", skip_serializing_if = "Option::is_none")]
     pub(crate) resolved_image_uri: Option<String>,
     #[serde(rename = "ResolvedS3Object", skip_serializing_if = "Option::is_none")]
     pub(crate) resolved_s3_object: Option<ResolvedS3Object>,
     #[serde(rename = "SourceKMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub(crate) source_kms_key_arn: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<FunctionCodeLocationError>,
 }
 
 /// `FunctionCodeLocationError` of the model.
@@ -240,100 +240,100 @@ pub(crate) struct FunctionCodeLocationError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct FunctionConfiguration {
-    #[serde(rename = "AcceleratorConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) accelerator_config: Option<AcceleratorConfig>,
-    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
-    pub(crate) architectures: Option<Vec<String>>,
-    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) capacity_provider_config: Option<CapacityProviderConfig>,
-    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
-    pub(crate) code_sha256: Option<String>,
-    #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
-    pub(crate) code_size: Option<i64>,
-    #[serde(rename = "ConfigSha256", skip_serializing_if = "Option::is_none")]
-    pub(crate) config_sha256: Option<String>,
-    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub(crate) description: Option<String>,
-    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) durable_config: Option<DurableConfig>,
-    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
-    pub(crate) environment: Option<EnvironmentResponse>,
-    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
-    pub(crate) ephemeral_storage: Option<EphemeralStorage>,
-    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
-    pub(crate) file_system_configs: Option<Vec<FileSystemConfig>>,
-    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) function_arn: Option<String>,
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
     pub(crate) function_name: Option<String>,
-    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
-    pub(crate) handler: Option<String>,
-    #[serde(rename = "ImageConfigResponse", skip_serializing_if = "Option::is_none")]
-    pub(crate) image_config_response: Option<ImageConfigResponse>,
-    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) kms_key_arn: Option<String>,
-    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
-    pub(crate) last_modified: Option<String>,
-    #[serde(rename = "LastUpdateStatus", skip_serializing_if = "Option::is_none")]
-    pub(crate) last_update_status: Option<String>,
-    #[serde(rename = "LastUpdateStatusReason", skip_serializing_if = "Option::is_none")]
-    pub(crate) last_update_status_reason: Option<String>,
-    #[serde(rename = "LastUpdateStatusReasonCode", skip_serializing_if = "Option::is_none")]
-    pub(crate) last_update_status_reason_code: Option<String>,
-    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
-    pub(crate) layers: Option<Vec<Layer>>,
-    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) logging_config: Option<LoggingConfig>,
-    #[serde(rename = "MasterArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) master_arn: Option<String>,
-    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
-    pub(crate) memory_size: Option<i64>,
-    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
-    pub(crate) package_type: Option<String>,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub(crate) revision_id: Option<String>,
-    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
-    pub(crate) role: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
     #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
     pub(crate) runtime: Option<String>,
-    #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) runtime_config: Option<FunctionRuntimeConfig>,
-    #[serde(rename = "RuntimeVersionConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) runtime_version_config: Option<RuntimeVersionConfig>,
-    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) signing_job_arn: Option<String>,
-    #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) signing_profile_version_arn: Option<String>,
-    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
-    pub(crate) snap_start: Option<SnapStartResponse>,
+    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
+    pub(crate) role: Option<String>,
+    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
+    pub(crate) handler: Option<String>,
+    #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_size: Option<i64>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<i64>,
+    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_size: Option<i64>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
+    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_sha256: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) vpc_config: Option<VpcConfigResponse>,
+    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<EnvironmentResponse>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) tracing_config: Option<TracingConfigResponse>,
+    #[serde(rename = "MasterArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) master_arn: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub(crate) layers: Option<Vec<Layer>>,
     #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<String>,
     #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
     pub(crate) state_reason: Option<String>,
     #[serde(rename = "StateReasonCode", skip_serializing_if = "Option::is_none")]
     pub(crate) state_reason_code: Option<String>,
+    #[serde(rename = "LastUpdateStatus", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_update_status: Option<String>,
+    #[serde(rename = "LastUpdateStatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_update_status_reason: Option<String>,
+    #[serde(rename = "LastUpdateStatusReasonCode", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_update_status_reason_code: Option<String>,
+    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) file_system_configs: Option<Vec<FileSystemConfig>>,
+    #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_profile_version_arn: Option<String>,
+    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_job_arn: Option<String>,
+    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
+    pub(crate) package_type: Option<String>,
+    #[serde(rename = "ImageConfigResponse", skip_serializing_if = "Option::is_none")]
+    pub(crate) image_config_response: Option<ImageConfigResponse>,
+    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
+    pub(crate) architectures: Option<Vec<String>>,
+    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
+    pub(crate) ephemeral_storage: Option<EphemeralStorage>,
+    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
+    pub(crate) snap_start: Option<SnapStartResponse>,
+    #[serde(rename = "RuntimeVersionConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_version_config: Option<RuntimeVersionConfig>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_config: Option<LoggingConfig>,
     #[serde(rename = "TenancyConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) tenancy_config: Option<TenancyConfig>,
-    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout: Option<i64>,
-    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) tracing_config: Option<TracingConfigResponse>,
-    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
-    pub(crate) version: Option<String>,
-    #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) vpc_config: Option<VpcConfigResponse>,
+    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) capacity_provider_config: Option<CapacityProviderConfig>,
+    #[serde(rename = "ConfigSha256", skip_serializing_if = "Option::is_none")]
+    pub(crate) config_sha256: Option<String>,
+    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_config: Option<DurableConfig>,
+    #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_config: Option<FunctionRuntimeConfig>,
+    #[serde(rename = "AcceleratorConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) accelerator_config: Option<AcceleratorConfig>,
 }
 
 /// `FunctionRuntimeConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct FunctionRuntimeConfig {
-    #[serde(rename = "RuntimeAlias", skip_serializing_if = "Option::is_none")]
-    pub(crate) runtime_alias: Option<String>,
     #[serde(rename = "RuntimeArn", skip_serializing_if = "Option::is_none")]
     pub(crate) runtime_arn: Option<String>,
+    #[serde(rename = "RuntimeAlias", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_alias: Option<String>,
 }
 
 /// `GetFunctionConfigurationRequest` of the model.
@@ -360,26 +360,26 @@ pub(crate) struct GetFunctionRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct GetFunctionResponse {
-    #[serde(rename = "Code", skip_serializing_if = "Option::is_none")]
-    pub(crate) code: Option<FunctionCodeLocation>,
-    #[serde(rename = "Concurrency", skip_serializing_if = "Option::is_none")]
-    pub(crate) concurrency: Option<Concurrency>,
     #[serde(rename = "Configuration", skip_serializing_if = "Option::is_none")]
     pub(crate) configuration: Option<FunctionConfiguration>,
+    #[serde(rename = "Code", skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<FunctionCodeLocation>,
     #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
     pub(crate) tags: Option<BTreeMap<String, String>>,
     #[serde(rename = "TagsError", skip_serializing_if = "Option::is_none")]
     pub(crate) tags_error: Option<TagsError>,
+    #[serde(rename = "Concurrency", skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency: Option<Concurrency>,
 }
 
 /// `ImageConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ImageConfig {
-    #[serde(rename = "Command", skip_serializing_if = "Option::is_none")]
-    pub(crate) command: Option<Vec<String>>,
     #[serde(rename = "EntryPoint", skip_serializing_if = "Option::is_none")]
     pub(crate) entry_point: Option<Vec<String>>,
+    #[serde(rename = "Command", skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<Vec<String>>,
     #[serde(rename = "WorkingDirectory", skip_serializing_if = "Option::is_none")]
     pub(crate) working_directory: Option<String>,
 }
@@ -398,26 +398,26 @@ pub(crate) struct ImageConfigError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ImageConfigResponse {
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<ImageConfigError>,
     #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) image_config: Option<ImageConfig>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ImageConfigError>,
 }
 
 /// `InvocationRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct InvocationRequest {
-    #[serde(rename = "ClientContext", skip_serializing_if = "Option::is_none")]
-    pub(crate) client_context: Option<String>,
-    #[serde(rename = "DurableExecutionName", skip_serializing_if = "Option::is_none")]
-    pub(crate) durable_execution_name: Option<String>,
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
     pub(crate) function_name: Option<String>,
     #[serde(rename = "InvocationType", skip_serializing_if = "Option::is_none")]
     pub(crate) invocation_type: Option<String>,
     #[serde(rename = "LogType", skip_serializing_if = "Option::is_none")]
     pub(crate) log_type: Option<String>,
+    #[serde(rename = "ClientContext", skip_serializing_if = "Option::is_none")]
+    pub(crate) client_context: Option<String>,
+    #[serde(rename = "DurableExecutionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_name: Option<String>,
     #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<String>,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
@@ -430,18 +430,18 @@ pub(crate) struct InvocationRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct InvocationResponse {
-    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) durable_execution_arn: Option<String>,
-    #[serde(rename = "ExecutedVersion", skip_serializing_if = "Option::is_none")]
-    pub(crate) executed_version: Option<String>,
+    #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_code: Option<i64>,
     #[serde(rename = "FunctionError", skip_serializing_if = "Option::is_none")]
     pub(crate) function_error: Option<String>,
     #[serde(rename = "LogResult", skip_serializing_if = "Option::is_none")]
     pub(crate) log_result: Option<String>,
     #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<String>,
-    #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
-    pub(crate) status_code: Option<i64>,
+    #[serde(rename = "ExecutedVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) executed_version: Option<String>,
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
 }
 
 /// `LambdaManagedInstancesCapacityProviderConfig` of the model.
@@ -450,10 +450,10 @@ pub(crate) struct InvocationResponse {
 pub(crate) struct LambdaManagedInstancesCapacityProviderConfig {
     #[serde(rename = "CapacityProviderArn", skip_serializing_if = "Option::is_none")]
     pub(crate) capacity_provider_arn: Option<String>,
-    #[serde(rename = "ExecutionEnvironmentMemoryGiBPerVCpu", skip_serializing_if = "Option::is_none")]
-    pub(crate) execution_environment_memory_gi_b_per_v_cpu: Option<f64>,
     #[serde(rename = "PerExecutionEnvironmentMaxConcurrency", skip_serializing_if = "Option::is_none")]
     pub(crate) per_execution_environment_max_concurrency: Option<i64>,
+    #[serde(rename = "ExecutionEnvironmentMemoryGiBPerVCpu", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_environment_memory_gi_b_per_v_cpu: Option<f64>,
 }
 
 /// `Layer` of the model.
@@ -464,22 +464,22 @@ pub(crate) struct Layer {
     pub(crate) arn: Option<String>,
     #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
     pub(crate) code_size: Option<i64>,
-    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) signing_job_arn: Option<String>,
     #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
     pub(crate) signing_profile_version_arn: Option<String>,
+    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_job_arn: Option<String>,
 }
 
 /// `ListFunctionsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ListFunctionsRequest {
+    #[serde(rename = "MasterRegion", skip_serializing_if = "Option::is_none")]
+    pub(crate) master_region: Option<String>,
     #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
     pub(crate) function_version: Option<String>,
     #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
     pub(crate) marker: Option<String>,
-    #[serde(rename = "MasterRegion", skip_serializing_if = "Option::is_none")]
-    pub(crate) master_region: Option<String>,
     #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
     pub(crate) max_items: Option<i64>,
 }
@@ -488,24 +488,24 @@ pub(crate) struct ListFunctionsRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ListFunctionsResponse {
-    #[serde(rename = "Functions", skip_serializing_if = "Option::is_none")]
-    pub(crate) functions: Option<Vec<FunctionConfiguration>>,
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
     pub(crate) next_marker: Option<String>,
+    #[serde(rename = "Functions", skip_serializing_if = "Option::is_none")]
+    pub(crate) functions: Option<Vec<FunctionConfiguration>>,
 }
 
 /// `LoggingConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct LoggingConfig {
-    #[serde(rename = "ApplicationLogLevel", skip_serializing_if = "Option::is_none")]
-    pub(crate) application_log_level: Option<String>,
     #[serde(rename = "LogFormat", skip_serializing_if = "Option::is_none")]
     pub(crate) log_format: Option<String>,
-    #[serde(rename = "LogGroup", skip_serializing_if = "Option::is_none")]
-    pub(crate) log_group: Option<String>,
+    #[serde(rename = "ApplicationLogLevel", skip_serializing_if = "Option::is_none")]
+    pub(crate) application_log_level: Option<String>,
     #[serde(rename = "SystemLogLevel", skip_serializing_if = "Option::is_none")]
     pub(crate) system_log_level: Option<String>,
+    #[serde(rename = "LogGroup", skip_serializing_if = "Option::is_none")]
+    pub(crate) log_group: Option<String>,
 }
 
 /// `ResolvedS3Object` of the model.
@@ -524,10 +524,10 @@ pub(crate) struct ResolvedS3Object {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RuntimeVersionConfig {
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<RuntimeVersionError>,
     #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
     pub(crate) runtime_version_arn: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<RuntimeVersionError>,
 }
 
 /// `RuntimeVersionError` of the model.
@@ -604,108 +604,108 @@ pub(crate) struct TracingConfigResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct UpdateFunctionCodeRequest {
-    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
-    pub(crate) architectures: Option<Vec<String>>,
-    #[serde(rename = "DryRun", skip_serializing_if = "Option::is_none")]
-    pub(crate) dry_run: Option<bool>,
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
     pub(crate) function_name: Option<String>,
-    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
-    pub(crate) image_uri: Option<String>,
-    #[serde(rename = "Publish", skip_serializing_if = "Option::is_none")]
-    pub(crate) publish: Option<bool>,
-    #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
-    pub(crate) publish_to: Option<String>,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub(crate) revision_id: Option<String>,
+    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
+    pub(crate) zip_file: Option<String>,
     #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
     pub(crate) s3_bucket: Option<String>,
     #[serde(rename = "S3Key", skip_serializing_if = "Option::is_none")]
     pub(crate) s3_key: Option<String>,
-    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
-    pub(crate) s3_object_storage_mode: Option<String>,
     #[serde(rename = "S3ObjectVersion", skip_serializing_if = "Option::is_none")]
     pub(crate) s3_object_version: Option<String>,
+    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) s3_object_storage_mode: Option<String>,
+    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
+    pub(crate) image_uri: Option<String>,
+    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
+    pub(crate) architectures: Option<Vec<String>>,
+    #[serde(rename = "Publish", skip_serializing_if = "Option::is_none")]
+    pub(crate) publish: Option<bool>,
+    #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
+    pub(crate) publish_to: Option<String>,
+    #[serde(rename = "DryRun", skip_serializing_if = "Option::is_none")]
+    pub(crate) dry_run: Option<bool>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
     #[serde(rename = "SourceKMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub(crate) source_kms_key_arn: Option<String>,
-    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
-    pub(crate) zip_file: Option<String>,
 }
 
 /// `UpdateFunctionConfigurationRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct UpdateFunctionConfigurationRequest {
-    #[serde(rename = "AcceleratorConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) accelerator_config: Option<AcceleratorConfig>,
-    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) capacity_provider_config: Option<CapacityProviderConfig>,
-    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub(crate) description: Option<String>,
-    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) durable_config: Option<DurableConfig>,
-    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
-    pub(crate) environment: Option<Environment>,
-    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
-    pub(crate) ephemeral_storage: Option<EphemeralStorage>,
-    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
-    pub(crate) file_system_configs: Option<Vec<FileSystemConfig>>,
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
     pub(crate) function_name: Option<String>,
-    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
-    pub(crate) handler: Option<String>,
-    #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) image_config: Option<ImageConfig>,
-    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
-    pub(crate) kms_key_arn: Option<String>,
-    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
-    pub(crate) layers: Option<Vec<String>>,
-    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) logging_config: Option<LoggingConfig>,
-    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
-    pub(crate) memory_size: Option<i64>,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub(crate) revision_id: Option<String>,
     #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
     pub(crate) role: Option<String>,
-    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
-    pub(crate) runtime: Option<String>,
-    #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) runtime_config: Option<FunctionRuntimeConfig>,
-    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
-    pub(crate) snap_start: Option<SnapStart>,
+    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
+    pub(crate) handler: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
     #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<i64>,
-    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
-    pub(crate) tracing_config: Option<TracingConfig>,
+    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_size: Option<i64>,
     #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) vpc_config: Option<VpcConfig>,
+    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<Environment>,
+    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime: Option<String>,
+    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) tracing_config: Option<TracingConfig>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub(crate) layers: Option<Vec<String>>,
+    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) file_system_configs: Option<Vec<FileSystemConfig>>,
+    #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) image_config: Option<ImageConfig>,
+    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
+    pub(crate) ephemeral_storage: Option<EphemeralStorage>,
+    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
+    pub(crate) snap_start: Option<SnapStart>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_config: Option<LoggingConfig>,
+    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) capacity_provider_config: Option<CapacityProviderConfig>,
+    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_config: Option<DurableConfig>,
+    #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_config: Option<FunctionRuntimeConfig>,
+    #[serde(rename = "AcceleratorConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) accelerator_config: Option<AcceleratorConfig>,
 }
 
 /// `VpcConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct VpcConfig {
-    #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
-    pub(crate) ipv6_allowed_for_dual_stack: Option<bool>,
-    #[serde(rename = "SecurityGroupIds", skip_serializing_if = "Option::is_none")]
-    pub(crate) security_group_ids: Option<Vec<String>>,
     #[serde(rename = "SubnetIds", skip_serializing_if = "Option::is_none")]
     pub(crate) subnet_ids: Option<Vec<String>>,
+    #[serde(rename = "SecurityGroupIds", skip_serializing_if = "Option::is_none")]
+    pub(crate) security_group_ids: Option<Vec<String>>,
+    #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
+    pub(crate) ipv6_allowed_for_dual_stack: Option<bool>,
 }
 
 /// `VpcConfigResponse` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct VpcConfigResponse {
-    #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
-    pub(crate) ipv6_allowed_for_dual_stack: Option<bool>,
-    #[serde(rename = "SecurityGroupIds", skip_serializing_if = "Option::is_none")]
-    pub(crate) security_group_ids: Option<Vec<String>>,
     #[serde(rename = "SubnetIds", skip_serializing_if = "Option::is_none")]
     pub(crate) subnet_ids: Option<Vec<String>>,
+    #[serde(rename = "SecurityGroupIds", skip_serializing_if = "Option::is_none")]
+    pub(crate) security_group_ids: Option<Vec<String>>,
     #[serde(rename = "VpcId", skip_serializing_if = "Option::is_none")]
     pub(crate) vpc_id: Option<String>,
+    #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
+    pub(crate) ipv6_allowed_for_dual_stack: Option<bool>,
 }
