@@ -112,7 +112,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     }
 
     // First what can refuse for an operator's reason: the data folder, then the address.
-    let data = &settings.data_dir;
+    // Absolute, because functions start in folders of their own.
+    let data = &std::path::absolute(&settings.data_dir)
+        .map_err(|source| StoreError::Io { path: settings.data_dir.clone(), source })?;
     let store = Arc::new(EmbeddedStore::open(data)?);
     let address = settings.listen;
     let listen = |source| StartError::Listen { address, source };
