@@ -114,6 +114,13 @@ fn check_error(output: &Output, what: &str) {
 }
 
 #[test]
+fn a_data_folder_may_be_named_relative_to_the_working_directory() {
+    let server = Settings::new().relative_data_dir().start();
+    let function = server.create(python("relative", "def handler(event, context): return 'found'\n"));
+    assert_eq!(function.invoke("{}").success(), "found");
+}
+
+#[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let server = Server::start();
     let output = gives_up(&Settings::new(), "127.0.0.1:0", server.data_dir());

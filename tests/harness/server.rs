@@ -19,6 +19,7 @@ pub struct Settings {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     data_dir: Option<Arc<Folder>>,
+    relative_data_dir: bool,
 }
 
 impl Settings {
@@ -48,6 +49,13 @@ impl Settings {
         self
     }
 
+    /// Names the data folder relative to the server's working directory.
+    #[must_use]
+    pub fn relative_data_dir(mut self) -> Self {
+        self.relative_data_dir = true;
+        self
+    }
+
     /// Returns the command line, not yet started. Data goes to `data_dir`.
     pub fn command(&self, listen: &str, data_dir: &Path) -> Command {
         let mut command = Command::new(hearth_binary());
@@ -65,7 +73,9 @@ impl Settings {
     /// Starts a server and waits until it is ready.
     pub fn start(self) -> Server {
         let data_dir = self.data_dir.clone().unwrap_or_default();
-        let mut command = self.command("127.0.0.1:0", data_dir.path());
+        let named = if self.relative_data_dir { Path::new("data") } else { data_dir.path() };
+        let mut command = self.command("127.0.0.1:0", named);
+        command.current_dir(data_dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));
