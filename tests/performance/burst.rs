@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use hearth_tests::{Gate, Server, eventually};
 
+use crate::bare;
 use crate::connection::Connection;
 use crate::functions::{invoke_path, native};
+use crate::load::Call;
 use crate::median::Sides;
 use crate::options::Options;
 use crate::runtime::gate_event;
 use crate::table::{Bound, Of, Row, Table};
-use crate::{bare, load};
 
 /// How many calls come at once.
 const CALLS: u16 = 50;
@@ -36,7 +37,7 @@ pub(crate) fn measure(server: &Server, options: &Options, table: &mut Table) {
 fn burst_s(server: &Server, name: &str) -> f64 {
     let function = server.create(native(name));
     let gate = Gate::new();
-    let call = &load::call(&invoke_path(name), &gate_event(gate.port()));
+    let call = &Call::new(&invoke_path(name), gate_event(gate.port()));
     let address = server.address().to_string();
     let all_are_ready = &Barrier::new(usize::from(CALLS) + 1);
     let elapsed = thread::scope(|scope| {
@@ -44,7 +45,7 @@ fn burst_s(server: &Server, name: &str) -> f64 {
             let mut connection = Connection::open(&address).unwrap();
             scope.spawn(move || {
                 all_are_ready.wait();
-                load::timed(&mut connection, call);
+                call.timed(&mut connection);
             });
         }
         all_are_ready.wait();

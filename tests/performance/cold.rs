@@ -5,12 +5,13 @@
 
 use hearth_tests::{NewFunction, Server, eventually};
 
+use crate::bare;
 use crate::connection::Connection;
 use crate::functions::{Language, invoke_path, native};
+use crate::load::Call;
 use crate::median::{Sides, median};
 use crate::options::Options;
 use crate::table::{Bound, Of, Row, Table};
-use crate::{bare, load};
 
 /// A function and its bare start.
 struct Kind<'language> {
@@ -85,10 +86,10 @@ pub(crate) fn measure(server: &Server, languages: &[Language], options: &Options
 /// When the call was not cold.
 fn cold_call(server: &Server, new: NewFunction) -> (f64, f64) {
     let function = server.create(new);
-    let call = load::call(&invoke_path(function.name()), "{}");
+    let call = Call::new(&invoke_path(function.name()), "{}");
     let mut connection = Connection::open(&server.address().to_string()).unwrap();
     assert!(server.environments(function.name()).is_empty(), "an environment that nobody has called for");
-    let call_ms = load::timed(&mut connection, &call) / 1e3;
+    let call_ms = call.timed(&mut connection) / 1e3;
 
     // The REPORT may come after the answer.
     let invocation = eventually("the invocation is recorded", || {

@@ -1,4 +1,5 @@
-// The least that a Node.js runtime can do: the Runtime API over a plain socket, nothing checked, nothing logged.
+// The least that a Node.js runtime can do: the Runtime API over a plain socket, nothing checked, nothing logged. Like
+// AWS's clients it waits for the reply to its response before it asks for the next event.
 import net from "node:net";
 
 const handler = async (event) => event;

@@ -1,4 +1,7 @@
-"""The least that a Python runtime can do: the Runtime API over a plain socket, nothing checked, nothing logged."""
+"""The least that a Python runtime can do: the Runtime API over a plain socket, nothing checked, nothing logged.
+
+Like AWS's clients it waits for the reply to its response before it asks for the next event.
+"""
 
 import json
 import os

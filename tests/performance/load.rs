@@ -26,13 +26,37 @@ impl Round {
     }
 }
 
-/// Returns the bytes of a call.
-pub(crate) fn call(path: &str, payload: &str) -> Vec<u8> {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{payload}",
-        payload.len()
-    )
-    .into_bytes()
+/// A call of a function that answers with its event.
+pub(crate) struct Call {
+    request: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Call {
+    /// Prepares a call, to be sent as often as wanted.
+    pub(crate) fn new(path: &str, payload: impl Into<Vec<u8>>) -> Self {
+        let payload = payload.into();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            payload.len()
+        );
+        Self { request: [head.as_bytes(), &payload].concat(), payload }
+    }
+
+    /// Sends it and returns how long its answer took, in microseconds.
+    ///
+    /// # Panics
+    /// When it does not succeed, or the answer is not the event.
+    pub(crate) fn timed(&self, connection: &mut Connection) -> f64 {
+        let start = Instant::now();
+        let answer = connection.exchange(&self.request).unwrap();
+        let elapsed = start.elapsed();
+        let has_succeeded = answer.head.starts_with("HTTP/1.1 200 ")
+            && answer.header("x-amz-function-error").is_none()
+            && answer.body == self.payload;
+        assert!(has_succeeded, "{}{}", answer.head, String::from_utf8_lossy(answer.body));
+        elapsed.as_secs_f64() * 1e6
+    }
 }
 
 /// Lets `clients` call `path` for `duration`, each on a connection of its own that stays open.
@@ -40,7 +64,7 @@ pub(crate) fn call(path: &str, payload: &str) -> Vec<u8> {
 /// # Panics
 /// When a call does not succeed.
 pub(crate) fn run(address: &str, path: &str, clients: usize, duration: Duration) -> Round {
-    let call = call(path, &format!("\"{}\"", "x".repeat(98)));
+    let call = Call::new(path, format!("\"{}\"", "x".repeat(98)));
     let connections: Vec<Connection> = (0..clients).map(|_| Connection::open(address).unwrap()).collect();
     let started = Instant::now();
     let call = &call;
@@ -49,7 +73,7 @@ pub(crate) fn run(address: &str, path: &str, clients: usize, duration: Duration)
             move || {
                 let mut times_us = Vec::with_capacity(16 * 1024);
                 while started.elapsed() < duration {
-                    times_us.push(timed(&mut connection, call));
+                    times_us.push(call.timed(&mut connection));
                 }
                 times_us
             }
@@ -59,18 +83,4 @@ pub(crate) fn run(address: &str, path: &str, clients: usize, duration: Duration)
         clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
     Round { times_us, elapsed: started.elapsed() }
-}
-
-/// Sends one call and returns how long its answer took, in microseconds.
-///
-/// # Panics
-/// When it does not succeed.
-pub(crate) fn timed(connection: &mut Connection, call: &[u8]) -> f64 {
-    let start = Instant::now();
-    let answer = connection.exchange(call).unwrap();
-    let elapsed = start.elapsed();
-    let has_succeeded =
-        answer.head.starts_with("HTTP/1.1 200 ") && answer.header("x-amz-function-error").is_none();
-    assert!(has_succeeded, "{}{}", answer.head, String::from_utf8_lossy(answer.body));
-    elapsed.as_secs_f64() * 1e6
 }

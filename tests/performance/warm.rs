@@ -66,7 +66,7 @@ impl Subject<'_> {
         self.function.delete();
     }
 
-    /// This ratio depends on no luck: it is that of the work done.
+    /// This ratio depends on no luck: it is that of all work that is done for a call, by whomever.
     fn measure_on_one_processor(&self, options: &Options, table: &mut Table) {
         let Some(_one) = OneProcessor::begin() else {
             table.skip(&format!("{}, warm, on one processor", self.label), "there is but one");

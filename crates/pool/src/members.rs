@@ -111,7 +111,6 @@ impl FunctionEnvironments {
     }
 
     pub(crate) fn insert_busy(&mut self, busy: Busy) {
-        self.deleted = false;
         self.busy.insert(busy.member.environment.id(), busy);
     }
 
@@ -178,9 +177,6 @@ impl FunctionEnvironments {
     pub(crate) fn replace(&mut self, generation: Option<u64>) -> Vec<Arc<Environment>> {
         self.generation = generation.or(self.generation);
         self.deleted = generation.is_none();
-        if self.deleted {
-            self.last_end = None;
-        }
         let why_cold = generation.map(|_| ColdReason::FunctionUpdated);
         let ended = self.end_ready(|ready| Some(ready.member.version.generation) != generation, why_cold);
         if self.deleted {
