@@ -33,7 +33,7 @@ fn an_import_error_fails_init_twice_and_answers_what_the_second_one_posted() {
             INIT_REPORT Init Duration: <ms> ms⇥Phase: invoke⇥Status: error⇥Error Type: Runtime.ImportModuleError
             START RequestId: <id 1> Version: $LATEST
             END RequestId: <id 1>
-            REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: error⇥Error Type: Runtime.ImportModuleError⇥
+            REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: error⇥Error Type: Runtime.ImportModuleError
         "#]],
     );
 }
@@ -53,7 +53,7 @@ fn a_handler_that_is_not_in_the_module_is_handler_not_found() {
             INIT_REPORT Init Duration: <ms> ms⇥Phase: invoke⇥Status: error⇥Error Type: Runtime.HandlerNotFound
             START RequestId: <id 1> Version: $LATEST
             END RequestId: <id 1>
-            REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: error⇥Error Type: Runtime.HandlerNotFound⇥
+            REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: error⇥Error Type: Runtime.HandlerNotFound
         "#]],
     );
 }
@@ -98,7 +98,7 @@ fn an_init_that_exits_is_an_exit_error() {
             INIT_REPORT Init Duration: <ms> ms⇥Phase: invoke⇥Status: error⇥Error Type: Runtime.ExitError
             START RequestId: <id 1> Version: $LATEST
             END RequestId: <id 1>
-            REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: error⇥Error Type: Runtime.ExitError⇥
+            REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: error⇥Error Type: Runtime.ExitError
         "#]],
     );
 }

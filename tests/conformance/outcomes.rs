@@ -58,7 +58,7 @@ fn an_exception_answers_the_caller_and_keeps_the_environment() {
         START RequestId: <id 2> Version: $LATEST
         [ERROR] ValueError: boom↵Traceback (most recent call last):↵␣␣File "<task>/app.py", line 8, in handler↵␣␣␣␣case "raise": raise ValueError("boom")¶
         END RequestId: <id 2>
-        REPORT RequestId: <id 2>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: error⇥Error Type: Runtime.Unknown⇥
+        REPORT RequestId: <id 2>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: error⇥Error Type: Runtime.Unknown
         START RequestId: <id 3> Version: $LATEST
         END RequestId: <id 3>
         REPORT RequestId: <id 3>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥
@@ -108,7 +108,7 @@ fn a_runtime_that_exits_answers_exit_error_and_the_next_call_starts_it_again_in_
         INIT_START Runtime Version: python:3.11.v<n>⇥Runtime Version ARN: arn:aws:lambda:us-east-1::runtime:<sha256>
         START RequestId: <id 1> Version: $LATEST
         END RequestId: <id 1>
-        REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Init Duration: <ms> ms⇥Status: error⇥Error Type: Runtime.ExitError⇥
+        REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Init Duration: <ms> ms⇥Status: error⇥Error Type: Runtime.ExitError
         START RequestId: <id 2> Version: $LATEST
         END RequestId: <id 2>
         REPORT RequestId: <id 2>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥
@@ -159,7 +159,7 @@ def handler(event, context):
         REPORT RequestId: <id 1>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Init Duration: <ms> ms⇥
         START RequestId: <id 2> Version: $LATEST
         END RequestId: <id 2>
-        REPORT RequestId: <id 2>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: timeout⇥
+        REPORT RequestId: <id 2>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥Status: timeout
         START RequestId: <id 3> Version: $LATEST
         END RequestId: <id 3>
         REPORT RequestId: <id 3>⇥Duration: <ms> ms⇥Billed Duration: <n> ms⇥Memory Size: 128 MB⇥Max Memory Used: <n> MB⇥
