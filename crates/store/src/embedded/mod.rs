@@ -3,11 +3,12 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params};
@@ -32,6 +33,10 @@ const MIGRATIONS: &[&str] = &["CREATE TABLE functions (
 const QUEUE_MAX: usize = 1_024;
 
 /// Answers whoever asked, and returns whether the disk failed so that no later success can be believed.
+/// How long to wait for the lock of a server that was killed: a process that it had just begun to start holds it until its
+/// `exec`, a few milliseconds at most.
+const LOCK_WAIT: Duration = Duration::from_millis(300);
+
 type Job = Box<dyn FnOnce(&mut Connection) -> bool + Send>;
 
 /// The database of a data folder.
@@ -58,13 +63,17 @@ impl EmbeddedStore {
             .write(true)
             .open(&lock_path)
             .map_err(io(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse { path: folder.to_owned() });
-            }
-            Err(std::fs::TryLockError::Error(source)) => {
-                return Err(StoreError::Io { path: lock_path, source });
+        let give_up_at = Instant::now() + LOCK_WAIT;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < give_up_at => {
+                    std::thread::sleep(LOCK_WAIT / 30);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::InUse { path: folder.to_owned() });
+                }
+                Err(TryLockError::Error(source)) => return Err(StoreError::Io { path: lock_path, source }),
             }
         }
         let path = folder.join("hearth.db");
