@@ -14,6 +14,7 @@ mod logs;
 mod package;
 mod programs;
 mod server;
+mod soak;
 mod wait;
 
 pub use function::{Answer, Call, Function, NewFunction, bootstrap, node, python};
@@ -23,4 +24,5 @@ pub use logs::{LogEvent, lines_of, reports, streams, transcript};
 pub use package::{Package, provided_bootstrap};
 pub use programs::{Finished, aws, hearth, needs_node, run_node, run_python, skip};
 pub use server::{Server, Settings, hearth_binary};
+pub use soak::rounds;
 pub use wait::{Folder, LIMIT, eventually, repository, within};

@@ -8,11 +8,13 @@
 
 mod bench;
 mod cargo_deny;
+mod cases;
 mod codegen;
 mod node;
 mod process;
 mod provided;
 mod python;
+mod soak;
 mod tally;
 mod test;
 
@@ -28,6 +30,7 @@ usage: cargo xtask COMMAND
   lint               Clippy over all targets; a warning is an error
   deny               licences, banned crates and sources of the dependencies
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
+  soak [FILTER]      the tests that have a long form (kill points, rounds of deploys), long; a nextest filter picks some
   bench [OPTIONS]    measure a release build against floors; `bench --help` tells the options";
 
 fn main() -> ExitCode {
@@ -51,6 +54,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["deny"] => cargo_deny::check(),
         ["codegen"] => codegen::codegen(false),
         ["codegen", "--check"] => codegen::codegen(true),
+        ["soak"] => soak::soak(None),
+        ["soak", filter] => soak::soak(Some(filter)),
         ["bench", ref options @ ..] => bench::bench(options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::node::{Node, node};
 use crate::process::{cache, cargo, run, step, succeeds};
 use crate::tally::Tally;
-use crate::{cargo_deny, codegen, provided, python};
+use crate::{cargo_deny, cases, codegen, provided, python};
 
 /// Runs the checks, then all tests of the workspace. The last line counts the tests.
 pub(crate) fn test() -> Result<()> {
@@ -21,6 +21,7 @@ pub(crate) fn test() -> Result<()> {
         println!("    the tests that need Node.js are going to be skipped: {why}");
     }
     step("generated code is current", || codegen::codegen(true))?;
+    step("every case has its test", cases::check)?;
     step("dependencies", cargo_deny::check)?;
     step("Clippy", lint)?;
     step("build the provided.al2023 example", provided::build)?;

@@ -1,0 +1,1 @@
+//! The server killed, its disk damaged or full, its clock moved: nothing acknowledged is lost, nothing is left behind.

@@ -1,0 +1,1 @@
+//! Slow, silent, oversized and malformed HTTP: closed or refused, and nobody else notices.

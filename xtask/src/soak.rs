@@ -1,0 +1,20 @@
+//! `cargo xtask soak`: the tests that have a long form, in that form.
+
+use anyhow::Result;
+
+use crate::process::{cargo, run, step};
+use crate::{provided, python};
+
+/// The tests that ask `hearth_tests::rounds` how hard to try.
+const LONG: &str = "binary(faults)";
+
+/// Runs them against a release build, one at a time; `filter` is a filter expression of nextest.
+pub(crate) fn soak(filter: Option<&str>) -> Result<()> {
+    step("Python packages", || python::python().map(drop))?;
+    step("build the provided.al2023 example", provided::build)?;
+    let mut nextest = cargo();
+    nextest.args(["nextest", "run", "--release", "--workspace", "--no-fail-fast", "--test-threads", "1"]);
+    nextest.args(["--config-file", "xtask/nextest.toml", "--profile", "soak", "--no-capture"]);
+    nextest.args(["--filterset", filter.unwrap_or(LONG)]).env("HEARTH_SOAK", "1");
+    step("soak", || run(&mut nextest))
+}
