@@ -1,6 +1,6 @@
 //! Starting and ending a server: what is kept, what is finished first, and what is refused.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use hearth_tests::{Folder, Gate, NewFunction, PYTHON_WAIT, Server, Settings, python, reports, try_http};
@@ -93,44 +93,9 @@ fn sigterm_lets_a_call_in_flight_finish_and_takes_no_new_one() {
     server.stop();
 }
 
-/// Starts a server that is expected to give up, and returns what it said.
-fn gives_up(settings: &Settings, listen: &str, data_dir: &Folder) -> Output {
-    let mut command: Command = settings.command(listen, data_dir.path());
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let ended = hearth_tests::eventually("the server gives up", || child.try_wait().unwrap());
-    assert_eq!(ended.code(), Some(3), "the documented exit code of a server that could not start");
-    child.wait_with_output().unwrap()
-}
-
-/// Checks that the last thing said is one error that names `what`, and that nothing was printed as data.
-fn check_error(output: &Output, what: &str) {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert_eq!(errors.len(), 1, "one error line: {stderr}");
-    assert!(errors[0].contains(what), "it names `{what}`: {stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    assert!(output.stdout.is_empty());
-}
-
 #[test]
 fn a_data_folder_may_be_named_relative_to_the_working_directory() {
     let server = Settings::new().relative_data_dir().start();
     let function = server.create(python("relative", "def handler(event, context): return 'found'\n"));
     assert_eq!(function.invoke("{}").success(), "found");
-}
-
-#[test]
-fn a_second_server_on_the_same_data_is_refused() {
-    let server = Server::start();
-    let output = gives_up(&Settings::new(), "127.0.0.1:0", server.data_dir());
-    check_error(&output, &server.data_dir().path().display().to_string());
-}
-
-#[test]
-fn a_taken_port_is_one_clear_error() {
-    let server = Server::start();
-    let address = server.address().to_string();
-    let output = gives_up(&Settings::new(), &address, &Folder::new());
-    check_error(&output, &address);
 }

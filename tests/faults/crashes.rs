@@ -1,1 +1,9 @@
 //! The server killed, its disk damaged or full, its clock moved: nothing acknowledged is lost, nothing is left behind.
+
+mod clock;
+mod damage;
+mod disk;
+mod kill_points;
+mod killed;
+mod power;
+mod start;

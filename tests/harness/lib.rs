@@ -7,22 +7,26 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::disallowed_methods, reason = "the tests start programs, read the clock and the environment")]
 
+mod disk;
 mod function;
 mod gate;
 mod http;
 mod logs;
 mod package;
+mod processes;
 mod programs;
 mod server;
 mod soak;
 mod wait;
 
+pub use disk::Mounted;
 pub use function::{Answer, Call, Function, NewFunction, bootstrap, node, python};
 pub use gate::{Gate, NODE_WAIT, PYTHON_WAIT};
 pub use http::{Response, encode, http, try_http};
 pub use logs::{LogEvent, lines_of, reports, streams, transcript};
 pub use package::{Package, provided_bootstrap};
+pub use processes::processes_of;
 pub use programs::{Finished, aws, hearth, needs_node, run_node, run_python, skip};
-pub use server::{Server, Settings, hearth_binary};
+pub use server::{Ended, Server, Settings, hearth_binary, hearth_with_fault_points};
 pub use soak::rounds;
-pub use wait::{Folder, LIMIT, eventually, repository, within};
+pub use wait::{Folder, LIMIT, eventually, repository, try_within, within};

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::{env, fs, thread};
@@ -20,6 +20,8 @@ pub struct Settings {
     environment: Vec<(String, String)>,
     data_dir: Option<Arc<Folder>>,
     relative_data_dir: bool,
+    program: Option<PathBuf>,
+    data_path: Option<PathBuf>,
 }
 
 impl Settings {
@@ -49,6 +51,26 @@ impl Settings {
         self
     }
 
+    /// Keeps the data at this path, which is not removed afterwards.
+    #[must_use]
+    pub fn data_path(mut self, path: &Path) -> Self {
+        self.data_path = Some(path.to_owned());
+        self
+    }
+
+    /// Starts this program instead of the one under test.
+    #[must_use]
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
+    }
+
+    /// Lets go wrong what `faults` says (`crates/cli/src/faults.rs`), in a build that can.
+    #[must_use]
+    pub fn faults(self, faults: &str) -> Self {
+        self.program(hearth_with_fault_points()).variable("HEARTH_FAULTS", faults)
+    }
+
     /// Names the data folder relative to the server's working directory.
     #[must_use]
     pub fn relative_data_dir(mut self) -> Self {
@@ -58,12 +80,15 @@ impl Settings {
 
     /// Returns the command line, not yet started. Data goes to `data_dir`.
     pub fn command(&self, listen: &str, data_dir: &Path) -> Command {
-        let mut command = Command::new(hearth_binary());
+        let mut command = Command::new(self.program.clone().unwrap_or_else(hearth_binary));
         command.args(["serve", "--listen", listen, "--data-dir"]).arg(data_dir).args(&self.arguments);
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("HEARTH_") {
                 command.env_remove(name);
             }
+        }
+        if env::var_os("HEARTH_SOAK").is_some() {
+            command.env("HEARTH_LOG", "warn");
         }
         command.env("PATH", path_with_interpreters());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -71,9 +96,22 @@ impl Settings {
     }
 
     /// Starts a server and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it ends before.
     pub fn start(self) -> Server {
+        self.try_start()
+            .unwrap_or_else(|ended| panic!("no server: {}, standard error:\n{}", ended.status, ended.stderr))
+    }
+
+    /// Starts a server and waits until it is ready, or has ended.
+    pub fn try_start(self) -> Result<Server, Ended> {
         let data_dir = self.data_dir.clone().unwrap_or_default();
-        let named = if self.relative_data_dir { Path::new("data") } else { data_dir.path() };
+        let named = match &self.data_path {
+            Some(path) => path,
+            None if self.relative_data_dir => Path::new("data"),
+            None => data_dir.path(),
+        };
         let mut command = self.command("127.0.0.1:0", named);
         command.current_dir(data_dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -93,19 +131,32 @@ impl Settings {
             line.strip_prefix("hearth is ready at http://").and_then(|address| address.parse().ok())
         });
         let Some(address) = address else {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("no server: standard output {ready:?}, standard error:\n{}", stderr.lock().unwrap());
+            // Without a first line it has ended, or hangs.
+            if ready.is_ok() || ready == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = child.kill();
+            }
+            let status = child.wait().unwrap();
+            let stderr = stderr.lock().unwrap().clone();
+            return Err(Ended { status, stderr: format!("{stderr}(standard output: {ready:?})") });
         };
-        Server {
+        Ok(Server {
             child: Some(child),
             address,
             stderr,
             stdout: Mutex::new(lines),
             data_dir,
             terminated: AtomicBool::new(false),
-        }
+        })
     }
+}
+
+/// A server that ended without having been asked.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub status: ExitStatus,
+    /// What it wrote to its standard error.
+    pub stderr: String,
 }
 
 /// A running server. Dropping it ends it, and fails the test unless it ends as it should.
@@ -195,6 +246,20 @@ impl Server {
         self.end()
     }
 
+    /// Kills it: nothing of it runs on, and nothing is put in order.
+    pub fn kill(mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) -> Ended {
+        let mut child = self.child.take().unwrap();
+        let status = eventually("the server ends by itself", || child.try_wait().unwrap());
+        Ended { status, stderr: self.stderr() }
+    }
+
     fn end(&mut self) -> String {
         if self.child.is_none() {
             return String::new();
@@ -243,10 +308,24 @@ pub fn hearth_binary() -> PathBuf {
     if let Some(path) = env::var_os("HEARTH_BIN") {
         return path.into();
     }
-    let test = env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join("hearth");
+    let path = beside_the_tests("hearth");
     assert!(path.exists(), "`{}` is missing; run `cargo build` first", path.display());
     path
+}
+
+/// Returns the program in a build whose fault points work.
+///
+/// # Panics
+/// When it has not been built.
+pub fn hearth_with_fault_points() -> PathBuf {
+    let path = beside_the_tests("hearth-with-fault-points");
+    assert!(path.exists(), "`{}` is missing; `cargo xtask fault-points` makes it", path.display());
+    path
+}
+
+/// Where Cargo puts the programs of the workspace.
+fn beside_the_tests(program: &str) -> PathBuf {
+    env::current_exe().unwrap().parent().and_then(Path::parent).unwrap().join(program)
 }
 
 /// Sends a signal to a process that we started.

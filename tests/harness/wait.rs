@@ -21,13 +21,18 @@ pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
 ///
 /// # Panics
 /// When it takes longer.
-pub fn within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub fn within<T>(limit: Duration, what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    try_within(limit, condition).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
+}
+
+/// Waits until `condition` gives something, and returns `None` when it takes longer than `limit`.
+pub fn try_within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(value) = condition() {
+        let value = condition();
+        if value.is_some() || Instant::now() > deadline {
             return value;
         }
-        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
         pause();
     }
 }

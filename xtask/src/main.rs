@@ -10,6 +10,7 @@ mod bench;
 mod cargo_deny;
 mod cases;
 mod codegen;
+mod fault_points;
 mod node;
 mod process;
 mod provided;
@@ -30,6 +31,7 @@ usage: cargo xtask COMMAND
   lint               Clippy over all targets; a warning is an error
   deny               licences, banned crates and sources of the dependencies
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
+  fault-points       build `hearth-with-fault-points`, which the tests of crashes start
   soak [FILTER]      the tests that have a long form (kill points, rounds of deploys), long; a nextest filter picks some
   bench [OPTIONS]    measure a release build against floors; `bench --help` tells the options";
 
@@ -54,6 +56,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["deny"] => cargo_deny::check(),
         ["codegen"] => codegen::codegen(false),
         ["codegen", "--check"] => codegen::codegen(true),
+        ["fault-points"] => fault_points::build("debug"),
         ["soak"] => soak::soak(None),
         ["soak", filter] => soak::soak(Some(filter)),
         ["bench", ref options @ ..] => bench::bench(options),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::process::{cargo, run, step};
-use crate::{provided, python};
+use crate::{fault_points, provided, python};
 
 /// The tests that ask `hearth_tests::rounds` how hard to try.
 const LONG: &str = "binary(faults)";
@@ -12,6 +12,8 @@ const LONG: &str = "binary(faults)";
 pub(crate) fn soak(filter: Option<&str>) -> Result<()> {
     step("Python packages", || python::python().map(drop))?;
     step("build the provided.al2023 example", provided::build)?;
+    step("build with fault points", || fault_points::build("release"))?;
+    step("build", || run(cargo().args(["build", "--release", "--quiet", "--package", "hearth-cli"])))?;
     let mut nextest = cargo();
     nextest.args(["nextest", "run", "--release", "--workspace", "--no-fail-fast", "--test-threads", "1"]);
     nextest.args(["--config-file", "xtask/nextest.toml", "--profile", "soak", "--no-capture"]);

@@ -9,6 +9,7 @@ mod client;
 mod demo;
 mod environments;
 mod exit_code;
+mod faults;
 mod functions;
 mod invoke;
 mod logs;
@@ -43,6 +44,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve(serve) => {
             serve::log_to_stderr("info")?;
+            faults::set_up()?;
             serve::tokio_runtime()?.block_on(serve::run(&serve, out))
         }
         Command::Demo => {

@@ -166,6 +166,7 @@ impl Functions {
             return Err(exists());
         }
         let code = self.deployment.deploy(request.zip).await?;
+        fail::fail_point!("functions::deployed");
         let function = Arc::new(Function {
             configuration: Arc::new(request.configuration),
             arn: self.arn(&name, None),
@@ -183,6 +184,7 @@ impl Functions {
             Ok(Outcome::Conflict) => return Err(exists()),
             Err(error) => return Err(keep_if_in_doubt(error.into(), Some(&code))),
         }
+        fail::fail_point!("functions::created");
         let entry = Entry { function: function.clone(), code: Some(code), serving: None };
         self.write().insert(name.clone(), entry);
         tracing::info!(function = %name, "function created");
@@ -271,6 +273,7 @@ impl Functions {
         if let Err(error) = self.keep(current, &updated).await {
             return Err(keep_if_in_doubt(error, code.as_ref()));
         }
+        fail::fail_point!("functions::updated");
         if let Some(entry) = self.write().get_mut(&name) {
             entry.function = updated.clone();
             entry.code = code.or(entry.code.take());
@@ -293,6 +296,7 @@ impl Functions {
             return Err(not_found());
         }
         let outcome = self.store.remove(name.to_string()).await?;
+        fail::fail_point!("functions::removed");
         let removed = self.write().remove(name);
         self.tell(name, None);
         drop(removed); // its code goes with the last environment that runs it
@@ -428,7 +432,9 @@ impl Functions {
             settled.last_update = Some(LastUpdateStatus::Successful);
         }
         let settled = Arc::new(settled);
+        fail::fail_point!("functions::settle");
         self.keep(&current, &settled).await?;
+        fail::fail_point!("functions::settled");
         let serving = {
             let mut entries = self.write();
             let Some(entry) = entries.get_mut(name) else { return Ok(()) };

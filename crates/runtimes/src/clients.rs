@@ -76,6 +76,8 @@ pub(crate) fn materialise(folder: &Path, interpreter: &Interpreter) -> Result<Cl
         )
         .map_err(|source| MaterialiseError::Compile { program: interpreter.program.clone(), source })?;
     }
+    // What has its name is trusted at every later start, also one after a loss of power.
+    sync(&aside).map_err(|source| MaterialiseError::Write { path: aside.clone(), source })?;
     // What a start that was interrupted has left.
     let _ = fs::remove_dir_all(&target);
     fs::rename(&aside, &target).map_err(|source| MaterialiseError::Write { path: target, source })?;
@@ -89,6 +91,15 @@ fn write(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
         fs::write(folder.join(name), text)?;
     }
     Ok(())
+}
+
+/// Waits until all files of a folder, and their names, are on the disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { sync(&path)? } else { fs::File::open(path)?.sync_all()? }
+    }
+    fs::File::open(folder)?.sync_all()
 }
 
 fn digest(interpreter: &Interpreter, files: &[(&str, String)]) -> String {

@@ -129,13 +129,17 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         },
         clock,
     )?;
-    let packages = Packages::open(data, Arc::new(LocalBlobStore::open(&data.join("objects"))?))?;
+    let objects = LocalBlobStore::open(&data.join("objects"))?;
+    let half_written_objects = objects.half_written();
+    let packages = Packages::open(data, Arc::new(objects))?;
     let runtimes = Arc::new(Runtimes::new(hearth_runtimes::Settings {
         data_dir: data.clone(),
         path: settings.path,
         interpreters,
     }));
-    let sandboxes: Arc<dyn Sandboxes> = Arc::new(ProcessSandboxes::start(&data.join("run"))?);
+    let sandboxes = ProcessSandboxes::start(&data.join("run"))?;
+    let environments = sandboxes.left_over();
+    let sandboxes: Arc<dyn Sandboxes> = Arc::new(sandboxes);
     let recorder = Arc::new(Recorder::default());
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
@@ -162,6 +166,16 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         wall_clock.clone(),
     )
     .await?;
+    if !store.ended_in_order() {
+        let unsettled_functions =
+            functions.list(None, usize::MAX).0.iter().filter(|function| function.is_settling()).count();
+        tracing::warn!(
+            environments,
+            half_written_objects,
+            unsettled_functions,
+            "the last server did not end in order; what it left behind is removed, what it had begun goes on"
+        );
+    }
     functions.set_listener(pool.clone());
     prepare_runtimes(&functions, &runtimes).await;
     if functions.misses_code() {
@@ -269,8 +283,14 @@ impl hearth_functions::Clock for WallClock {
 }
 
 /// Reads the wall clock. The only place that does.
-#[allow(clippy::disallowed_methods, reason = "the clock that everybody else is handed")]
 fn epoch_ms() -> i64 {
+    fail::fail_point!("server::wall_clock", |jump_ms| now_ms()
+        + jump_ms.and_then(|jump| jump.parse::<i64>().ok()).unwrap_or(0));
+    now_ms()
+}
+
+#[allow(clippy::disallowed_methods, reason = "the clock that everybody else is handed")]
+fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 

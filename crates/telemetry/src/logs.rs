@@ -25,8 +25,8 @@ const SEGMENT_BYTES_MAX: u64 = 16 << 20;
 const WAITING_BYTES_SOFT_MAX: usize = 16 << 20;
 /// From this much unwritten log on, events are dropped and counted.
 const WAITING_BYTES_HARD_MAX: usize = 64 << 20;
-/// How many groups the writer keeps open.
-const OPEN_GROUPS_MAX: usize = 256;
+/// How many groups the writer keeps open. Opening one costs microseconds, and a server has few descriptors.
+const OPEN_GROUPS_MAX: usize = 64;
 /// Characters of a group's name that stay as they are in the name of its folder.
 const FOLDER_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
@@ -134,6 +134,7 @@ impl LogStore {
             clock,
             shared: shared.clone(),
             open: HashMap::new(),
+            appends: 0,
             buffer: Vec::new(),
         };
         writer.remove_expired();
@@ -324,6 +325,7 @@ struct Writer {
     clock: Clock,
     shared: Arc<Shared>,
     open: HashMap<LogGroupName, Segment>,
+    appends: u64,
     buffer: Vec<u8>,
 }
 
@@ -331,6 +333,8 @@ struct Segment {
     file: File,
     number: u64,
     length: u64,
+    /// Which append of the writer was the last one here.
+    last_append: u64,
 }
 
 impl Writer {
@@ -383,7 +387,7 @@ impl Writer {
 
     fn append(&mut self, group: &LogGroupName, lines: &[u8]) -> io::Result<()> {
         if self.open.len() >= OPEN_GROUPS_MAX && !self.open.contains_key(group) {
-            self.open.clear();
+            self.close_the_least_recently_used();
         }
         let folder = self.folder.join(folder_name(group));
         let is_full = self.open.get(group).is_some_and(|segment| segment.length >= SEGMENT_BYTES_MAX);
@@ -394,13 +398,25 @@ impl Writer {
         } else if !self.open.contains_key(group) {
             fs::create_dir_all(&folder)?;
             let number = segments(&folder).last().copied().unwrap_or(1);
+            fail::fail_point!("logs::open_segment");
             self.open.insert(group.clone(), open_segment(&folder, number)?);
         }
         if let Some(segment) = self.open.get_mut(group) {
+            fail::fail_point!("logs::append", |_| Err(io::ErrorKind::StorageFull.into()));
+            self.appends += 1;
+            segment.last_append = self.appends;
             segment.file.write_all(lines)?;
+            fail::fail_point!("logs::appended");
             segment.length += lines.len() as u64;
         }
         Ok(())
+    }
+
+    fn close_the_least_recently_used(&mut self) {
+        let oldest = self.open.iter().min_by_key(|(_, segment)| segment.last_append);
+        if let Some(group) = oldest.map(|(group, _)| group.clone()) {
+            self.open.remove(&group);
+        }
     }
 
     fn remove_expired(&self) {
@@ -444,7 +460,7 @@ fn open_segment(folder: &Path, number: u64) -> io::Result<Segment> {
     if whole < length {
         file.set_len(whole)?;
     }
-    Ok(Segment { file, number, length: whole })
+    Ok(Segment { file, number, length: whole, last_append: 0 })
 }
 
 fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {

@@ -32,6 +32,7 @@ const LOG_FD: i32 = 62;
 pub struct ProcessSandboxes {
     launcher: Mutex<Launcher>,
     folder: PathBuf,
+    left_over: usize,
 }
 
 impl ProcessSandboxes {
@@ -39,13 +40,19 @@ impl ProcessSandboxes {
     /// removed.
     pub fn start(folder: &Path) -> Result<Self, SandboxError> {
         let prepare = |source| SandboxError::Prepare { what: "its folder", source };
+        let left_over = std::fs::read_dir(folder).map_or(0, Iterator::count);
         match std::fs::remove_dir_all(folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(prepare(error)),
             _ => {}
         }
         std::fs::create_dir_all(folder).map_err(prepare)?;
         let launcher = Launcher::start().map_err(SandboxError::StartLauncher)?;
-        Ok(Self { launcher: Mutex::new(launcher), folder: folder.to_owned() })
+        Ok(Self { launcher: Mutex::new(launcher), folder: folder.to_owned(), left_over })
+    }
+
+    /// Returns how many environments of an earlier server had left their folder behind.
+    pub fn left_over(&self) -> usize {
+        self.left_over
     }
 }
 
@@ -72,6 +79,7 @@ impl Sandboxes for ProcessSandboxes {
         let temporary = folder.join("tmp");
         std::fs::create_dir_all(&temporary)
             .map_err(|source| SandboxError::Prepare { what: "a folder for temporary files", source })?;
+        fail::fail_point!("sandbox::folder");
 
         let mut launcher = self.launcher.lock().unwrap_or_else(PoisonError::into_inner);
         if launcher.hand_over(&theirs).is_err() {
@@ -225,6 +233,7 @@ impl Drop for ProcessSandbox {
         // now, because the tree is just being killed, goes with the next start of the server.
         let folder = std::mem::take(&mut self.folder);
         let remove = move || {
+            fail::fail_point!("sandbox::remove");
             if let Err(error) = std::fs::remove_dir_all(&folder) {
                 tracing::warn!(folder = %folder.display(), %error, "cannot remove an environment's files");
             }

@@ -3,12 +3,13 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
-use std::fs::{File, OpenOptions, TryLockError};
+mod lock;
+
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params};
@@ -16,36 +17,39 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
 use crate::{FunctionRecord, FunctionStore, Outcome, StoreError};
+use lock::{FolderLock, Holder};
 
 /// Marks a file as ours: "Hrth".
 const APPLICATION_ID: i64 = 0x4872_7468;
 
 /// Steps from each schema version to the next; the file's `user_version` counts those that were taken. The checksum is
 /// over the other columns: SQLite notices damage to its trees, but not to what is in their cells.
-const MIGRATIONS: &[&str] = &["CREATE TABLE functions (
-    name TEXT NOT NULL PRIMARY KEY,
-    revision_id TEXT NOT NULL,
-    record TEXT NOT NULL,
-    checksum BLOB NOT NULL
-) STRICT, WITHOUT ROWID;"];
+const MIGRATIONS: &[&str] = &[
+    "CREATE TABLE functions (
+        name TEXT NOT NULL PRIMARY KEY,
+        revision_id TEXT NOT NULL,
+        record TEXT NOT NULL,
+        checksum BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;",
+    // Which data folder the file belongs to.
+    "CREATE TABLE folder (id TEXT NOT NULL) STRICT;
+    INSERT INTO folder (id) VALUES (lower(hex(randomblob(16))));",
+];
 
 /// How many changes may wait for the writer before callers wait to be queued.
 const QUEUE_MAX: usize = 1_024;
 
 /// Answers whoever asked, and returns whether the disk failed so that no later success can be believed.
-/// How long to wait for the lock of a server that was killed: a process that it had just begun to start holds it until its
-/// `exec`, a few milliseconds at most.
-const LOCK_WAIT: Duration = Duration::from_millis(300);
-
 type Job = Box<dyn FnOnce(&mut Connection) -> bool + Send>;
 
 /// The database of a data folder.
 pub struct EmbeddedStore {
     path: PathBuf,
+    folder_id: String,
     jobs: Mutex<Option<mpsc::SyncSender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    /// Locked as long as the store is open: a second server on the folder is refused.
-    _lock: File,
+    lock: FolderLock,
+    ended_in_order: bool,
 }
 
 impl EmbeddedStore {
@@ -56,29 +60,22 @@ impl EmbeddedStore {
             move |source| StoreError::Io { path, source }
         };
         std::fs::create_dir_all(folder).map_err(io(folder))?;
-        let lock_path = folder.join("hearth.lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(io(&lock_path))?;
-        let give_up_at = Instant::now() + LOCK_WAIT;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < give_up_at => {
-                    std::thread::sleep(LOCK_WAIT / 30);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(StoreError::InUse { path: folder.to_owned() });
-                }
-                Err(TryLockError::Error(source)) => return Err(StoreError::Io { path: lock_path, source }),
-            }
-        }
+        let (lock, last) = FolderLock::take(folder)?;
         let path = folder.join("hearth.db");
+        if last.is_some() && !path.exists() {
+            let finding = "it is gone, although the folder was used before".to_owned();
+            return Err(StoreError::Damaged { path, finding });
+        }
         create_if_absent(&path)?;
         let mut connection = connect(&path)?;
+        let folder_id: String = connection
+            .query_row("SELECT id FROM folder", [], |row| row.get(0))
+            .map_err(|source| StoreError::Database { path: path.clone(), source })?;
+        if last.as_ref().is_some_and(|last| last.folder_id != folder_id) {
+            let finding = "it belongs to another data folder".to_owned();
+            return Err(StoreError::Damaged { path, finding });
+        }
+        lock.note(&folder_id, Holder::Server(std::process::id()))?;
         let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE_MAX);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -92,7 +89,14 @@ impl EmbeddedStore {
                 }
             })
             .map_err(io(&path))?;
-        Ok(Self { path, jobs: Mutex::new(Some(jobs)), writer: Mutex::new(Some(writer)), _lock: lock })
+        let ended_in_order = last.is_none_or(|last| last.ended_in_order);
+        let (jobs, writer) = (Mutex::new(Some(jobs)), Mutex::new(Some(writer)));
+        Ok(Self { path, folder_id, jobs, writer, lock, ended_in_order })
+    }
+
+    /// Whether the last server on this folder closed its store.
+    pub fn ended_in_order(&self) -> bool {
+        self.ended_in_order
     }
 
     /// Waits for the changes that are queued, and closes the file.
@@ -103,6 +107,12 @@ impl EmbeddedStore {
             && writer.join().is_err()
         {
             tracing::error!("the writer of the store panicked");
+        }
+        if let Err(error) = self.lock.note(&self.folder_id, Holder::Nobody) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the next start is going to think that this server crashed"
+            );
         }
     }
 
@@ -179,7 +189,10 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     if found < 1 {
         return Err(damaged(format!("its schema version is {found}")));
     }
-    migrate(&mut connection, found).map_err(database)?;
+    // Not a byte is written into a file that may still turn out to be damaged.
+    if found < known {
+        migrate(&mut connection, found).map_err(database)?;
+    }
     Ok(connection)
 }
 
@@ -225,6 +238,7 @@ fn create_if_absent(path: &Path) -> Result<(), StoreError> {
     migrate(&mut connection, 0).map_err(database)?;
     connection.close().map_err(|(_, source)| database(source))?;
     File::open(&new).and_then(|file| file.sync_all()).map_err(io(&new))?;
+    fail::fail_point!("store::create");
     std::fs::rename(&new, path).map_err(io(path))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
@@ -267,6 +281,13 @@ fn encode(record: &FunctionRecord) -> Result<String, StoreError> {
     serde_json::to_string(record).map_err(|source| StoreError::Record { name: record.name.clone(), source })
 }
 
+/// The error that a fault point stands for: `full`, or a sync that failed.
+#[allow(dead_code, reason = "only fault points call it, and they are nothing in an ordinary build")]
+fn injected(kind: Option<&str>) -> rusqlite::Error {
+    let code = if kind == Some("full") { ffi::SQLITE_FULL } else { ffi::SQLITE_IOERR_FSYNC };
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("injected by a fault point".to_owned()))
+}
+
 /// Runs one change in a transaction of its own.
 fn change(
     connection: &mut Connection,
@@ -274,7 +295,9 @@ fn change(
 ) -> Result<Outcome, rusqlite::Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let rows = work(&transaction)?;
+    fail::fail_point!("store::commit", |kind| Err(injected(kind.as_deref())));
     transaction.commit()?;
+    fail::fail_point!("store::committed");
     Ok(if rows == 1 { Outcome::Done } else { Outcome::Conflict })
 }
 
