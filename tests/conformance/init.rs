@@ -19,7 +19,7 @@ fn check(new: NewFunction, expected: &Expect) {
 }
 
 #[test]
-fn an_import_error_fails_init_twice_and_answers_what_the_second_one_posted() {
+fn case_040_an_import_error_fails_init_twice_and_answers_what_the_second_one_posted() {
     check(
         python("importing", "import no_such_module\ndef handler(event, context): pass\n"),
         &expect![[r#"
@@ -39,7 +39,7 @@ fn an_import_error_fails_init_twice_and_answers_what_the_second_one_posted() {
 }
 
 #[test]
-fn a_handler_that_is_not_in_the_module_is_handler_not_found() {
+fn case_040_a_handler_that_is_not_in_the_module_is_handler_not_found() {
     check(
         python("missing", "def other(event, context): pass\n"),
         &expect![[r#"
@@ -59,7 +59,7 @@ fn a_handler_that_is_not_in_the_module_is_handler_not_found() {
 }
 
 #[test]
-fn a_syntax_error_in_node_is_a_user_code_syntax_error() {
+fn case_040_a_syntax_error_in_node_is_a_user_code_syntax_error() {
     if !needs_node() {
         return;
     }
@@ -76,7 +76,7 @@ fn a_syntax_error_in_node_is_a_user_code_syntax_error() {
 }
 
 #[test]
-fn a_syntax_error_in_python_is_a_user_code_syntax_error() {
+fn case_040_a_syntax_error_in_python_is_a_user_code_syntax_error() {
     let server = Server::start();
     let function = server.create(python("syntax", "def handler(event, context:\n"));
     let error = function.invoke("{}").function_error();
@@ -116,7 +116,7 @@ fn a_package_without_a_bootstrap_is_an_invalid_entrypoint() {
 }
 
 #[test]
-fn an_import_of_12_seconds_is_cut_at_10_and_repeated_inside_the_call() {
+fn case_043_an_import_of_12_seconds_is_cut_at_10_and_repeated_inside_the_call() {
     let server = Server::start();
     let source = "import time\ntime.sleep(12)\ndef handler(event, context): return 'done'\n";
     let function = server.create(python("slow", source).timeout(30));

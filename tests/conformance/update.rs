@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::{fs, thread};
 
-use hearth_tests::{Package, Server, eventually, http, python, streams};
+use hearth_tests::{Package, Server, eventually, http, python, rounds, streams};
 use serde_json::{Value, json};
 
 fn version(number: u32) -> Package {
@@ -12,7 +12,8 @@ fn version(number: u32) -> Package {
 }
 
 #[test]
-fn a_function_updated_under_load_answers_old_or_new_and_never_an_error() {
+fn case_129_a_function_updated_under_load_answers_old_or_new_and_never_an_error() {
+    let updates = rounds(5, 500) as u32;
     let server = Server::start();
     let function = server.create(python("changing", "def handler(event, context): return 0\n").timeout(30));
     // The newest code that has been sent, and the newest that is known to be in force.
@@ -37,9 +38,8 @@ fn a_function_updated_under_load_answers_old_or_new_and_never_an_error() {
             })
             .collect();
         // Whatever happens here, the callers must end.
-        let updates = thread::Builder::new();
-        let updating = updates.spawn_scoped(scope, || {
-            for number in 1..=5 {
+        let updating = thread::Builder::new().spawn_scoped(scope, || {
+            for number in 1..=updates {
                 sent.store(number, Ordering::SeqCst);
                 function.update_code(&version(number));
                 settled.store(number, Ordering::SeqCst);
@@ -54,7 +54,7 @@ fn a_function_updated_under_load_answers_old_or_new_and_never_an_error() {
             caller.join().unwrap();
         }
     });
-    assert_eq!(function.invoke("{}").success(), 5);
+    assert_eq!(function.invoke("{}").success(), updates);
     eventually("environments of old code are ended", || (function.environments().len() <= 4).then_some(()));
 }
 
