@@ -12,6 +12,14 @@ use nix::unistd::getpid;
 
 /// Every place at which something is made durable, removed, or acknowledged.
 const POINTS: &[&str] = &[
+    "code::delete_archive",
+    "code::hide_tree",
+    "code::make_tree",
+    "code::remove_tree",
+    "code::rename_tree",
+    "code::unpack_entry",
+    "code::write_archive",
+    "code::write_boot_id",
     "functions::created",
     "functions::deployed",
     "functions::removed",

@@ -3,9 +3,20 @@
 //! A package is known by the SHA-256 of its zip. It is kept as it came (an object) and unpacked once (a tree); every
 //! environment shares the tree. Whoever uses one holds its lease; when the last lease is dropped, object and tree are
 //! removed. A tree appears with one rename and is never half there.
+//!
+//! What a zip says is believed nowhere. The way of one: `archive` reads it, `plan` makes a tree of its names, `unpack`
+//! walks the tree, `content` inflates an entry, `root` is the only place that makes files, and only beneath a folder.
 
+mod archive;
+mod content;
+mod error;
 mod packages;
+mod plan;
+mod remove;
+mod root;
 mod unpack;
 
+pub use archive::{Archive, Entry};
+pub use error::UnpackError;
 pub use packages::{Package, Packages, PackagesError};
-pub use unpack::UnpackError;
+pub use unpack::unpack;

@@ -1,7 +1,7 @@
 //! All packages of this host, and who uses them.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
+use fail::fail_point;
 use hearth_store::{BlobStore, StoreError};
 use hearth_types::CodeSha256;
 use sha2::{Digest as _, Sha256};
 
-use crate::unpack::{UnpackError, unpack};
+use crate::error::UnpackError;
+use crate::remove::remove_tree;
+use crate::unpack::unpack;
+
+/// How the name of a tree begins that is not complete, or not wanted any more.
+const HIDDEN: &str = "new-";
 
 /// Why a package is not there.
 #[derive(Debug, thiserror::Error)]
@@ -107,12 +113,15 @@ impl Packages {
         let boot_id_path = folder.join("boot-id");
         let trusted =
             !boot_id.is_empty() && fs::read_to_string(&boot_id_path).is_ok_and(|known| known == boot_id);
-        for entry in fs::read_dir(&trees).map_err(io)?.flatten() {
-            if !trusted || entry.file_name().to_string_lossy().starts_with("new-") {
-                fs::remove_dir_all(entry.path()).map_err(io)?;
+        for entry in fs::read_dir(&trees).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            if !trusted || entry.file_name().to_string_lossy().starts_with(HIDDEN) {
+                remove_tree(&entry.path())
+                    .map_err(|source| PackagesError::Io { path: entry.path(), source })?;
             }
         }
-        fs::write(&boot_id_path, &boot_id)
+        // Only now: cut off before, the next start still trusts no tree.
+        write_boot_id(&boot_id_path, &boot_id)
             .map_err(|source| PackagesError::Io { path: boot_id_path, source })?;
         Ok(Self(Arc::new(Inner {
             trees,
@@ -144,6 +153,7 @@ impl Packages {
         self.0.unpack_if_missing(sha256, zip.clone()).await?;
         // From here on the lease removes the tree again when something fails.
         let package = self.0.package(sha256, size);
+        fail_point!("code::write_archive", |_| Err(StoreError::Stopped.into()));
         self.0.blobs.put(sha256.to_hex(), zip).await?;
         Ok(package)
     }
@@ -164,24 +174,31 @@ impl Packages {
     }
 
     /// Removes what nobody holds: for the start, when everything that is needed has been opened.
-    pub async fn sweep(&self) -> Result<(), PackagesError> {
+    /// Returns how many trees and objects that were.
+    pub async fn sweep(&self) -> Result<usize, PackagesError> {
         let _changing = self.0.changing.lock().await;
         let io = |source| PackagesError::Io { path: self.0.trees.clone(), source };
-        let is_used = |name: &str| {
+        let used: HashSet<String> = {
             let leases = self.0.leases.lock().unwrap_or_else(PoisonError::into_inner);
-            leases.iter().any(|(sha256, lease)| sha256.to_hex() == name && lease.strong_count() > 0)
+            let held = leases.iter().filter(|(_, lease)| lease.strong_count() > 0);
+            held.map(|(sha256, _)| sha256.to_hex()).collect()
         };
-        for entry in fs::read_dir(&self.0.trees).map_err(io)?.flatten() {
-            if !is_used(&entry.file_name().to_string_lossy()) {
-                remove_tree(&entry.path()).map_err(io)?;
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.0.trees).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            if !used.contains(&*entry.file_name().to_string_lossy()) {
+                removed += 1;
+                hide_and_remove(&entry.path())
+                    .map_err(|source| PackagesError::Io { path: entry.path(), source })?;
             }
         }
         for key in self.0.blobs.list().await? {
-            if !is_used(&key) {
+            if !used.contains(&key) {
+                removed += 1;
                 self.0.blobs.delete(key).await?;
             }
         }
-        Ok(())
+        Ok(removed)
     }
 
     /// From now on dropping a lease removes nothing: the server ends, and its functions stay.
@@ -210,17 +227,17 @@ impl Inner {
             return Ok(());
         }
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
-        let new = self.trees.join(format!("new-{}-{number}", std::process::id()));
+        let new = self.trees.join(format!("{HIDDEN}{}-{number}", std::process::id()));
         tokio::task::spawn_blocking(move || {
-            let io = |source| PackagesError::Io { path: tree.clone(), source };
-            fs::create_dir(&new).map_err(io)?;
-            let unpacked = unpack(&zip, &new)
-                .map_err(PackagesError::from)
-                .and_then(|_| fs::rename(&new, &tree).map_err(io));
-            if unpacked.is_err() && new.exists() {
-                remove_tree(&new).map_err(io)?;
+            let made = make_tree(&zip, &new, &tree);
+            // What is still there is removed at the next start at the latest; why there is no tree matters more.
+            if made.is_err()
+                && let Err(error) = remove_tree(&new)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(tree = %new.display(), %error, "cannot remove what is left of a refused package");
             }
-            unpacked
+            made
         })
         .await
         .map_err(|_| PackagesError::Stopped)?
@@ -252,30 +269,50 @@ impl Inner {
         }
         let tree = self.tree(sha256);
         let shown = tree.clone();
-        match tokio::task::spawn_blocking(move || remove_tree(&tree)).await {
+        match tokio::task::spawn_blocking(move || hide_and_remove(&tree)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(tree = %shown.display(), %error, "cannot remove an unused package");
             }
             Err(_) => return,
         }
+        fail_point!("code::delete_archive");
         if let Err(error) = self.blobs.delete(sha256.to_hex()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot remove an unused package");
         }
     }
 }
 
+/// Unpacks a package beside its place, and puts it there when it is complete.
+fn make_tree(zip: &[u8], new: &Path, tree: &Path) -> Result<(), PackagesError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PackagesError::Io { path, source }
+    };
+    fail_point!("code::make_tree", |_| Err(io(new)(nix::errno::Errno::EIO.into())));
+    fs::create_dir(new).map_err(io(new))?;
+    unpack(zip, new)?;
+    fail_point!("code::rename_tree", |_| Err(io(tree)(nix::errno::Errno::EIO.into())));
+    fs::rename(new, tree).map_err(io(tree))
+}
+
 /// Removes a tree, first out of sight: what is left of it after a crash is no tree any more.
-fn remove_tree(tree: &Path) -> io::Result<()> {
-    let hidden = tree.with_file_name(format!(
-        "new-{}",
-        tree.file_name().unwrap_or_default().to_string_lossy().trim_start_matches("new-")
-    ));
+fn hide_and_remove(tree: &Path) -> io::Result<()> {
+    let name = tree.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = tree.with_file_name(format!("{HIDDEN}{}", name.trim_start_matches(HIDDEN)));
+    fail_point!("code::hide_tree", |_| Err(nix::errno::Errno::EIO.into()));
     if hidden != tree {
         match fs::rename(tree, &hidden) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         }
     }
-    fs::remove_dir_all(&hidden)
+    fail_point!("code::remove_tree", |_| Err(nix::errno::Errno::EIO.into()));
+    remove_tree(&hidden)
+}
+
+/// Notes during which run of the machine the trees are being made. A file that is cut off is no id, and not trusted.
+fn write_boot_id(path: &Path, boot_id: &str) -> io::Result<()> {
+    fail_point!("code::write_boot_id", |_| Err(nix::errno::Errno::EIO.into()));
+    fs::write(path, boot_id)
 }

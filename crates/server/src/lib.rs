@@ -166,24 +166,26 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         wall_clock.clone(),
     )
     .await?;
-    if !store.ended_in_order() {
-        let unsettled_functions =
-            functions.list(None, usize::MAX).0.iter().filter(|function| function.is_settling()).count();
-        tracing::warn!(
-            environments,
-            half_written_objects,
-            unsettled_functions,
-            "the last server did not end in order; what it left behind is removed, what it had begun goes on"
-        );
-    }
+    let unsettled_functions =
+        functions.list(None, usize::MAX).0.iter().filter(|function| function.is_settling()).count();
     functions.set_listener(pool.clone());
     prepare_runtimes(&functions, &runtimes).await;
+    let mut unused_packages = 0;
     if functions.misses_code() {
         tracing::warn!(
             "some code could not be opened; packages that look unused are kept until the next start"
         );
     } else {
-        packages.sweep().await?;
+        unused_packages = packages.sweep().await?;
+    }
+    if !store.ended_in_order() {
+        tracing::warn!(
+            environments,
+            half_written_objects,
+            unused_packages,
+            unsettled_functions,
+            "the last server did not end in order; what it left behind is removed, what it had begun goes on"
+        );
     }
 
     let invoker = Arc::new(Invoker::new(
