@@ -9,34 +9,28 @@ use http::{Request, StatusCode};
 
 use crate::error::ApiError;
 use crate::function_name::target;
-use crate::generated::Shape;
-use crate::generated::constraints::GET_FUNCTION_CONFIGURATION_REQUEST;
-use crate::generated::shapes::FunctionConfiguration;
+use crate::generated::shapes::{FunctionConfiguration, GetFunctionConfigurationRequest};
+use crate::routes::Call;
 use crate::{LambdaApi, configuration, input};
 
-pub(crate) fn answer<B>(
-    api: &LambdaApi,
-    labels: Vec<String>,
-    request: &Request<B>,
-) -> Result<Response, ApiError> {
-    let shape = &GET_FUNCTION_CONFIGURATION_REQUEST;
-    let (_, described) = find(api, shape, "GetFunctionConfiguration", &labels, request)?;
+pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
+    let Call { operation, labels } = call;
+    let asked: GetFunctionConfigurationRequest =
+        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let name = asked.function_name.unwrap_or_default();
+    let (_, described) = find(api, operation.name, &name, asked.qualifier.as_deref())?;
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::OK, text))
 }
 
 /// Finds the function that a request names, and describes it.
-pub(crate) fn find<B>(
+pub(crate) fn find(
     api: &LambdaApi,
-    shape: &'static Shape,
     action: &str,
-    labels: &[String],
-    request: &Request<B>,
+    name: &str,
+    qualifier: Option<&str>,
 ) -> Result<(Arc<Function>, FunctionConfiguration), ApiError> {
-    let query = input::of_query(request, &["Qualifier"], &[])?;
-    let qualifier = query.first().and_then(|(_, value)| value.as_str());
-    let name = labels.first().map(String::as_str).unwrap_or_default();
-    let target = target(api, shape, action, name, qualifier)?;
+    let target = target(api, action, name, qualifier)?;
     let function = api.functions.get(&target.name)?;
     match &target.qualifier {
         None | Some(Qualifier::Version(Version::Latest)) => {}

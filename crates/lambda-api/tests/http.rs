@@ -71,8 +71,8 @@ async fn a_new_function_has_the_defaults_of_aws_and_is_pending_until_it_settles(
     let changed = api.json("PUT", CONFIGURATION, json!({ "Timeout": 5 })).await;
     assert_eq!(
         changed.outcome(),
-        "409 ResourceConflictException: The operation cannot be performed at this time. An update is in progress for \
-         resource: arn:aws:lambda:us-east-1:000000000000:function:f"
+        "409 ResourceConflictException: The operation cannot be performed at this time. The function is currently in the \
+         following state: Pending"
     );
     api.settle();
     api.settled("f").await;
@@ -212,7 +212,7 @@ async fn a_bad_create_is_refused_in_the_words_of_aws_and_makes_nothing() {
         400 SerializationException: STRING_VALUE can not be converted to an Integer
         400 ValidationException: 1 validation error detected: Value '511' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512
         400 ValidationException: 3 validation errors detected: Value 'r' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+; Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '-1' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128
-        400 ValidationException: 1 validation error detected: Value '{A B=}' at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]
+        400 ValidationException: 1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]
         400 InvalidParameterValueException: Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION
         400 InvalidParameterValueException: LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your request or change the LogFormat to "JSON" and try again.
         400 InvalidParameterValueException: Please provide a source for function code.
