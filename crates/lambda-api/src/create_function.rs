@@ -66,6 +66,7 @@ pub(crate) async fn answer(
             .tracing_config
             .and_then(|config| TracingMode::parse(&config.mode?))
             .unwrap_or(TracingMode::PassThrough),
+        vpc_config_is_set: request.vpc_config.is_some(),
         dead_letter_target: dead_letter.filter(|target| !target.is_empty()),
         kms_key_arn: request.kms_key_arn.filter(|arn| !arn.is_empty()),
         logging: configuration::logging(&logging, &configuration::default_logging(&name))?,

@@ -82,7 +82,8 @@ fn is_label(part: &str) -> bool {
 fn matches_path(template: &str, path: &str) -> bool {
     let mut segments = path_segments(path);
     let matches = path_segments(template).all(|part| match segments.next() {
-        Some(segment) if is_label(part) => !segment.is_empty(),
+        // An empty one, too: the model says what is wrong with it.
+        Some(_) if is_label(part) => true,
         segment => segment == Some(part),
     });
     matches && segments.next().is_none()

@@ -43,6 +43,7 @@ pub(crate) async fn answer(
             .transpose()?,
         environment: environment.map(configuration::variables).transpose()?,
         tracing_mode: request.tracing_config.and_then(|config| TracingMode::parse(&config.mode?)),
+        vpc_config_is_set: request.vpc_config.is_some(),
         dead_letter_target: request.dead_letter_config.map(|config| config.target_arn.and_then(not_empty)),
         kms_key_arn: request.kms_key_arn.map(not_empty),
         logging: match &request.logging_config {

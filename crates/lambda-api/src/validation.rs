@@ -125,7 +125,7 @@ impl Violations {
                 // Secrets are kept out of texts, quotation marks and all.
                 let shown = match member.sensitive {
                     true => "Value".to_owned(),
-                    false => format!("Value '{}'", shown(shape, value)),
+                    false => format!("Value '{}'", cut(printed(shape, value))),
                 };
                 format!("{shown} at '{path}' failed to satisfy constraint: {constraint}")
             });
@@ -260,9 +260,8 @@ fn of_elements(head: &str, shape: &'static Shape, can_be_null: bool) -> String {
     format!("{head}: [{}]", all.join(", "))
 }
 
-/// A value as AWS prints it, cut where nobody reads on.
-fn shown(shape: &'static Shape, value: &Value) -> String {
-    let mut text = printed(shape, value);
+/// Returns `text`, or what can be repeated of it.
+pub(crate) fn cut(mut text: String) -> String {
     if text.len() > VALUE_BYTES_MAX {
         let end = (0..=VALUE_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         text.truncate(end);
@@ -271,6 +270,7 @@ fn shown(shape: &'static Shape, value: &Value) -> String {
     text
 }
 
+/// A value as AWS prints it.
 fn printed(shape: &'static Shape, value: &Value) -> String {
     match (shape, value) {
         (_, Value::String(text)) => text.clone(),

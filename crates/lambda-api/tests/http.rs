@@ -115,9 +115,27 @@ async fn empty_forms_that_tools_send_along_mean_nothing() {
         .await;
     assert_eq!(created.status, 201, "{}", created.text());
     let created = created.value();
-    for absent in ["Environment", "Layers", "VpcConfig", "DeadLetterConfig", "KMSKeyArn"] {
+    for absent in ["Environment", "Layers", "DeadLetterConfig", "KMSKeyArn"] {
         assert_eq!(created.get(absent), None, "{absent}");
     }
+}
+
+#[tokio::test]
+async fn an_empty_network_is_shown_from_when_it_was_sent() {
+    let api = Api::start().await.with_function().await;
+    assert_eq!(api.get(CONFIGURATION).await.value().get("VpcConfig"), None);
+    let updated = api.json("PUT", CONFIGURATION, json!({ "VpcConfig": {} })).await;
+    assert_eq!(updated.status, 200, "{}", updated.text());
+    api.settled("f").await;
+    assert_eq!(api.json("PUT", CONFIGURATION, json!({ "Timeout": 4 })).await.status, 200);
+    api.settled("f").await;
+    let empty =
+        json!({ "SubnetIds": [], "SecurityGroupIds": [], "VpcId": "", "Ipv6AllowedForDualStack": false });
+    assert_eq!(api.get(CONFIGURATION).await.value()["VpcConfig"], empty);
+    let created = api.create(json!({ "FunctionName": "g", "VpcConfig": { "SubnetIds": [] } })).await.value();
+    assert_eq!(created["VpcConfig"], empty);
+    let listed = api.get(FUNCTIONS).await.value();
+    assert_eq!(listed["Functions"][1]["VpcConfig"], empty);
 }
 
 #[tokio::test]
