@@ -106,9 +106,7 @@ pub(crate) fn head<B>(
 /// Reads a value that stands in a query or header as its type.
 fn of_text(shape: &Shape, text: String) -> Value {
     match shape {
-        Shape::Integer { .. } | Shape::Double { .. } => {
-            text.parse().map_or(Value::String(text), Value::Number)
-        }
+        Shape::Integer { .. } => text.parse::<i64>().map_or(Value::String(text), Value::from),
         Shape::Boolean => text.parse().map_or(Value::String(text), Value::Bool),
         _ => Value::String(text),
     }
