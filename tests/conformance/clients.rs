@@ -234,12 +234,29 @@ fn boto3_raises_the_exceptions_of_aws_with_their_texts() {
         &run_python(&server, "errors.py", &[]).json(),
         &expect![[r#"
             {
+              "a deletion of the latest version": "400 InvalidParameterValueException: $LATEST version cannot be deleted without deleting the function.",
+              "a function of another account": "403 ClientError(AccessDeniedException): User: arn:aws:iam::000000000000:root is not authorized to perform: lambda:GetFunction",
+              "a function of another region": "404 ResourceNotFoundException: Functions from 'eu-west-1' are not reachable in this region ('us-east-1')",
               "a function that is not there": "404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:000000000000:function:nope",
               "a function that is there already": "409 ResourceConflictException: Function already exist: errors",
+              "a long name": "400 InvalidParameterValueException: 1 validation error detected: Value 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64",
+              "a missing member": "400 ClientError(ValidationException): 1 validation error detected: Value null at 'role' failed to satisfy constraint: Member must not be null",
               "a package that is no zip": "400 InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again.",
+              "a payload of another type": "415 UnsupportedMediaTypeException: The content type of the request body is not JSON: application/xml",
               "a payload that is not JSON": "400 InvalidRequestContentException: Could not parse request body into json: Could not parse pay",
+              "a payload that is too large": "413 RequestTooLargeException: 6291457 byte payload is too large for the RequestResponse invocation type (limit 6291456 bytes)",
+              "a reserved variable": "400 InvalidParameterValueException: Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION",
+              "a retired runtime": "400 InvalidParameterValueException: The runtime parameter of python3.7 is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.",
+              "a version that is not there": "404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:000000000000:function:errors:42",
+              "a wrong marker": "400 InvalidParameterValueException: The provided marker is invalid. Please provide a valid marker.",
+              "a wrong name": "400 ClientError(ValidationException): 1 validation error detected: Value 'a b' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression",
+              "a wrong page": "400 ClientError(ValidationException): 1 validation error detected: Value '0' at 'maxItems' failed to satisfy constraint: Member must have value greater than or equal to 1",
+              "a wrong type": "400 ClientError(SerializationException): STRING_VALUE can not be converted to an Integer",
               "an old revision": "412 PreconditionFailedException: The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
-              "an operation that is not there yet": "501 NotImplementedException: Hearth does not implement PublishVersion yet"
+              "an operation that is not there yet": "501 ClientError(NotImplementedException): Hearth does not implement PublishVersion yet",
+              "an unknown runtime": "400 InvalidParameterValueException: Value python9.9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set",
+              "two qualifiers": "400 InvalidParameterValueException: The derived qualifier from the function name does not match the specified qualifier.",
+              "two wrong members": "400 ClientError(ValidationException): 2 validation errors detected: Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '1' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128"
             }
         "#]],
     );

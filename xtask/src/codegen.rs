@@ -1,5 +1,5 @@
 //! Wire types from the AWS service model: which operations there are, the shapes of those that Hearth implements, and
-//! the constraints that the model puts on their input.
+//! for every operation where its input stands in a request and which constraints the model puts on it.
 //!
 //! The model is the one that the Python package `botocore` carries, in the version that `tests/clients/requirements.txt`
 //! names. The generated files are checked in; `cargo xtask test` says when they are not current.
@@ -29,12 +29,11 @@ const IMPLEMENTED: &[&str] = &[
 /// Enumerations that the service checks itself, with a text of its own, and not the framework in front of it.
 const CHECKED_BY_THE_SERVICE: &[&str] = &["Runtime"];
 
-/// Patterns of the model that a small regular-expression engine does not take, and what is matched instead. Texts show
-/// the model's own.
-const TRANSLATED_PATTERNS: &[(&str, &str)] = &[
-    // Letters, blanks and digits of any script: everything but control characters and other ASCII punctuation.
-    (r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)", r##"[^\x00-\x1f\x7f!"#$%&'()*,;<>?\[\\\]^`{|}~]*"##),
-    (r"[0-9A-Za-z\.\-_]*(?<!\.)", r"([0-9A-Za-z\.\-_]*[0-9A-Za-z\-_])?"),
+/// Enumerations whose words AWS lists in another order than the model. Source: recorded answers, read 2026-11.
+const RECORDED_ORDERS: &[(&str, &[&str])] = &[
+    ("EventSourcePosition", &["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"]),
+    ("InvokeMode", &["RESPONSE_STREAM", "BUFFERED"]),
+    ("RecursiveLoop", &["Terminate", "Allow"]),
 ];
 
 /// Members keep the model's order, in which AWS reports what is wrong with them: a JSON object here would sort them.
@@ -96,7 +95,8 @@ impl Generator<'_> {
 
     fn operations(&self) -> Result<String> {
         let mut text = self.head("Every operation of the Lambda API, implemented or not.");
-        text.push_str("use super::Operation;\n\n/// In alphabetical order.\npub(crate) const OPERATIONS: &[Operation] = &[\n");
+        text.push_str("use super::{Operation, constraints};\n\n");
+        text.push_str("/// In alphabetical order.\npub(crate) static OPERATIONS: &[Operation] = &[\n");
         let operations = self.model["operations"].as_object().context("the model has no operations")?;
         for (name, operation) in operations {
             let http = &operation["http"];
@@ -104,8 +104,9 @@ impl Generator<'_> {
             let (path, query) = uri.split_once('?').map_or((uri, None), |(path, query)| (path, Some(query)));
             writeln!(
                 text,
-                "Operation {{ name: {name:?}, method: {:?}, path: {path:?}, query: {query:?} }},",
-                text_of(&http["method"])?
+                "Operation {{ name: {name:?}, method: {:?}, path: {path:?}, query: {query:?}, input: &constraints::{} }},",
+                text_of(&http["method"])?,
+                constant(text_of(&operation["input"]["shape"])?)
             )?;
         }
         text.push_str("];\n");
@@ -182,12 +183,13 @@ impl Generator<'_> {
     }
 
     fn constraints(&self) -> Result<String> {
-        let mut text = self.head("What the model asks of the input of the implemented operations.");
-        text.push_str("use super::{Member, Shape};\n\n");
+        let mut text = self.head("What the model asks of the input of every operation, implemented or not.");
+        text.push_str("use super::{Location, Member, Shape};\n\n");
         let mut inputs = BTreeSet::new();
         let mut all = BTreeSet::new();
-        for operation in IMPLEMENTED {
-            let name = text_of(&self.model["operations"][operation]["input"]["shape"])?;
+        for operation in self.model["operations"].as_object().context("the model has no operations")?.values()
+        {
+            let name = text_of(&operation["input"]["shape"])?;
             inputs.insert(name.to_owned());
             self.collect_all(name, &mut all)?;
         }
@@ -215,6 +217,34 @@ impl Generator<'_> {
         Ok(())
     }
 
+    /// The words of an enumeration, in the order in which AWS lists them.
+    fn words<'b>(&self, name: &str, shape: &'b Value) -> Vec<&'b str> {
+        if CHECKED_BY_THE_SERVICE.contains(&name) {
+            return Vec::new();
+        }
+        let words = shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mut words: Vec<&str> = words.collect();
+        if let Some((_, recorded)) = RECORDED_ORDERS.iter().find(|(of, _)| *of == name) {
+            // A word that was added since then comes last.
+            words.sort_by_key(|word| {
+                recorded.iter().position(|known| known == word).unwrap_or(recorded.len())
+            });
+        }
+        words
+    }
+
+    /// Whether values of a shape are not shown. Members of structures are asked for themselves.
+    fn is_sensitive(&self, name: &str) -> Result<bool> {
+        let shape = self.shape(name)?;
+        let mut sensitive = shape["sensitive"] == true;
+        for part in ["member", "key", "value"] {
+            if let Some(part) = shape[part]["shape"].as_str() {
+                sensitive |= self.is_sensitive(part)?;
+            }
+        }
+        Ok(sensitive)
+    }
+
     fn constraint(&self, name: &str) -> Result<String> {
         let shape = self.shape(name)?;
         let number = |key: &str| format!("{:?}", shape[key].as_i64());
@@ -224,14 +254,9 @@ impl Generator<'_> {
         Ok(match text_of(&shape["type"])? {
             "string" | "timestamp" => {
                 let pattern = shape["pattern"].as_str();
-                let matched = pattern.map(|pattern| {
-                    let translated = TRANSLATED_PATTERNS.iter().find(|(from, _)| *from == pattern);
-                    translated.map_or(pattern, |(_, to)| to)
-                });
-                let words = shape["enum"].as_array().filter(|_| !CHECKED_BY_THE_SERVICE.contains(&name));
-                let words: Vec<&str> = words.into_iter().flatten().filter_map(Value::as_str).collect();
+                let words = self.words(name, shape);
                 format!(
-                    "Shape::String {{ min: {}, max: {}, pattern: {pattern:?}, matched: {matched:?}, words: &{words:?} }}",
+                    "Shape::String {{ min: {}, max: {}, pattern: {pattern:?}, words: &{words:?} }}",
                     number("min"),
                     number("max")
                 )
@@ -248,7 +273,13 @@ impl Generator<'_> {
                 number("max"),
                 reference("member")?
             ),
-            "map" => format!("Shape::Map {{ key: {}, value: {} }}", reference("key")?, reference("value")?),
+            "map" => format!(
+                "Shape::Map {{ min: {}, max: {}, key: {}, value: {} }}",
+                number("min"),
+                number("max"),
+                reference("key")?,
+                reference("value")?
+            ),
             "structure" => {
                 let required: Vec<&str> =
                     shape["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -256,8 +287,10 @@ impl Generator<'_> {
                 for (member, member_shape) in members(shape) {
                     write!(
                         text,
-                        "Member {{ name: {member:?}, required: {}, shape: &{} }},",
+                        "Member {{ name: {member:?}, required: {}, sensitive: {}, location: {}, shape: &{} }},",
                         required.contains(&member),
+                        self.is_sensitive(text_of(&member_shape["shape"])?)?,
+                        location(shape, member, member_shape)?,
                         constant(text_of(&member_shape["shape"])?)
                     )?;
                 }
@@ -266,6 +299,20 @@ impl Generator<'_> {
             other => bail!("the shape `{name}` has the unknown type `{other}`"),
         })
     }
+}
+
+/// Where a member stands in a request.
+fn location(shape: &Value, member: &str, member_shape: &Value) -> Result<String> {
+    let name = member_shape["locationName"].as_str().unwrap_or(member);
+    Ok(match member_shape["location"].as_str() {
+        Some("uri") => "Location::Path".to_owned(),
+        Some("querystring") => format!("Location::Query({name:?})"),
+        // As the `http` crate spells the names of headers.
+        Some("header") => format!("Location::Header({:?})", name.to_lowercase()),
+        None if shape["payload"] == member => "Location::Payload".to_owned(),
+        None if name == member => "Location::Body".to_owned(),
+        other => bail!("the member `{member}` is at `{name}` of the unknown place {other:?}"),
+    })
 }
 
 /// The members of a structure, in the order of the model.

@@ -52,6 +52,8 @@ pub struct ConfigurationChange {
     pub environment: Option<BTreeMap<String, String>>,
     /// Whether traces are sampled.
     pub tracing_mode: Option<TracingMode>,
+    /// Whether an empty network was sent.
+    pub vpc_config_is_set: bool,
     /// The dead-letter target; `Some(None)` removes it.
     pub dead_letter_target: Option<Option<String>>,
     /// The key; `Some(None)` removes it.
@@ -76,6 +78,7 @@ impl ConfigurationChange {
             ephemeral_storage_mb: self.ephemeral_storage_mb.unwrap_or(current.ephemeral_storage_mb),
             environment: self.environment.or(current.environment),
             tracing_mode: self.tracing_mode.unwrap_or(current.tracing_mode),
+            vpc_config_is_set: self.vpc_config_is_set || current.vpc_config_is_set,
             dead_letter_target: self.dead_letter_target.unwrap_or(current.dead_letter_target),
             kms_key_arn: self.kms_key_arn.unwrap_or(current.kms_key_arn),
             logging: self.logging.unwrap_or(current.logging),

@@ -45,6 +45,8 @@ pub struct FunctionConfiguration {
     pub architecture: Architecture,
     /// Whether traces are sampled.
     pub tracing_mode: TracingMode,
+    /// Whether the owner ever sent a `VpcConfig`, which had to be empty. AWS shows an empty one from then on.
+    pub vpc_config_is_set: bool,
     /// Where asynchronous events go that failed.
     pub dead_letter_target: Option<String>,
     /// The key that the owner named for the variables. Kept and shown.

@@ -44,6 +44,12 @@ pub enum FunctionsError {
         /// Of which function.
         arn: FunctionArn,
     },
+    /// It is being created.
+    #[error("the function {arn} is being created")]
+    Pending {
+        /// Which function.
+        arn: FunctionArn,
+    },
     /// The caller has seen another revision.
     #[error("the revision id does not match the latest one")]
     RevisionMismatch,

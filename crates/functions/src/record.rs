@@ -41,6 +41,7 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         environment: configuration.environment.clone(),
         architecture: configuration.architecture.to_string(),
         tracing_mode: configuration.tracing_mode.to_string(),
+        vpc_config_is_set: configuration.vpc_config_is_set,
         dead_letter_target: configuration.dead_letter_target.clone(),
         kms_key_arn: configuration.kms_key_arn.clone(),
         log_format: configuration.logging.format.to_string(),
@@ -78,6 +79,7 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
         environment: record.environment.clone(),
         architecture: reader.field("architecture", &record.architecture, Architecture::parse)?,
         tracing_mode: reader.field("tracing mode", &record.tracing_mode, TracingMode::parse)?,
+        vpc_config_is_set: record.vpc_config_is_set,
         dead_letter_target: record.dead_letter_target.clone(),
         kms_key_arn: record.kms_key_arn.clone(),
         logging: LoggingConfiguration {

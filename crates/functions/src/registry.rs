@@ -368,6 +368,9 @@ impl Functions {
         if seen.is_some_and(|seen| seen != current.revision_id.to_string()) {
             return Err(FunctionsError::RevisionMismatch);
         }
+        if current.state == State::Pending {
+            return Err(FunctionsError::Pending { arn: self.arn(name, None) });
+        }
         if current.is_settling() {
             return Err(FunctionsError::UpdateInProgress { arn: self.arn(name, None) });
         }

@@ -8,13 +8,13 @@ use hearth_types::{
     TimeoutSeconds, limits,
 };
 
-use crate::LambdaApi;
 use crate::error::ApiError;
-
 use crate::generated::shapes::{
     DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LoggingConfig,
-    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse,
+    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse, VpcConfigResponse,
 };
+
+use crate::{LambdaApi, validation};
 
 /// What `State` and its relatives show while something is being made.
 const CREATING: (&str, &str) = ("The function is being created.", "Creating");
@@ -58,6 +58,12 @@ pub(crate) fn describe(
         last_modified: Some(last_modified(function.last_modified_ms)),
         code_sha256: Some(function.code_sha256.to_string()),
         version: Some(function.version.to_string()),
+        vpc_config: configuration.vpc_config_is_set.then(|| VpcConfigResponse {
+            subnet_ids: Some(Vec::new()),
+            security_group_ids: Some(Vec::new()),
+            vpc_id: Some(String::new()),
+            ipv6_allowed_for_dual_stack: Some(false),
+        }),
         dead_letter_config: configuration
             .dead_letter_target
             .clone()
@@ -119,18 +125,43 @@ fn last_modified(epoch_ms: i64) -> String {
 pub(crate) fn runtime(value: &str) -> Result<Runtime, ApiError> {
     let runtime = Runtime::parse(value).map_err(|_| {
         let all: Vec<&str> = Runtime::all().map(Runtime::as_str).collect();
+        let value = validation::cut(value.to_owned());
         ApiError::invalid_parameter(format!(
             "Value {value} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a \
              valid ARN",
             all.join(", ")
         ))
     })?;
+    if is_retired(runtime) {
+        return Err(ApiError::invalid_parameter(format!(
+            "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. We \
+             recommend you use a supported runtime while creating or updating functions."
+        )));
+    }
     match runtime.family() {
         RuntimeFamily::NodeJs { .. } | RuntimeFamily::Python { .. } | RuntimeFamily::Provided => Ok(runtime),
         RuntimeFamily::Other => Err(ApiError::invalid_parameter(format!(
             "The runtime parameter of {runtime} is not supported by Hearth. We recommend you use a supported runtime \
              (nodejs*, python3.*, provided.al2, provided.al2023) while creating or updating functions."
         ))),
+    }
+}
+
+/// Whether AWS has stopped creating and updating functions of a runtime long ago. What was deprecated lately, such as
+/// `nodejs18.x` or `python3.8`, goes on here as long as the host has an interpreter for it; functions that exist run on.
+///
+/// Source: "Lambda runtimes" in the Lambda Developer Guide, deprecated before October 2024, read 2026-11.
+fn is_retired(runtime: Runtime) -> bool {
+    match runtime.family() {
+        RuntimeFamily::NodeJs { major } => major <= 16,
+        RuntimeFamily::Python { minor } => minor <= 7,
+        RuntimeFamily::Provided => false,
+        RuntimeFamily::Other => {
+            matches!(runtime.as_str(), "nodejs" | "go1.x" | "java8" | "provided" | "ruby2.5" | "ruby2.7")
+                || ["nodejs4.3", "nodejs6.10", "nodejs8.10", "python2", "dotnetcore"]
+                    .iter()
+                    .any(|retired| runtime.as_str().starts_with(retired))
+        }
     }
 }
 
@@ -179,6 +210,7 @@ pub(crate) fn variables(variables: BTreeMap<String, String>) -> Result<BTreeMap<
     }
     let measured = serde_json::to_string(&variables).unwrap_or_default();
     if measured.len() > limits::ENVIRONMENT_VARIABLES_BYTES_MAX {
+        let measured = validation::cut(measured);
         return Err(ApiError::invalid_parameter(format!(
             "{HEAD} exceeded the 4KB limit. String measured: {measured}"
         )));

@@ -11,15 +11,21 @@ use http::{Request, StatusCode};
 use hyper::body::Incoming;
 
 use crate::error::ApiError;
-use crate::generated::constraints::CREATE_FUNCTION_REQUEST;
 use crate::generated::shapes::CreateFunctionRequest;
-use crate::{LambdaApi, configuration, function_name, input, unsupported, validation};
+use crate::routes::Call;
+use crate::{LambdaApi, configuration, function_name, input, unsupported};
 
-pub(crate) async fn answer(api: &LambdaApi, request: Request<Incoming>) -> Result<Response, ApiError> {
+pub(crate) async fn answer(
+    api: &LambdaApi,
+    call: Call,
+    request: Request<Incoming>,
+) -> Result<Response, ApiError> {
+    let Call { operation, labels } = call;
+    let head = input::head(operation.input, labels, &request)?;
     let _upload = api.uploads.admit(&request).await;
-    let body = input::body("CreateFunction", request).await?;
-    let (request, zip) = input::work_on(body, |body| {
-        let mut request: CreateFunctionRequest = input::read(&CREATE_FUNCTION_REQUEST, Vec::new(), &body)?;
+    let body = input::body(operation.name, request).await?;
+    let (request, zip) = input::work_on(body, move |body| {
+        let mut request: CreateFunctionRequest = input::read(operation.input, head, &body)?;
         drop(body); // as large as the package, which the request holds by now
         let zip = request.code.as_mut().and_then(|code| code.zip_file.take());
         // Decoded before anything else is looked at, so that its text is kept no longer. A refusal waits its turn.
@@ -60,6 +66,7 @@ pub(crate) async fn answer(api: &LambdaApi, request: Request<Incoming>) -> Resul
             .tracing_config
             .and_then(|config| TracingMode::parse(&config.mode?))
             .unwrap_or(TracingMode::PassThrough),
+        vpc_config_is_set: request.vpc_config.is_some(),
         dead_letter_target: dead_letter.filter(|target| !target.is_empty()),
         kms_key_arn: request.kms_key_arn.filter(|arn| !arn.is_empty()),
         logging: configuration::logging(&logging, &configuration::default_logging(&name))?,
@@ -85,13 +92,11 @@ fn name(api: &LambdaApi, given: &str) -> Result<FunctionName, ApiError> {
                 Some(_) => Err(ApiError::not_of_a_version()),
             }
         }
-        Err(_) => {
-            validation::check_member(&CREATE_FUNCTION_REQUEST, "FunctionName", &given.into())?;
-            Err(ApiError::invalid_parameter(format!(
-                "1 validation error detected: Value '{given}' at 'functionName' failed to satisfy constraint: Member \
-                 must have length less than or equal to 64"
-            )))
-        }
+        // The model allows it, so it is only too long for a bare name.
+        Err(_) => Err(ApiError::invalid_parameter(format!(
+            "1 validation error detected: Value '{given}' at 'functionName' failed to satisfy constraint: Member must \
+             have length less than or equal to 64"
+        ))),
     }
 }
 

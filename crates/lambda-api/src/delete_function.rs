@@ -6,18 +6,20 @@ use http::{Request, StatusCode};
 
 use crate::error::ApiError;
 use crate::function_name::target;
-use crate::generated::constraints::DELETE_FUNCTION_REQUEST;
+use crate::generated::shapes::DeleteFunctionRequest;
+use crate::routes::Call;
 use crate::{LambdaApi, input};
 
 pub(crate) async fn answer<B>(
     api: &LambdaApi,
-    labels: Vec<String>,
+    call: Call,
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
-    let query = input::of_query(request, &["Qualifier"], &[])?;
-    let qualifier = query.first().and_then(|(_, value)| value.as_str());
-    let name = labels.into_iter().next().unwrap_or_default();
-    let target = target(api, &DELETE_FUNCTION_REQUEST, "DeleteFunction", &name, qualifier)?;
+    let Call { operation, labels } = call;
+    let asked: DeleteFunctionRequest =
+        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let name = asked.function_name.unwrap_or_default();
+    let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
     match target.qualifier {
         None => api.functions.delete(&target.name).await?,
         Some(qualifier) => {

@@ -2,29 +2,40 @@
 //!
 //! Sources: the service model for names, statuses and spellings; recorded answers for texts, read 2026-11.
 
+use std::collections::BTreeSet;
+
 use hearth_aws_wire::{BodyError, ErrorBody, MessageKey, Response, WireError};
 use hearth_functions::{DeployError, FunctionsError, ResolveError};
 use hearth_invoke::InvokeError;
-use hearth_types::limits::{REQUEST_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX, UNZIPPED_BYTES_MAX, ZIP_BYTES_MAX};
+use hearth_types::limits::{REQUEST_BYTES_MAX, UNZIPPED_BYTES_MAX, ZIP_BYTES_MAX};
 use http::StatusCode;
+use http::header::{ALLOW, HeaderValue};
 
 /// An answer that is an error.
 #[derive(Debug)]
-pub(crate) struct ApiError(Box<WireError>);
+pub(crate) struct ApiError {
+    wire: Box<WireError>,
+    /// The methods that a path has, when the request had another.
+    allow: Option<HeaderValue>,
+}
 
 impl ApiError {
     pub(crate) fn into_response(self) -> Response {
-        self.0.into_response()
+        let mut response = self.wire.into_response();
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        response
     }
 
     #[cfg(test)]
     pub(crate) fn error_type(&self) -> &'static str {
-        self.0.error_type
+        self.wire.error_type
     }
 
     #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
-        &self.0.message
+        &self.wire.message
     }
 
     fn new(
@@ -34,7 +45,8 @@ impl ApiError {
         key: MessageKey,
         message: impl Into<String>,
     ) -> Self {
-        Self(Box::new(WireError { status, error_type, body, key, message: message.into(), more: Vec::new() }))
+        let wire = WireError { status, error_type, body, key, message: message.into(), more: Vec::new() };
+        Self { wire: Box::new(wire), allow: None }
     }
 
     fn of_caller(status: StatusCode, error_type: &'static str, message: impl Into<String>) -> Self {
@@ -77,6 +89,14 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, error_type, ErrorBody::Framework, MessageKey::Capital, message)
     }
 
+    /// 409: what the function is in the middle of does not allow it.
+    fn is_in_state(state: &str) -> Self {
+        let message = format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state}"
+        );
+        Self::of_caller(StatusCode::CONFLICT, "ResourceConflictException", message)
+    }
+
     /// 400: an operation on functions, asked for one of their versions.
     pub(crate) fn not_of_a_version() -> Self {
         Self::invalid_parameter(
@@ -92,9 +112,11 @@ impl ApiError {
     }
 
     /// 405: there is one, but with another method.
-    pub(crate) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed(allowed: &BTreeSet<&'static str>) -> Self {
+        let allowed: Vec<&str> = allowed.iter().copied().collect();
         let message = "The operation at this path has another method";
-        Self::of_framework(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException", message)
+        let error = Self::of_framework(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException", message);
+        Self { allow: HeaderValue::from_str(&allowed.join(", ")).ok(), ..error }
     }
 
     /// 501: AWS has that, Hearth has not. SDKs do not retry a 501.
@@ -117,11 +139,17 @@ impl ApiError {
     }
 
     /// 413: the payload of an invocation.
-    pub(crate) fn payload_too_large(bytes: u64) -> Self {
+    pub(crate) fn payload_too_large(bytes: u64, invocation_type: &str, bytes_max: usize) -> Self {
         let message = format!(
-            "{bytes} byte payload is too large for the RequestResponse invocation type (limit {SYNC_PAYLOAD_BYTES_MAX} bytes)"
+            "{bytes} byte payload is too large for the {invocation_type} invocation type (limit {bytes_max} bytes)"
         );
         Self::of_caller(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)
+    }
+
+    /// 415: the payload of an invocation says that it is something else than JSON.
+    pub(crate) fn unsupported_media_type(content_type: &str) -> Self {
+        let message = format!("The content type of the request body is not JSON: {content_type}");
+        Self::of_caller(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaTypeException", message)
     }
 
     /// 400: the request was cut off.
@@ -176,6 +204,7 @@ impl From<FunctionsError> for ApiError {
                     "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
                 ),
             ),
+            FunctionsError::Pending { .. } => Self::is_in_state("Pending"),
             FunctionsError::RevisionMismatch => Self::of_caller(
                 StatusCode::PRECONDITION_FAILED,
                 "PreconditionFailedException",
@@ -201,19 +230,10 @@ impl From<FunctionsError> for ApiError {
 
 impl From<ResolveError> for ApiError {
     fn from(error: ResolveError) -> Self {
-        let conflict =
-            |message: String| Self::of_caller(StatusCode::CONFLICT, "ResourceConflictException", message);
         match error {
             ResolveError::NotFound { arn } => Self::not_found(format!("Function not found: {arn}")),
-            ResolveError::Pending { .. } => conflict(
-                "The operation cannot be performed at this time. The function is currently in the following state: \
-                 Pending"
-                    .to_owned(),
-            ),
-            ResolveError::Failed { reason, .. } => conflict(format!(
-                "The operation cannot be performed at this time. The function is currently in the following state: \
-                 Failed ({reason})"
-            )),
+            ResolveError::Pending { .. } => Self::is_in_state("Pending"),
+            ResolveError::Failed { reason, .. } => Self::is_in_state(&format!("Failed ({reason})")),
         }
     }
 }
@@ -225,7 +245,7 @@ impl From<InvokeError> for ApiError {
             InvokeError::Throttled { reason } => {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 let mut throttled = Self::of_caller(status, "TooManyRequestsException", "Rate Exceeded.");
-                throttled.0.more.push(("Reason", reason.to_string()));
+                throttled.wire.more.push(("Reason", reason.to_string()));
                 throttled
             }
             InvokeError::Draining => Self::of_framework(
@@ -274,6 +294,7 @@ mod tests {
             FunctionsError::NotFound { arn: arn() },
             FunctionsError::AlreadyExists { name: arn().name },
             FunctionsError::UpdateInProgress { arn: arn() },
+            FunctionsError::Pending { arn: arn() },
             FunctionsError::RevisionMismatch,
             FunctionsError::Deploy(DeployError::Unpack { reason: "/secret/path".to_owned() }),
             FunctionsError::Deploy(DeployError::UnzippedTooLarge),
@@ -297,6 +318,7 @@ mod tests {
             404 ResourceNotFoundException {"Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:f:42","Type":"User"}
             409 ResourceConflictException {"Type":"User","message":"Function already exist: f"}
             409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. An update is in progress for resource: arn:aws:lambda:us-east-1:000000000000:function:f:42"}
+            409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. The function is currently in the following state: Pending"}
             412 PreconditionFailedException {"Type":"User","message":"The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"}
             400 InvalidParameterValueException {"Type":"User","message":"Could not unzip uploaded file. Please check your file, then try to upload again."}
             400 InvalidParameterValueException {"Type":"User","message":"Unzipped size must be smaller than 262144000 bytes"}

@@ -1,12 +1,9 @@
 //! Whom a request means: name, partial ARN or ARN, with a qualifier in it or beside it.
 
 use hearth_types::{FunctionName, FunctionReference, Qualifier, Version};
-use serde_json::{Value, json};
 
 use crate::LambdaApi;
 use crate::error::ApiError;
-use crate::generated::Shape;
-use crate::validation;
 
 /// A function that exists or not, and what was asked of it.
 #[derive(Debug)]
@@ -15,30 +12,21 @@ pub(crate) struct Target {
     pub(crate) qualifier: Option<Qualifier>,
 }
 
-/// Reads the name of a request. `shape` is the input of the operation: its constraints give the text of a refusal.
-/// `action` is the operation as policies name it.
+/// Reads the name of a request whose input satisfies the model. `action` is the operation as policies name it.
 pub(crate) fn target(
     api: &LambdaApi,
-    shape: &'static Shape,
     action: &str,
     function_name: &str,
     qualifier: Option<&str>,
 ) -> Result<Target, ApiError> {
     let Ok(reference) = FunctionReference::parse(function_name) else {
-        return Err(refusal(api, shape, function_name));
+        return Err(unknown(api, function_name, qualifier));
     };
     check_owner(api, &reference, action)?;
     let beside = match qualifier.map(Qualifier::parse) {
         Some(Ok(qualifier)) => Some(qualifier),
         None => None,
-        Some(Err(_)) => {
-            let qualifier = qualifier.unwrap_or_default();
-            validation::check(shape, &json!({ "FunctionName": function_name, "Qualifier": qualifier }))?;
-            return Err(ApiError::not_found(format!(
-                "Function not found: {}:{qualifier}",
-                api.functions.arn(&reference.name, None)
-            )));
-        }
+        Some(Err(_)) => return Err(unknown(api, reference.name.as_str(), qualifier)),
     };
     let qualifier = match (reference.qualifier, beside) {
         (Some(within), Some(beside)) if within != beside => {
@@ -54,11 +42,10 @@ pub(crate) fn target(
 /// Reads the name of a request that changes the function itself: of its versions, `$LATEST` alone can be changed.
 pub(crate) fn changeable(
     api: &LambdaApi,
-    shape: &'static Shape,
     action: &str,
     function_name: &str,
 ) -> Result<FunctionName, ApiError> {
-    let target = target(api, shape, action, function_name, None)?;
+    let target = target(api, action, function_name, None)?;
     match target.qualifier {
         None | Some(Qualifier::Version(Version::Latest)) => Ok(target.name),
         Some(Qualifier::Version(Version::Number(_)) | Qualifier::Alias(_)) => {
@@ -90,15 +77,17 @@ pub(crate) fn check_owner(
     }
 }
 
-/// A name that we do not take: the model's constraint says why. What passes there is too long for a bare name, and
-/// nothing has such a name.
-fn refusal(api: &LambdaApi, shape: &'static Shape, function_name: &str) -> ApiError {
-    match validation::check_member(shape, "FunctionName", &Value::from(function_name)) {
-        Err(error) => error,
-        Ok(()) => {
-            let ours = api.functions.settings();
-            let arn = format!("arn:aws:lambda:{}:{}:function:{function_name}", ours.region, ours.account);
-            ApiError::not_found(format!("Function not found: {arn}"))
-        }
-    }
+/// A name or qualifier that the model allows and nothing can have: too long for a bare name, or of a kind of function
+/// that Hearth has not.
+fn unknown(api: &LambdaApi, function_name: &str, qualifier: Option<&str>) -> ApiError {
+    let ours = api.functions.settings();
+    let name = match function_name.rsplit_once("function:") {
+        Some((_, name)) if !name.is_empty() => name,
+        _ => function_name,
+    };
+    let qualifier = qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
+    ApiError::not_found(format!(
+        "Function not found: arn:aws:lambda:{}:{}:function:{name}{qualifier}",
+        ours.region, ours.account
+    ))
 }

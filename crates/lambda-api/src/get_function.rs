@@ -4,22 +4,22 @@ use hearth_aws_wire::{Response, json_response};
 use http::{Request, StatusCode};
 
 use crate::error::ApiError;
-use crate::generated::constraints::GET_FUNCTION_REQUEST;
-use crate::generated::shapes::{FunctionCodeLocation, GetFunctionResponse};
-use crate::{LambdaApi, code_location, get_function_configuration};
+use crate::generated::shapes::{FunctionCodeLocation, GetFunctionRequest, GetFunctionResponse};
+use crate::routes::Call;
+use crate::{LambdaApi, code_location, get_function_configuration, input};
 
-pub(crate) fn answer<B>(
-    api: &LambdaApi,
-    labels: Vec<String>,
-    request: Request<B>,
-) -> Result<Response, ApiError> {
+pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
+    let Call { operation, labels } = call;
+    let asked: GetFunctionRequest =
+        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let name = asked.function_name.unwrap_or_default();
     let (function, described) =
-        get_function_configuration::find(api, &GET_FUNCTION_REQUEST, "GetFunction", &labels, &request)?;
+        get_function_configuration::find(api, operation.name, &name, asked.qualifier.as_deref())?;
     let reply = GetFunctionResponse {
         configuration: Some(described),
         code: Some(FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
-            location: Some(code_location::location(api, &request, function.code_sha256)),
+            location: Some(code_location::location(api, request, function.code_sha256)),
             ..Default::default()
         }),
         tags: Some(function.tags.clone()).filter(|tags| !tags.is_empty()),

@@ -1,8 +1,8 @@
-//! The input of an operation: labels of the path, query, and body, gathered as the one structure that the model
+//! The input of an operation: labels of the path, query, headers and body, gathered as the one structure that the model
 //! describes, checked, and read into its type.
 
 use bytes::Bytes;
-use hearth_aws_wire::{query_pairs, read_body};
+use hearth_aws_wire::read_body;
 use hearth_types::limits::REQUEST_BYTES_MAX;
 use http::Request;
 use hyper::body::{Body, Incoming};
@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::ApiError;
-use crate::generated::Shape;
+use crate::generated::{Location, Member, Shape};
+use crate::routes::Labels;
 use crate::validation;
 
 /// From which length on a request counts as an upload.
@@ -61,10 +62,60 @@ pub(crate) async fn work_on<T: Send + 'static>(
     }
 }
 
+/// Gathers what stands outside the body: labels of the path, query, headers. Nothing is checked yet; a text that is no
+/// number where one should be stays a text, so that the check names its type.
+pub(crate) fn head<B>(
+    input: &'static Shape,
+    labels: Labels,
+    request: &Request<B>,
+) -> Result<Map<String, Value>, ApiError> {
+    let Shape::Structure(members) = input else { return Ok(Map::new()) };
+    let mut head = Map::new();
+    for (name, label) in labels {
+        head.insert(name.to_owned(), Value::from(label));
+    }
+    let query = request.uri().query().unwrap_or("");
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let member =
+            members.iter().find(|member| matches!(member.location, Location::Query(name) if name == key));
+        let Some(Member { name, shape, .. }) = member else { continue };
+        let decoded = hearth_aws_wire::decode(&value.replace('+', " "));
+        let value = decoded.ok_or_else(|| {
+            ApiError::serialization(format!("The value of {key} in the query is not UTF-8"))
+        })?;
+        match (shape, head.get_mut(*name)) {
+            (Shape::List { .. }, Some(Value::Array(values))) => values.push(value.into()),
+            (Shape::List { .. }, _) => drop(head.insert((*name).to_owned(), Value::from(vec![value]))),
+            // The first one counts.
+            (_, Some(_)) => {}
+            (_, None) => drop(head.insert((*name).to_owned(), of_text(shape, value))),
+        }
+    }
+    for Member { name, location, shape, .. } in *members {
+        let Location::Header(header) = location else { continue };
+        let Some(value) = request.headers().get(*header) else { continue };
+        let value = value
+            .to_str()
+            .map_err(|_| ApiError::validation(format!("The header {header} is no plain text")))?;
+        head.insert((*name).to_owned(), of_text(shape, value.to_owned()));
+    }
+    Ok(head)
+}
+
+/// Reads a value that stands in a query or header as its type.
+fn of_text(shape: &Shape, text: String) -> Value {
+    match shape {
+        Shape::Integer { .. } => text.parse::<i64>().map_or(Value::String(text), Value::from),
+        Shape::Boolean => text.parse().map_or(Value::String(text), Value::Bool),
+        _ => Value::String(text),
+    }
+}
+
 /// Puts the input together, checks it against the model and reads it. An empty body is an empty structure.
 pub(crate) fn read<T: DeserializeOwned>(
     shape: &'static Shape,
-    outside: Vec<(&'static str, Value)>,
+    head: Map<String, Value>,
     body: &[u8],
 ) -> Result<T, ApiError> {
     let mut members = if body.iter().all(u8::is_ascii_whitespace) {
@@ -80,32 +131,15 @@ pub(crate) fn read<T: DeserializeOwned>(
             }
         }
     };
-    for (name, value) in outside {
-        members.insert(name.to_owned(), value);
+    // What the model has in the path must not be said by the body.
+    if let Shape::Structure(known) = shape {
+        let elsewhere = known.iter().filter(|member| member.location != Location::Body);
+        elsewhere.for_each(|member| drop(members.remove(member.name)));
     }
+    members.extend(head);
     // An unset member is the same as none.
     members.retain(|_, value| !value.is_null());
     let input = Value::Object(members);
     validation::check(shape, &input)?;
     serde_json::from_value(input).map_err(|error| ApiError::serialization(error.to_string()))
-}
-
-/// Reads chosen members from a query, as texts or numbers.
-pub(crate) fn of_query<B>(
-    request: &Request<B>,
-    texts: &[&'static str],
-    numbers: &[&'static str],
-) -> Result<Vec<(&'static str, Value)>, ApiError> {
-    let mut members = Vec::new();
-    for (key, value) in query_pairs(request.uri().query().unwrap_or("")) {
-        if let Some(name) = texts.iter().find(|name| **name == key) {
-            members.push((*name, Value::String(value)));
-        } else if let Some(name) = numbers.iter().find(|name| **name == key) {
-            let number: i64 = value.parse().map_err(|_| {
-                ApiError::serialization(format!("`{value}` can not be converted to an Integer"))
-            })?;
-            members.push((*name, Value::from(number)));
-        }
-    }
-    Ok(members)
 }

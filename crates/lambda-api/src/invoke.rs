@@ -5,23 +5,32 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hearth_aws_wire::{Body, BodyError, Response, query_pairs, read_body};
 use hearth_invoke::InvokeRequest;
-use hearth_types::limits::{CLIENT_CONTEXT_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX};
-use hearth_types::{RequestId, TraceHeader};
+use hearth_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, CLIENT_CONTEXT_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX};
+use hearth_types::{FunctionName, RequestId, TraceHeader};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::function_name::target;
+use crate::function_name::{Target, target};
 use crate::generated::constraints::INVOCATION_REQUEST;
-use crate::{LambdaApi, unsupported, validation};
+use crate::{LambdaApi, input, unsupported, validation};
 
-const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
-const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
-const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
-const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const INVOCATION_TYPE: &str = "x-amz-invocation-type";
+const LOG_TYPE: &str = "x-amz-log-type";
+const CLIENT_CONTEXT: &str = "x-amz-client-context";
+const TRACE_ID: &str = "x-amzn-trace-id";
+
+/// What stands outside the payload.
+struct Head {
+    target: Target,
+    is_dry_run: bool,
+    wants_log_tail: bool,
+    client_context: Option<Bytes>,
+    trace: Option<TraceHeader>,
+}
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -29,24 +38,17 @@ pub(crate) async fn answer(
     function_name: String,
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
-    let qualifier = request.uri().query().and_then(|query| {
-        query_pairs(query).into_iter().find(|(key, _)| key == "Qualifier").map(|(_, value)| value)
-    });
-    let target = target(api, &INVOCATION_REQUEST, "InvokeFunction", &function_name, qualifier.as_deref())?;
-    let headers = request.headers();
-    unsupported::check_invoke(headers)?;
-    let invocation_type = word(headers, &INVOCATION_TYPE, "InvocationType")?;
-    let log_type = word(headers, &LOG_TYPE, "LogType")?;
-    let client_context = client_context(headers)?;
-    let trace = text(headers, &TRACE_ID).and_then(TraceHeader::from_caller);
-    match invocation_type {
-        None | Some("RequestResponse" | "DryRun") => {}
-        Some(other) => return Err(ApiError::not_implemented(&format!("InvocationType {other}"))),
+    let invocation_type = text(request.headers(), INVOCATION_TYPE).unwrap_or_default().to_owned();
+    let head = head(api, function_name, &request);
+    // Read before anything is refused: a client that sends everything first would not hear why.
+    let payload = read(request, &invocation_type).await;
+    let head = head?;
+    let payload = checked(payload?)?;
+    if invocation_type == "Event" {
+        return Err(ApiError::not_implemented("InvocationType Event"));
     }
-    let dry_run = invocation_type == Some("DryRun");
-    let wants_log_tail = log_type == Some("Tail");
-    let payload = payload(request).await?;
-    if dry_run {
+    let target = head.target;
+    if head.is_dry_run {
         let version = api.invoker.dry_run(&target.name, target.qualifier.as_ref())?;
         let mut response = http::Response::new(Body::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -58,9 +60,9 @@ pub(crate) async fn answer(
         qualifier: target.qualifier,
         payload,
         content_type: None,
-        client_context,
-        trace,
-        wants_log_tail,
+        client_context: head.client_context,
+        trace: head.trace,
+        wants_log_tail: head.wants_log_tail,
     };
     let response = api.invoker.invoke(&target.name, request).await?;
 
@@ -86,21 +88,68 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Reads a header that holds a word of the model.
-fn word<'a>(headers: &'a HeaderMap, name: &HeaderName, member: &str) -> Result<Option<&'a str>, ApiError> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let value =
-        value.to_str().map_err(|_| ApiError::validation(format!("The header {name} is no plain text")))?;
-    validation::check_member(&INVOCATION_REQUEST, member, &json!(value))?;
-    Ok(Some(value))
+fn head(api: &LambdaApi, function_name: String, request: &Request<Incoming>) -> Result<Head, ApiError> {
+    let headers = request.headers();
+    let query = request.uri().query().unwrap_or("");
+    if !is_plain(&function_name, query, headers) {
+        let labels = vec![("FunctionName", function_name.clone())];
+        let input = input::head(&INVOCATION_REQUEST, labels, request)?;
+        validation::check(&INVOCATION_REQUEST, &Value::Object(input))?;
+    }
+    let mut pairs = query_pairs(query).into_iter();
+    let qualifier = pairs.find(|(key, _)| key == "Qualifier").map(|(_, value)| value);
+    let target = target(api, "InvokeFunction", &function_name, qualifier.as_deref())?;
+    check_content_type(headers)?;
+    unsupported::check_invoke(headers)?;
+    Ok(Head {
+        target,
+        is_dry_run: text(headers, INVOCATION_TYPE) == Some("DryRun"),
+        wants_log_tail: text(headers, LOG_TYPE) == Some("Tail"),
+        client_context: client_context(headers)?,
+        trace: text(headers, TRACE_ID).and_then(TraceHeader::from_caller),
+    })
+}
+
+/// Whether a request is so plain that the model cannot have anything against it. Most are, and looking is faster than
+/// matching patterns.
+fn is_plain(function_name: &str, query: &str, headers: &HeaderMap) -> bool {
+    let known = |name: &str, words: &[&str]| match headers.get(name) {
+        None => true,
+        Some(value) => words.iter().any(|word| value == word),
+    };
+    FunctionName::new(function_name).is_ok()
+        && query.is_empty()
+        && known(INVOCATION_TYPE, &["RequestResponse"])
+        && known(LOG_TYPE, &["None", "Tail"])
+        && !headers.contains_key("x-amz-tenant-id")
+        && !headers.contains_key("x-amz-durable-execution-name")
+}
+
+/// Refuses a payload that says it is in another format. AWS documents 415 for whatever is not JSON, but its own SDKs
+/// send none, `application/octet-stream` or `binary/octet-stream`, and curl calls everything a form: those say nothing
+/// about the format, and whether the bytes are JSON is seen when they are read.
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(content_type) = text(headers, CONTENT_TYPE.as_str()) else { return Ok(()) };
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some((kind, format)) = essence.split_once('/') else { return Ok(()) };
+    let is_another = match kind {
+        "text" => !matches!(format, "plain" | "json"),
+        "audio" | "font" | "image" | "multipart" | "video" => true,
+        _ => ["xml", "yaml", "csv", "protobuf", "zip"].iter().any(|other| {
+            format == *other
+                || format.strip_prefix("x-") == Some(other)
+                || format.ends_with(&format!("+{other}"))
+        }),
+    };
+    if is_another { Err(ApiError::unsupported_media_type(content_type)) } else { Ok(()) }
 }
 
 fn client_context(headers: &HeaderMap) -> Result<Option<Bytes>, ApiError> {
-    let Some(value) = headers.get(&CLIENT_CONTEXT) else { return Ok(None) };
+    let Some(value) = headers.get(CLIENT_CONTEXT) else { return Ok(None) };
     if value.len() > CLIENT_CONTEXT_BYTES_MAX {
         return Err(ApiError::invalid_request_content(format!(
             "Client context must be no more than {CLIENT_CONTEXT_BYTES_MAX} bytes."
@@ -113,14 +162,21 @@ fn client_context(headers: &HeaderMap) -> Result<Option<Bytes>, ApiError> {
     Ok(Some(Bytes::from(json)))
 }
 
-/// Reads the event: JSON, at most 6 MB. None is an empty object.
-async fn payload(request: Request<Incoming>) -> Result<Bytes, ApiError> {
-    let payload = match read_body(request, SYNC_PAYLOAD_BYTES_MAX).await {
-        Ok(payload) => payload,
-        Err(BodyError::TooLong { bytes }) => return Err(ApiError::payload_too_large(bytes)),
-        Err(BodyError::Incomplete(_)) => return Err(ApiError::incomplete_body()),
-        Err(BodyError::TooSlow) => return Err(ApiError::slow_body()),
+/// Reads the event.
+async fn read(request: Request<Incoming>, invocation_type: &str) -> Result<Bytes, ApiError> {
+    let (name, bytes_max) = match invocation_type {
+        "Event" => ("Event", ASYNC_PAYLOAD_BYTES_MAX),
+        _ => ("RequestResponse", SYNC_PAYLOAD_BYTES_MAX),
     };
+    read_body(request, bytes_max).await.map_err(|error| match error {
+        BodyError::TooLong { bytes } => ApiError::payload_too_large(bytes, name, bytes_max),
+        BodyError::Incomplete(_) => ApiError::incomplete_body(),
+        BodyError::TooSlow => ApiError::slow_body(),
+    })
+}
+
+/// Returns an event that is JSON. None is an empty object.
+fn checked(payload: Bytes) -> Result<Bytes, ApiError> {
     if payload.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
     }

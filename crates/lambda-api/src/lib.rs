@@ -16,6 +16,7 @@ mod input;
 mod invoke;
 mod list_functions;
 mod other_services;
+mod patterns;
 mod routes;
 mod sts;
 mod unsupported;
@@ -29,6 +30,7 @@ use hearth_aws_wire::{REQUEST_ID, Response};
 use hearth_functions::{Clock, Functions};
 use hearth_invoke::Invoker;
 use hearth_types::{Architecture, RequestId, Runtime};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
@@ -68,22 +70,12 @@ impl LambdaApi {
     /// Answers a request of an AWS client.
     pub async fn answer(&self, request: Request<Incoming>) -> Response {
         let request_id = RequestId::random();
-        let mut response = match self.dispatch(request_id, request).await {
-            Ok(response) => response,
-            Err(error) => error.into_response(),
-        };
-        if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
-            response.headers_mut().insert(REQUEST_ID, value);
-        }
-        response
+        finished(request_id, self.dispatch(request_id, request).await)
     }
 
     /// Answers a plain GET of a `Code.Location`; `token` is the end of its path.
     pub async fn answer_code(&self, token: &str) -> Response {
-        match code_location::answer(self, token).await {
-            Ok(response) => response,
-            Err(error) => error.into_response(),
-        }
+        finished(RequestId::random(), code_location::answer(self, token).await)
     }
 
     async fn dispatch(
@@ -94,19 +86,30 @@ impl LambdaApi {
         let route = Route::of(request.method(), request.uri())?;
         match route {
             Route::Invoke { function_name } => invoke::answer(self, request_id, function_name, request).await,
-            Route::Operation { operation, labels } => match operation.name {
-                "CreateFunction" => create_function::answer(self, request).await,
-                "GetFunction" => get_function::answer(self, labels, request),
-                "GetFunctionConfiguration" => get_function_configuration::answer(self, labels, &request),
-                "ListFunctions" => list_functions::answer(self, &request),
-                "UpdateFunctionCode" => update_function_code::answer(self, labels, request).await,
+            Route::Operation(call) => match call.operation.name {
+                "CreateFunction" => create_function::answer(self, call, request).await,
+                "GetFunction" => get_function::answer(self, call, &request),
+                "GetFunctionConfiguration" => get_function_configuration::answer(self, call, &request),
+                "ListFunctions" => list_functions::answer(self, call, &request),
+                "UpdateFunctionCode" => update_function_code::answer(self, call, request).await,
                 "UpdateFunctionConfiguration" => {
-                    update_function_configuration::answer(self, labels, request).await
+                    update_function_configuration::answer(self, call, request).await
                 }
-                "DeleteFunction" => delete_function::answer(self, labels, &request).await,
+                "DeleteFunction" => delete_function::answer(self, call, &request).await,
                 other => Err(ApiError::not_implemented(other)),
             },
             Route::Root => other_services::answer(self, request_id, request).await,
         }
     }
+}
+
+/// Gives an answer what every answer has: the id of its request, and a type, without a body too.
+fn finished(request_id: RequestId, answer: Result<Response, ApiError>) -> Response {
+    let mut response = answer.unwrap_or_else(ApiError::into_response);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    response
 }

@@ -9,20 +9,21 @@ use hearth_types::limits::LIST_FUNCTIONS_PAGE;
 use http::{Request, StatusCode};
 
 use crate::error::ApiError;
-use crate::generated::constraints::LIST_FUNCTIONS_REQUEST;
 use crate::generated::shapes::{ListFunctionsRequest, ListFunctionsResponse};
+use crate::routes::Call;
 use crate::{LambdaApi, configuration, input};
 
-pub(crate) fn answer<B>(api: &LambdaApi, request: &Request<B>) -> Result<Response, ApiError> {
-    let query = input::of_query(request, &["MasterRegion", "FunctionVersion", "Marker"], &["MaxItems"])?;
-    let request: ListFunctionsRequest = input::read(&LIST_FUNCTIONS_REQUEST, query, b"")?;
+pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
+    let Call { operation, labels } = call;
+    let request: ListFunctionsRequest =
+        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
     let after = match request.marker.as_deref() {
         None | Some("") => None,
         Some(marker) => Some(name_of(marker).ok_or_else(|| {
             ApiError::invalid_parameter("The provided marker is invalid. Please provide a valid marker.")
         })?),
     };
-    let asked = request.max_items.map_or(LIST_FUNCTIONS_PAGE, |items| items as usize);
+    let asked = request.max_items.map_or(LIST_FUNCTIONS_PAGE, |items| usize::try_from(items).unwrap_or(1));
     let (functions, more) = api.functions.list(after.as_ref(), asked.min(LIST_FUNCTIONS_PAGE));
     let next = functions.last().filter(|_| more);
     let reply = ListFunctionsResponse {

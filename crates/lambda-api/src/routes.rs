@@ -1,5 +1,7 @@
 //! The table of paths. Every operation of the model is in it; those that Hearth does not implement answer so.
 
+use std::collections::BTreeSet;
+
 use hearth_aws_wire::path_segments;
 use http::{Method, Uri};
 
@@ -7,13 +9,25 @@ use crate::error::ApiError;
 use crate::generated::Operation;
 use crate::generated::operations::OPERATIONS;
 
+/// An operation that is asked for.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Which one.
+    pub(crate) operation: &'static Operation,
+    /// The labels of its path, under the names of the model, decoded.
+    pub(crate) labels: Labels,
+}
+
+/// Labels of a path under their names.
+pub(crate) type Labels = Vec<(&'static str, String)>;
+
 /// What a request asks for.
 #[derive(Debug)]
 pub(crate) enum Route {
     /// The operation that counts: found without looking through the table.
     Invoke { function_name: String },
-    /// Any other operation of the model, with the labels of its path, in order, decoded.
-    Operation { operation: &'static Operation, labels: Vec<String> },
+    /// Any other operation of the model.
+    Operation(Call),
     /// `/`: where services without paths are, such as STS.
     Root,
 }
@@ -34,14 +48,14 @@ impl Route {
             return Ok(Self::Root);
         }
         let query = uri.query().unwrap_or("");
-        let mut other_method = false;
+        let mut other_methods = BTreeSet::new();
         let mut found: Option<&'static Operation> = None;
         for operation in OPERATIONS {
             if !matches_path(operation.path, path) {
                 continue;
             }
             if operation.method != method.as_str() {
-                other_method = true;
+                other_methods.insert(operation.method);
                 continue;
             }
             // An operation with a literal query is meant only with it, and then before the one without.
@@ -54,9 +68,9 @@ impl Route {
             }
         }
         match found {
-            Some(operation) => Ok(Self::Operation { operation, labels: labels(operation.path, path)? }),
-            None if other_method => Err(ApiError::method_not_allowed()),
-            None => Err(ApiError::unknown_operation()),
+            Some(operation) => Ok(Self::Operation(Call { operation, labels: labels(operation.path, path)? })),
+            None if other_methods.is_empty() => Err(ApiError::unknown_operation()),
+            None => Err(ApiError::method_not_allowed(&other_methods)),
         }
     }
 }
@@ -68,15 +82,17 @@ fn is_label(part: &str) -> bool {
 fn matches_path(template: &str, path: &str) -> bool {
     let mut segments = path_segments(path);
     let matches = path_segments(template).all(|part| match segments.next() {
-        Some(segment) if is_label(part) => !segment.is_empty(),
+        // An empty one, too: the model says what is wrong with it.
+        Some(_) if is_label(part) => true,
         segment => segment == Some(part),
     });
     matches && segments.next().is_none()
 }
 
-fn labels(template: &str, path: &str) -> Result<Vec<String>, ApiError> {
+fn labels(template: &'static str, path: &str) -> Result<Labels, ApiError> {
     let pairs = path_segments(template).zip(path_segments(path));
-    pairs.filter(|(part, _)| is_label(part)).map(|(_, segment)| label(segment)).collect()
+    let labels = pairs.filter(|(part, _)| is_label(part));
+    labels.map(|(part, segment)| Ok((part.trim_matches(['{', '}']), label(segment)?))).collect()
 }
 
 fn label(segment: &str) -> Result<String, ApiError> {
@@ -91,7 +107,10 @@ mod tests {
         let method: Method = method.parse().unwrap();
         match Route::of(&method, &uri.parse().unwrap()) {
             Ok(Route::Invoke { function_name }) => format!("Invoke {function_name}"),
-            Ok(Route::Operation { operation, labels }) => format!("{} {}", operation.name, labels.join(" ")),
+            Ok(Route::Operation(Call { operation, labels })) => {
+                let labels: Vec<String> = labels.into_iter().map(|(_, label)| label).collect();
+                format!("{} {}", operation.name, labels.join(" "))
+            }
             Ok(Route::Root) => "root".to_owned(),
             Err(error) => error.error_type().to_owned(),
         }

@@ -22,7 +22,9 @@ fn refuse_if(is_set: bool, member: &str) -> Result<(), ApiError> {
 fn has_network(vpc: Option<&VpcConfig>) -> bool {
     vpc.is_some_and(|vpc| {
         let is_set = |ids: &Option<Vec<String>>| ids.as_ref().is_some_and(|ids| !ids.is_empty());
-        is_set(&vpc.subnet_ids) || is_set(&vpc.security_group_ids)
+        is_set(&vpc.subnet_ids)
+            || is_set(&vpc.security_group_ids)
+            || vpc.ipv6_allowed_for_dual_stack == Some(true)
     })
 }
 

@@ -9,28 +9,29 @@ use hyper::body::Incoming;
 use crate::create_function::decode_zip;
 use crate::error::ApiError;
 use crate::function_name::changeable;
-use crate::generated::constraints::UPDATE_FUNCTION_CODE_REQUEST;
 use crate::generated::shapes::UpdateFunctionCodeRequest;
+use crate::routes::Call;
 use crate::{LambdaApi, configuration, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
-    labels: Vec<String>,
+    call: Call,
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
-    let name = labels.into_iter().next().unwrap_or_default();
-    let function_name = changeable(api, &UPDATE_FUNCTION_CODE_REQUEST, "UpdateFunctionCode", &name)?;
+    let Call { operation, labels } = call;
+    let head = input::head(operation.input, labels, &request);
     let _upload = api.uploads.admit(&request).await;
-    let body = input::body("UpdateFunctionCode", request).await?;
-    let (request, zip) = input::work_on(body, |body| {
-        let outside = vec![("FunctionName", name.into())];
-        let mut request: UpdateFunctionCodeRequest =
-            input::read(&UPDATE_FUNCTION_CODE_REQUEST, outside, &body)?;
+    let body = input::body(operation.name, request).await?;
+    let head = head?;
+    let (request, zip) = input::work_on(body, move |body| {
+        let mut request: UpdateFunctionCodeRequest = input::read(operation.input, head, &body)?;
         drop(body); // as large as the package, which the request holds by now
         let zip = request.zip_file.take();
         Ok((request, zip.map(decode_zip)))
     })
     .await?;
+    let name = request.function_name.as_deref().unwrap_or_default();
+    let function_name = changeable(api, operation.name, name)?;
     unsupported::check_update_code(api, &request)?;
     let zip = zip.ok_or_else(|| ApiError::invalid_parameter("Please provide a source for function code."))?;
     let update = UpdateCode {

@@ -8,22 +8,24 @@ use hyper::body::Incoming;
 
 use crate::error::ApiError;
 use crate::function_name::changeable;
-use crate::generated::constraints::UPDATE_FUNCTION_CONFIGURATION_REQUEST;
 use crate::generated::shapes::UpdateFunctionConfigurationRequest;
+use crate::routes::Call;
 use crate::{LambdaApi, configuration, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
-    labels: Vec<String>,
+    call: Call,
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
-    let name = labels.into_iter().next().unwrap_or_default();
-    let function_name =
-        changeable(api, &UPDATE_FUNCTION_CONFIGURATION_REQUEST, "UpdateFunctionConfiguration", &name)?;
-    let body = input::body("UpdateFunctionConfiguration", request).await?;
-    let outside = vec![("FunctionName", name.into())];
+    let Call { operation, labels } = call;
+    let head = input::head(operation.input, labels, &request);
+    let _upload = api.uploads.admit(&request).await;
+    let body = input::body(operation.name, request).await?;
+    let head = head?;
     let request: UpdateFunctionConfigurationRequest =
-        input::read(&UPDATE_FUNCTION_CONFIGURATION_REQUEST, outside, &body)?;
+        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
+    let name = request.function_name.as_deref().unwrap_or_default();
+    let function_name = changeable(api, operation.name, name)?;
     unsupported::check_update_configuration(&request)?;
     let environment = request.environment.map(|environment| environment.variables.unwrap_or_default());
     let not_empty = |value: String| Some(value).filter(|value| !value.is_empty());
@@ -41,6 +43,7 @@ pub(crate) async fn answer(
             .transpose()?,
         environment: environment.map(configuration::variables).transpose()?,
         tracing_mode: request.tracing_config.and_then(|config| TracingMode::parse(&config.mode?)),
+        vpc_config_is_set: request.vpc_config.is_some(),
         dead_letter_target: request.dead_letter_config.map(|config| config.target_arn.and_then(not_empty)),
         kms_key_arn: request.kms_key_arn.map(not_empty),
         logging: match &request.logging_config {

@@ -1,41 +1,39 @@
 //! The constraints of the service model, and the texts in which AWS says that one is broken.
 //!
 //! `2 validation errors detected: Value '…' at 'functionName' failed to satisfy constraint: Member must …; Value …`
+//!
+//! Members are reported in the order of the model. Within one: the largest length or value, the least, the pattern, the
+//! enumeration.
 
-use std::collections::BTreeMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
-
-use regex_lite::Regex;
 use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::generated::{Member, Shape};
+use crate::patterns;
+
+/// How many broken constraints are written out; the count in front is of all. Ours: a list of a million wrong elements
+/// must not make an answer of a gigabyte.
+const SHOWN_MAX: usize = 64;
+
+/// How much of a value is repeated, in bytes. Ours: longer than every value that a person mistypes.
+const VALUE_BYTES_MAX: usize = 16_384;
+
+/// How many times its largest length a text may have before its pattern is not looked at any more.
+const HOPELESS: i64 = 256;
 
 /// Checks `input` against the model. Wrong types come before broken constraints, as a deserializer comes before a
 /// validator.
 pub(crate) fn check(shape: &'static Shape, input: &Value) -> Result<(), ApiError> {
     check_type(shape, input)?;
-    let mut violations = Vec::new();
-    collect(shape, input, "", &mut violations);
-    match violations.len() {
+    let mut violations = Violations::default();
+    violations.collect(shape, input, "");
+    match violations.count {
         0 => Ok(()),
-        1 => Err(ApiError::validation(format!("1 validation error detected: {}", violations[0]))),
+        1 => Err(ApiError::validation(format!("1 validation error detected: {}", violations.shown[0]))),
         count => Err(ApiError::validation(format!(
             "{count} validation errors detected: {}",
-            violations.join("; ")
+            violations.shown.join("; ")
         ))),
-    }
-}
-
-/// Checks one member alone.
-pub(crate) fn check_member(shape: &'static Shape, name: &str, value: &Value) -> Result<(), ApiError> {
-    let Shape::Structure(members) = shape else { return Ok(()) };
-    let Some(member) = members.iter().find(|member| member.name == name) else { return Ok(()) };
-    let mut violations = Vec::new();
-    collect(member.shape, value, &member_path("", name), &mut violations);
-    match violations.first() {
-        Some(first) => Err(ApiError::validation(format!("1 validation error detected: {first}"))),
-        None => Ok(()),
     }
 }
 
@@ -52,8 +50,8 @@ fn check_type(shape: &'static Shape, value: &Value) -> Result<(), ApiError> {
         |wanted: &str| Err(ApiError::serialization(format!("{found} can not be converted to {wanted}")));
     match (shape, value) {
         (Shape::String { .. }, Value::String(_)) | (Shape::Blob, Value::String(_)) => Ok(()),
-        // Any JSON number is a number; whether it is in range is a constraint.
-        (Shape::Integer { .. }, Value::Number(number)) if number.as_i64().is_some() => Ok(()),
+        // Whether it is in range is a constraint.
+        (Shape::Integer { .. }, Value::Number(number)) if integer(number).is_some() => Ok(()),
         (Shape::Double { .. }, Value::Number(_)) | (Shape::Boolean, Value::Bool(_)) => Ok(()),
         (Shape::List { member, .. }, Value::Array(items)) => {
             items.iter().try_for_each(|item| check_type(member, item))
@@ -79,149 +77,214 @@ fn check_type(shape: &'static Shape, value: &Value) -> Result<(), ApiError> {
     }
 }
 
-fn collect(shape: &'static Shape, value: &Value, path: &str, violations: &mut Vec<String>) {
-    let mut broken = |constraint: String| {
-        violations
-            .push(format!("Value '{}' at '{path}' failed to satisfy constraint: {constraint}", shown(value)));
-    };
-    match (shape, value) {
-        (Shape::Structure(members), Value::Object(object)) => {
-            for member in *members {
-                let path = member_path(path, member.name);
-                match object.get(member.name) {
-                    None | Some(Value::Null) if member.required => violations.push(format!(
-                        "Value null at '{path}' failed to satisfy constraint: Member must not be null"
-                    )),
-                    None | Some(Value::Null) => {}
-                    Some(value) => collect(member.shape, value, &path, violations),
-                }
-            }
-        }
-        (Shape::List { min, max, member }, Value::Array(items)) => {
-            let length = items.len() as i64;
-            of_length(*min, *max, length).into_iter().for_each(&mut broken);
-            if items.iter().any(|item| !of_scalar(member, item).is_empty()) {
-                broken(of_elements("Member must satisfy constraint", member));
-            } else if let Shape::Structure(_) = member {
-                for (index, item) in items.iter().enumerate() {
-                    collect(member, item, &format!("{path}.{}.member", index + 1), violations);
-                }
-            }
-        }
-        (Shape::Map { key, value: value_shape }, Value::Object(entries)) => {
-            let is_broken = |key_text: &String| !of_scalar(key, &Value::String(key_text.clone())).is_empty();
-            if entries.keys().any(is_broken) {
-                broken(of_elements("Map keys must satisfy constraint", key));
-            }
-            if entries.values().any(|entry| !of_scalar(value_shape, entry).is_empty()) {
-                broken(of_elements("Map value must satisfy constraint", value_shape));
-            }
-        }
-        _ => of_scalar(shape, value).into_iter().for_each(&mut broken),
+/// Reads a whole number of any size; one that is too large for us is as large as it can be. Nothing with a fraction.
+fn integer(number: &serde_json::Number) -> Option<i64> {
+    match (number.as_i64(), number.as_u64(), number.as_f64()) {
+        (Some(number), _, _) => Some(number),
+        (None, Some(_), _) => Some(i64::MAX),
+        // `9e99` and thirty digits in a row are read as the same thing.
+        (None, None, Some(number)) if number >= i64::MAX as f64 => Some(i64::MAX),
+        (None, None, Some(number)) if number <= i64::MIN as f64 => Some(i64::MIN),
+        _ => None,
     }
 }
 
-fn of_length(min: Option<i64>, max: Option<i64>, length: i64) -> Vec<String> {
-    let mut broken = Vec::new();
-    if let Some(max) = max.filter(|&max| length > max) {
-        broken.push(format!("Member must have length less than or equal to {max}"));
-    }
-    if let Some(min) = min.filter(|&min| length < min) {
-        broken.push(format!("Member must have length greater than or equal to {min}"));
-    }
-    broken
+/// What is broken so far.
+#[derive(Default)]
+struct Violations {
+    count: usize,
+    shown: Vec<String>,
 }
 
-/// The constraints that a text, a number or a list inside a list breaks.
-fn of_scalar(shape: &'static Shape, value: &Value) -> Vec<String> {
-    match (shape, value) {
-        (Shape::String { min, max, pattern, matched, words }, Value::String(text)) => {
-            // AWS counts as Java does: in UTF-16.
-            let mut broken = of_length(*min, *max, text.encode_utf16().count() as i64);
-            if let (Some(pattern), Some(matched)) = (pattern, matched)
-                && !matches(matched, text)
-            {
-                broken.push(format!("Member must satisfy regular expression pattern: {pattern}"));
-            }
-            if !words.is_empty() && !words.contains(&text.as_str()) {
-                broken.push(format!("Member must satisfy enum value set: [{}]", words.join(", ")));
-            }
-            broken
+impl Violations {
+    fn add(&mut self, text: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.shown.len() < SHOWN_MAX {
+            self.shown.push(text());
         }
+    }
+
+    fn collect(&mut self, shape: &'static Shape, value: &Value, path: &str) {
+        let Shape::Structure(members) = shape else { return };
+        for member in *members {
+            let path = member_path(path, member.name);
+            match value.get(member.name) {
+                None | Some(Value::Null) if member.required => self.add(|| {
+                    format!("Value null at '{path}' failed to satisfy constraint: Member must not be null")
+                }),
+                None | Some(Value::Null) => {}
+                Some(value) => self.collect_member(member, value, &path),
+            }
+        }
+    }
+
+    fn collect_member(&mut self, member: &'static Member, value: &Value, path: &str) {
+        let shape = member.shape;
+        let mut broken = |constraint: String| {
+            self.add(|| {
+                // Secrets are kept out of texts, quotation marks and all.
+                let shown = match member.sensitive {
+                    true => "Value".to_owned(),
+                    false => format!("Value '{}'", cut(printed(shape, value))),
+                };
+                format!("{shown} at '{path}' failed to satisfy constraint: {constraint}")
+            });
+        };
+        match (shape, value) {
+            (Shape::Structure(_), _) => self.collect(shape, value, path),
+            (Shape::List { member: element, .. }, Value::Array(items)) => {
+                of_value(shape, value).into_iter().for_each(&mut broken);
+                if items.iter().any(|item| is_broken(element, item)) {
+                    broken(of_elements("Member must satisfy constraint", element, true));
+                } else if let Shape::Structure(_) = element {
+                    for (index, item) in items.iter().enumerate() {
+                        self.collect(element, item, &format!("{path}.{}.member", index + 1));
+                    }
+                }
+            }
+            (Shape::Map { key, value: entry, .. }, Value::Object(entries)) => {
+                of_value(shape, value).into_iter().for_each(&mut broken);
+                if entries.keys().any(|name| !of_text(key, name).is_empty()) {
+                    // The key of a map cannot be null, and nothing is said about it.
+                    broken(of_elements("Map keys must satisfy constraint", key, false));
+                }
+                if entries.values().any(|value| is_broken(entry, value)) {
+                    broken(of_elements("Map value must satisfy constraint", entry, true));
+                }
+            }
+            _ => of_value(shape, value).into_iter().for_each(&mut broken),
+        }
+    }
+}
+
+fn is_broken(element: &'static Shape, value: &Value) -> bool {
+    value.is_null() || !of_value(element, value).is_empty()
+}
+
+fn length_at_most(max: i64) -> String {
+    format!("Member must have length less than or equal to {max}")
+}
+
+fn length_at_least(min: i64) -> String {
+    format!("Member must have length greater than or equal to {min}")
+}
+
+fn at_most(max: impl std::fmt::Debug) -> String {
+    format!("Member must have value less than or equal to {max:?}")
+}
+
+fn at_least(min: impl std::fmt::Debug) -> String {
+    format!("Member must have value greater than or equal to {min:?}")
+}
+
+fn matching(pattern: &str) -> String {
+    format!("Member must satisfy regular expression pattern: {pattern}")
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("Member must satisfy enum value set: [{}]", words.join(", "))
+}
+
+/// The constraints that a value breaks, without those of its elements.
+fn of_value(shape: &'static Shape, value: &Value) -> Vec<String> {
+    match (shape, value) {
+        (Shape::String { .. }, Value::String(text)) => of_text(shape, text),
+        (Shape::List { min, max, .. }, Value::Array(items)) => of_length(*min, *max, items.len() as i64),
+        (Shape::Map { min, max, .. }, Value::Object(entries)) => of_length(*min, *max, entries.len() as i64),
         (Shape::Integer { min, max }, Value::Number(number)) => {
-            let number = number.as_i64().unwrap_or(i64::MAX);
-            let mut broken = Vec::new();
-            if let Some(max) = max.filter(|&max| number > max) {
-                broken.push(format!("Member must have value less than or equal to {max}"));
-            }
-            if let Some(min) = min.filter(|&min| number < min) {
-                broken.push(format!("Member must have value greater than or equal to {min}"));
-            }
-            broken
+            let number = integer(number).unwrap_or(i64::MAX);
+            let above = max.filter(|&max| number > max).map(at_most);
+            let below = min.filter(|&min| number < min).map(at_least);
+            above.into_iter().chain(below).collect()
         }
         (Shape::Double { min, max }, Value::Number(number)) => {
             let number = number.as_f64().unwrap_or(f64::MAX);
-            let mut broken = Vec::new();
-            if let Some(max) = max.filter(|&max| number > max) {
-                broken.push(format!("Member must have value less than or equal to {max:?}"));
-            }
-            if let Some(min) = min.filter(|&min| number < min) {
-                broken.push(format!("Member must have value greater than or equal to {min:?}"));
-            }
-            broken
+            let above = max.filter(|&max| number > max).map(at_most);
+            let below = min.filter(|&min| number < min).map(at_least);
+            above.into_iter().chain(below).collect()
         }
         _ => Vec::new(),
     }
 }
 
-/// All constraints of an element, in the order in which AWS lists them.
-fn of_elements(head: &str, shape: &'static Shape) -> String {
+fn of_length(min: Option<i64>, max: Option<i64>, length: i64) -> Vec<String> {
+    let above = max.filter(|&max| length > max).map(length_at_most);
+    let below = min.filter(|&min| length < min).map(length_at_least);
+    above.into_iter().chain(below).collect()
+}
+
+fn of_text(shape: &'static Shape, text: &str) -> Vec<String> {
+    let Shape::String { min, max, pattern, words } = shape else { return Vec::new() };
+    // AWS counts as Java does: in UTF-16.
+    let length = text.encode_utf16().count() as i64;
+    let mut broken = of_length(*min, *max, length);
+    let is_hopeless = max.is_some_and(|max| length / HOPELESS > max);
+    if let Some(pattern) = pattern.filter(|pattern| !is_hopeless && !patterns::matches(pattern, text)) {
+        broken.push(matching(pattern));
+    }
+    if !words.is_empty() && !words.contains(&text) {
+        broken.push(one_of(words));
+    }
+    broken
+}
+
+/// All constraints of an element, whichever is broken, in the order in which AWS lists them.
+fn of_elements(head: &str, shape: &'static Shape, can_be_null: bool) -> String {
     let mut all = Vec::new();
     match shape {
-        Shape::String { min, max, pattern, words, .. } => {
-            all.extend(max.map(|max| format!("Member must have length less than or equal to {max}")));
-            all.extend(min.map(|min| format!("Member must have length greater than or equal to {min}")));
-            all.extend(
-                pattern.map(|pattern| format!("Member must satisfy regular expression pattern: {pattern}")),
-            );
+        Shape::String { min, max, pattern, words } => {
+            all.extend(max.map(length_at_most));
+            all.extend(min.map(length_at_least));
+            all.extend(pattern.map(matching));
             if !words.is_empty() {
-                all.push(format!("Member must satisfy enum value set: [{}]", words.join(", ")));
+                all.push(one_of(words));
             }
         }
         Shape::Integer { min, max } => {
-            all.extend(max.map(|max| format!("Member must have value less than or equal to {max}")));
-            all.extend(min.map(|min| format!("Member must have value greater than or equal to {min}")));
+            all.extend(max.map(at_most));
+            all.extend(min.map(at_least));
         }
-        Shape::Double { .. }
-        | Shape::Boolean
-        | Shape::Blob
-        | Shape::List { .. }
-        | Shape::Map { .. }
-        | Shape::Structure(_) => {}
+        Shape::Double { min, max } => {
+            all.extend(max.map(at_most));
+            all.extend(min.map(at_least));
+        }
+        Shape::List { min, max, .. } | Shape::Map { min, max, .. } => {
+            all.extend(max.map(length_at_most));
+            all.extend(min.map(length_at_least));
+        }
+        Shape::Boolean | Shape::Blob | Shape::Structure(_) => {}
     }
-    all.push("Member must not be null".to_owned());
+    if can_be_null {
+        all.push("Member must not be null".to_owned());
+    }
     format!("{head}: [{}]", all.join(", "))
 }
 
-/// Whether the whole of `text` matches. A pattern is compiled once.
-fn matches(pattern: &'static str, text: &str) -> bool {
-    static COMPILED: LazyLock<Mutex<BTreeMap<&'static str, Option<Regex>>>> = LazyLock::new(Mutex::default);
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    let regex = compiled.entry(pattern).or_insert_with(|| Regex::new(&format!(r"^(?:{pattern})$")).ok());
-    regex.as_ref().is_none_or(|regex| regex.is_match(text))
+/// Returns `text`, or what can be repeated of it.
+pub(crate) fn cut(mut text: String) -> String {
+    if text.len() > VALUE_BYTES_MAX {
+        let end = (0..=VALUE_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// A value as AWS prints it.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
-        Value::Object(entries) => {
+fn printed(shape: &'static Shape, value: &Value) -> String {
+    match (shape, value) {
+        (_, Value::String(text)) => text.clone(),
+        (Shape::List { member, .. }, Value::Array(items)) => {
+            format!("[{}]", items.iter().map(|item| printed(member, item)).collect::<Vec<_>>().join(", "))
+        }
+        (Shape::Map { value: shape, .. }, Value::Object(entries)) => {
             let pairs: Vec<String> =
-                entries.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
+                entries.iter().map(|(key, value)| format!("{key}={}", printed(shape, value))).collect();
             format!("{{{}}}", pairs.join(", "))
         }
-        other => other.to_string(),
+        // A whole number, too, is printed with a fraction where the model has one.
+        (Shape::Double { .. }, Value::Number(number)) => format!("{:?}", number.as_f64().unwrap_or(f64::MAX)),
+        (_, other) => other.to_string(),
     }
 }
 
@@ -234,91 +297,5 @@ fn member_path(path: &str, member: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::generated::constraints::{CREATE_FUNCTION_REQUEST, LIST_FUNCTIONS_REQUEST};
-
-    fn of_create(change: Value) -> String {
-        let mut input = json!({
-            "FunctionName": "f", "Role": "arn:aws:iam::000000000000:role/r", "Code": { "ZipFile": "" }
-        });
-        for (key, value) in change.as_object().unwrap() {
-            input[key] = value.clone();
-        }
-        match check(&CREATE_FUNCTION_REQUEST, &input) {
-            Ok(()) => "ok".to_owned(),
-            Err(error) => format!("{}: {}", error.error_type(), error.message()),
-        }
-    }
-
-    #[test]
-    fn every_pattern_of_the_model_can_be_compiled() {
-        fn all(shape: &'static Shape, found: &mut Vec<&'static str>) {
-            match shape {
-                Shape::String { matched, .. } => found.extend(matched),
-                Shape::List { member, .. } => all(member, found),
-                Shape::Map { key, value } => [*key, *value].into_iter().for_each(|shape| all(shape, found)),
-                Shape::Structure(members) => members.iter().for_each(|member| all(member.shape, found)),
-                Shape::Integer { .. } | Shape::Double { .. } | Shape::Boolean | Shape::Blob => {}
-            }
-        }
-        let mut patterns = Vec::new();
-        all(&CREATE_FUNCTION_REQUEST, &mut patterns);
-        assert!(patterns.len() > 10);
-        for pattern in patterns {
-            assert!(Regex::new(pattern).is_ok(), "{pattern}");
-        }
-    }
-
-    #[test]
-    fn texts_are_those_of_aws() {
-        assert_eq!(of_create(json!({})), "ok");
-        assert_eq!(
-            of_create(json!({ "Role": "r1" })),
-            "ValidationException: 1 validation error detected: Value 'r1' at 'role' failed to satisfy constraint: \
-             Member must satisfy regular expression pattern: \
-             arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"
-        );
-        assert_eq!(
-            of_create(json!({ "Architectures": ["X86_64"] })),
-            "ValidationException: 1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy \
-             constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], \
-             Member must not be null]"
-        );
-        assert_eq!(
-            of_create(json!({ "Architectures": ["x86_64", "arm64"] })),
-            "ValidationException: 1 validation error detected: Value '[x86_64, arm64]' at 'architectures' failed to \
-             satisfy constraint: Member must have length less than or equal to 1"
-        );
-        assert_eq!(
-            of_create(json!({ "Role": null, "Timeout": 0 })),
-            "ValidationException: 2 validation errors detected: Value null at 'role' failed to satisfy constraint: \
-             Member must not be null; Value '0' at 'timeout' failed to satisfy constraint: \
-             Member must have value greater than or equal to 1"
-        );
-    }
-
-    #[test]
-    fn a_wrong_type_is_a_serialization_error() {
-        assert_eq!(
-            of_create(json!({ "MemorySize": "big" })),
-            "SerializationException: STRING_VALUE can not be converted to an Integer"
-        );
-        assert_eq!(
-            of_create(json!({ "Environment": { "Variables": { "A": 1 } } })),
-            "SerializationException: NUMBER_VALUE can not be converted to a String"
-        );
-    }
-
-    #[test]
-    fn bounds_of_a_query_are_checked() {
-        let error = check(&LIST_FUNCTIONS_REQUEST, &json!({ "MaxItems": 0 })).unwrap_err();
-        assert_eq!(
-            error.message(),
-            "1 validation error detected: Value '0' at 'maxItems' failed to satisfy constraint: \
-             Member must have value greater than or equal to 1"
-        );
-    }
-}
+#[path = "validation_tests.rs"]
+mod tests;

@@ -20,6 +20,7 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         architecture: "x86_64".to_owned(),
         tracing_mode: "PassThrough".to_owned(),
         dead_letter_target: None,
+        vpc_config_is_set: false,
         kms_key_arn: None,
         log_format: "Text".to_owned(),
         log_group: "/aws/lambda/f".to_owned(),

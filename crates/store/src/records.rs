@@ -31,6 +31,9 @@ pub struct FunctionRecord {
     pub architecture: String,
     /// `Active` or `PassThrough`.
     pub tracing_mode: String,
+    /// Whether a network was ever spoken of. Records of older releases do not say, and then none was.
+    #[serde(default)]
+    pub vpc_config_is_set: bool,
     /// Where failed asynchronous events go.
     pub dead_letter_target: Option<String>,
     /// The key for variables.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// Largest body of a synchronous invocation.
 pub const SYNC_PAYLOAD_BYTES_MAX: usize = 6_291_456;
+/// Largest body of an asynchronous invocation. It was 256 KB until late 2025.
+pub const ASYNC_PAYLOAD_BYTES_MAX: usize = 1_048_576;
 /// Largest buffered response a runtime may post: 6 MiB and 100 bytes.
 pub const RESPONSE_PAYLOAD_BYTES_MAX: usize = 6_291_556;
 /// Largest error report a runtime may post. AWS documents 1 MiB for managed instances; we take it for all.

@@ -257,6 +257,7 @@ pub(crate) fn create(function: &str, zip: &'static str) -> CreateFunction {
         architecture: Architecture::X86_64,
         tracing_mode: TracingMode::PassThrough,
         dead_letter_target: None,
+        vpc_config_is_set: false,
         kms_key_arn: None,
     };
     let tags = BTreeMap::from([("team".to_owned(), "x".to_owned())]);

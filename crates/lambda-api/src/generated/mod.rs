@@ -8,7 +8,7 @@ pub(crate) mod operations;
 pub(crate) mod shapes;
 
 /// One operation of the model.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) method: &'static str,
@@ -16,6 +16,8 @@ pub(crate) struct Operation {
     pub(crate) path: &'static str,
     /// A literal query that tells it apart from another operation with the same path.
     pub(crate) query: Option<&'static str>,
+    /// What it takes: a structure.
+    pub(crate) input: &'static Shape,
 }
 
 /// What the model asks of a value.
@@ -24,10 +26,8 @@ pub(crate) enum Shape {
     String {
         min: Option<i64>,
         max: Option<i64>,
-        /// As texts show it.
+        /// As texts show it; `patterns.rs` says how it is matched.
         pattern: Option<&'static str>,
-        /// As it is matched.
-        matched: Option<&'static str>,
         /// The values of an enumeration.
         words: &'static [&'static str],
     },
@@ -47,6 +47,8 @@ pub(crate) enum Shape {
         member: &'static Shape,
     },
     Map {
+        min: Option<i64>,
+        max: Option<i64>,
         key: &'static Shape,
         value: &'static Shape,
     },
@@ -58,5 +60,23 @@ pub(crate) enum Shape {
 pub(crate) struct Member {
     pub(crate) name: &'static str,
     pub(crate) required: bool,
+    /// Whether its value is kept out of texts.
+    pub(crate) sensitive: bool,
+    pub(crate) location: Location,
     pub(crate) shape: &'static Shape,
+}
+
+/// Where a member of an operation's input stands in the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// Under its own name, in the JSON of the body.
+    Body,
+    /// It is the body.
+    Payload,
+    /// A label of the path, under its own name.
+    Path,
+    /// Under this name.
+    Query(&'static str),
+    /// Under this name, in small letters.
+    Header(&'static str),
 }

@@ -1,10 +1,12 @@
 //! The API on a real socket, with real functions and invocations behind it. Only the ends are made up: what keeps
 //! records, what unpacks packages, and what runs events.
 
+#![allow(dead_code, reason = "two test programs share this, and neither needs all of it")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -49,6 +51,7 @@ pub(crate) struct Api {
     clock: Arc<HandClock>,
     settles: watch::Sender<bool>,
     packages: Arc<Packages>,
+    runs: Arc<AtomicUsize>,
     _stop: watch::Sender<bool>,
 }
 
@@ -67,10 +70,11 @@ impl Api {
         };
         let store = Arc::new(Records::default());
         let functions = Functions::open(store, packages.clone(), settings, clock.clone()).await.unwrap();
+        let runs = Arc::<AtomicUsize>::default();
         let invoker = Arc::new(Invoker::new(
             functions.clone(),
             Concurrency::new(world.concurrency),
-            Arc::new(EchoEnvironments),
+            Arc::new(EchoEnvironments { runs: runs.clone() }),
         ));
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
@@ -95,7 +99,7 @@ impl Api {
         };
         let server = Server { settings: ServerSettings::default() };
         tokio::spawn(server.serve(listener, answer, stopped));
-        Self { address, functions, clock, settles, packages, _stop: stop }
+        Self { address, functions, clock, settles, packages, runs, _stop: stop }
     }
 
     /// Sends one request on a connection of its own.
@@ -154,6 +158,16 @@ impl Api {
     /// Lets functions settle from now on.
     pub(crate) fn settle(&self) {
         self.settles.send(true).unwrap();
+    }
+
+    /// Lets no function settle from now on.
+    pub(crate) fn unsettle(&self) {
+        self.settles.send(false).unwrap();
+    }
+
+    /// How many invocations have run.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.load(Ordering::SeqCst)
     }
 
     pub(crate) fn pass_ms(&self, ms: i64) {
@@ -292,7 +306,9 @@ impl Deployment for Packages {
 }
 
 /// Answers with what it was given. The event `"fail"` is a function error, and `"break"` is our fault.
-struct EchoEnvironments;
+struct EchoEnvironments {
+    runs: Arc<AtomicUsize>,
+}
 
 impl Environments for EchoEnvironments {
     fn is_one_finishing(&self) -> bool {
@@ -305,6 +321,7 @@ impl Environments for EchoEnvironments {
         _permit: Permit,
         request: InvokeRequest,
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>> {
+        self.runs.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             let event: Value = serde_json::from_slice(&request.payload).unwrap();
             if event == "break" {
