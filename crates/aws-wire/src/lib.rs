@@ -4,8 +4,11 @@
 mod body;
 mod credential;
 mod error;
+mod framing;
 mod path;
+mod refusal;
 mod server;
+mod stream;
 
 pub use body::{BodyError, read_body};
 pub use credential::CredentialScope;

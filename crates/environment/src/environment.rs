@@ -8,20 +8,21 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use hearth_sandbox::{Command, ProcessId, Sandbox, SandboxError, SandboxEvent};
 use hearth_telemetry::{
     Clock, EnvironmentRecord, EnvironmentTelemetry, InitPhase, LifecycleEvent, OutputCapture, ShutdownReason,
 };
-use hearth_types::{EnvironmentId, RequestId, limits};
+use hearth_types::{EnvironmentId, limits};
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot};
 
 use crate::fatal_error::FatalError;
-use crate::invocation::{Answer, AnswerKind, Delivery, Invocation, InvokeResult};
-use crate::machine::{Action, Event, Machine, RuntimeAnswer};
+use crate::invocation::{Answer, Delivery, Invocation, InvokeResult};
+use crate::machine::{Action, Event, EventHolder, Machine};
+use crate::runtime_connection::{Connected, RuntimeConnection};
 use crate::runtime_state::Rejection;
 
 /// How many `/next` may wait at once. One is usual; a runtime with threads may have a few.
@@ -71,9 +72,6 @@ pub struct EnvironmentParts {
     pub clock: Clock,
 }
 
-/// The reply to a `/next`: what to wait for, or why not.
-pub type NextReply = Result<oneshot::Receiver<Delivery>, Rejection>;
-
 /// A running execution environment.
 pub struct Environment {
     id: EnvironmentId,
@@ -92,7 +90,9 @@ struct Inner {
     machine: Machine,
     telemetry: EnvironmentTelemetry,
     capture: OutputCapture,
-    parked: VecDeque<oneshot::Sender<Delivery>>,
+    parked: VecDeque<Parked>,
+    /// The connection that got the event of the last invocation that began.
+    holder: Weak<Connected>,
     caller: Option<Caller>,
     /// Counts starts of the runtime. What an earlier one still says is not for now.
     generation: u32,
@@ -101,6 +101,12 @@ struct Inner {
     invoke_started_at: Option<Instant>,
     memory_bytes_max: u64,
     memory_measured_at: Option<Instant>,
+}
+
+/// A `/next` that waits, and the connection that it came on.
+struct Parked {
+    reply: oneshot::Sender<Delivery>,
+    connected: Weak<Connected>,
 }
 
 struct Caller {
@@ -133,6 +139,7 @@ impl Environment {
             telemetry,
             capture: OutputCapture::new(sandbox.output()?),
             parked: VecDeque::new(),
+            holder: Weak::new(),
             caller: None,
             generation: 0,
             armed: None,
@@ -215,7 +222,26 @@ impl Environment {
     /// Returns the handle with which one connection of the runtime speaks to it.
     pub fn connect(self: &Arc<Self>) -> RuntimeConnection {
         let generation = self.lock().generation;
-        RuntimeConnection { environment: self.clone(), generation }
+        RuntimeConnection::new(self.clone(), generation)
+    }
+
+    /// The runtime says something on a connection.
+    pub(crate) fn hear_runtime(
+        self: &Arc<Self>,
+        from: &RuntimeConnection,
+        event: impl FnOnce(EventHolder) -> Event,
+        next: Option<oneshot::Sender<Delivery>>,
+    ) -> Result<(), Rejection> {
+        let inner = self.lock();
+        if inner.generation != from.generation() {
+            return Err(Rejection::Ending);
+        }
+        let holder = match inner.holder.upgrade() {
+            Some(holder) if !Arc::ptr_eq(&holder, from.connected()) => EventHolder::Another,
+            Some(_) | None => EventHolder::AskerOrNobody,
+        };
+        let next = next.map(|reply| Parked { reply, connected: Arc::downgrade(from.connected()) });
+        self.feed_locked(inner, event(holder), next).unwrap_or(Err(Rejection::Ending))
     }
 
     fn feed(self: &Arc<Self>, event: Event) -> Option<Result<(), Rejection>> {
@@ -227,12 +253,17 @@ impl Environment {
         self: &Arc<Self>,
         mut inner: MutexGuard<'_, Inner>,
         event: Event,
-        mut next: Option<oneshot::Sender<Delivery>>,
+        mut next: Option<Parked>,
     ) -> Option<Result<(), Rejection>> {
         let now = self.clock.now();
         let mut afterwards = Afterwards::default();
         for action in inner.machine.on_event(now, event) {
             self.perform(&mut inner, now, action, &mut next, &mut afterwards);
+        }
+        // Another thread of the runtime waits for the next event already: nothing more has to come for this one.
+        if inner.machine.has_answered() && inner.has_parked() {
+            afterwards.follow_up =
+                Some(Event::Next { function_init_started: None, holder: EventHolder::AskerOrNobody });
         }
         drop(inner);
         if let Some(event) = afterwards.follow_up {
@@ -260,7 +291,7 @@ impl Environment {
         inner: &mut Inner,
         now: Instant,
         action: Action,
-        next: &mut Option<oneshot::Sender<Delivery>>,
+        next: &mut Option<Parked>,
         afterwards: &mut Afterwards,
     ) {
         match action {
@@ -305,6 +336,7 @@ impl Environment {
     fn boot(&self, inner: &mut Inner) -> Result<(), Event> {
         inner.generation += 1;
         inner.parked.clear();
+        inner.holder = Weak::new();
         let command = (self.boot.command)(&*self.sandbox).map_err(Event::RuntimeStartFailed)?;
         self.sandbox.start(ProcessId(inner.generation), &command).map_err(|error| {
             tracing::error!(environment_id = %self.id, %error, "cannot start a runtime");
@@ -323,9 +355,13 @@ impl Environment {
             content_type: invocation.content_type,
             payload: invocation.payload,
         };
-        while let Some(parked) = inner.parked.pop_front() {
-            match parked.send(delivery) {
-                Ok(()) => return,
+        inner.holder = Weak::new();
+        while let Some(Parked { reply, connected }) = inner.parked.pop_front() {
+            match reply.send(delivery) {
+                Ok(()) => {
+                    inner.holder = connected;
+                    return;
+                }
                 // That connection is gone. If it was the last, the next `/next` gets the event.
                 Err(returned) => delivery = returned,
             }
@@ -474,8 +510,12 @@ impl Inner {
         self.memory_bytes_max
     }
 
-    fn park(&mut self, next: oneshot::Sender<Delivery>) {
-        self.parked.retain(|parked| !parked.is_closed());
+    fn has_parked(&self) -> bool {
+        self.parked.iter().any(|parked| !parked.reply.is_closed())
+    }
+
+    fn park(&mut self, next: Parked) {
+        self.parked.retain(|parked| !parked.reply.is_closed());
         if self.parked.len() >= PARKED_MAX {
             self.parked.pop_front();
         }
@@ -526,49 +566,5 @@ impl Inner {
         if let Some(event) = self.capture.flush(self.telemetry.timestamp_ms()) {
             self.telemetry.write(vec![event]);
         }
-    }
-}
-
-/// One connection of a runtime. It belongs to the processes that ran when it was accepted: after a reset it gets no
-/// more events.
-#[derive(Clone)]
-pub struct RuntimeConnection {
-    environment: Arc<Environment>,
-    generation: u32,
-}
-
-impl RuntimeConnection {
-    /// The runtime asks for an event.
-    pub fn next(&self, function_init_started: Option<Instant>) -> NextReply {
-        let (next, delivery) = oneshot::channel();
-        self.feed(Event::Next { function_init_started }, Some(next)).map(|()| delivery)
-    }
-
-    /// The runtime reports that Init failed.
-    pub fn init_error(
-        &self,
-        function_init_started: Option<Instant>,
-        error_type: String,
-        payload: bytes::Bytes,
-    ) -> Result<(), Rejection> {
-        self.feed(Event::InitError { function_init_started, error_type, payload }, None)
-    }
-
-    /// The runtime begins to send a response or an error.
-    pub fn begin_answer(&self, request_id: Option<RequestId>, kind: AnswerKind) -> Result<(), Rejection> {
-        self.feed(Event::AnswerBegins { request_id, kind }, None)
-    }
-
-    /// The response or error is complete, or will never be.
-    pub fn finish_answer(&self, answer: RuntimeAnswer) -> Result<(), Rejection> {
-        self.feed(Event::AnswerArrived(answer), None)
-    }
-
-    fn feed(&self, event: Event, next: Option<oneshot::Sender<Delivery>>) -> Result<(), Rejection> {
-        let inner = self.environment.lock();
-        if inner.generation != self.generation {
-            return Err(Rejection::Ending);
-        }
-        self.environment.feed_locked(inner, event, next).unwrap_or(Err(Rejection::Ending))
     }
 }

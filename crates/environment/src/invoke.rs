@@ -17,7 +17,7 @@ use hearth_types::{ColdReason, RequestId};
 
 use crate::fatal_error::{FatalError, response_too_large_payload};
 use crate::invocation::{AnswerKind, Invocation};
-use crate::machine::{Action, Machine, Phase, Running, RuntimeAnswer, reject};
+use crate::machine::{Action, EventHolder, Machine, Phase, Running, RuntimeAnswer, reject};
 use crate::runtime_state::{Rejection, RuntimeState};
 
 impl Machine {
@@ -49,7 +49,7 @@ impl Machine {
     }
 
     /// The runtime asks for an event while an invocation runs.
-    pub(crate) fn next_while_busy(&mut self) -> Vec<Action> {
+    pub(crate) fn next_while_busy(&mut self, holder: EventHolder) -> Vec<Action> {
         let Phase::Busy(running) = &mut self.phase else { return vec![] };
         match running.runtime {
             // It has answered: the invocation is over.
@@ -58,7 +58,9 @@ impl Machine {
                 self.phase = Phase::Ready;
                 vec![Action::Record(done), Action::Park, Action::Settled]
             }
-            // It lost the event, or asks twice: it gets the same one again.
+            // Another of its threads works on the event: each event is delivered once, and this thread waits for the next.
+            _ if holder == EventHolder::Another => vec![Action::Park],
+            // It lost the event, or asks twice: it gets the same one again, as on AWS.
             RuntimeState::Running => vec![Action::Park, Action::Deliver(running.invocation.clone())],
             from @ (RuntimeState::Started
             | RuntimeState::InitError

@@ -15,12 +15,12 @@ mod invocation;
 pub mod invoke;
 pub mod machine;
 pub mod reset;
+mod runtime_connection;
 mod runtime_state;
 pub mod shutdown;
 
-pub use environment::{
-    Boot, Environment, EnvironmentParts, MakeCommand, NextReply, Owner, RuntimeConnection,
-};
+pub use environment::{Boot, Environment, EnvironmentParts, MakeCommand, Owner};
 pub use fatal_error::FatalError;
 pub use invocation::{Answer, AnswerKind, Delivery, Invocation, InvokeResult};
+pub use runtime_connection::{NextReply, OpenAnswer, RuntimeConnection};
 pub use runtime_state::{Rejection, RuntimeState};

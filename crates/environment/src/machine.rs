@@ -28,7 +28,11 @@ pub enum Event {
     Next {
         /// When it began to load the function's code, if it says so.
         function_init_started: Option<Instant>,
+        /// Who has the event of the running invocation, if one runs.
+        holder: EventHolder,
     },
+    /// The runtime begins to report that Init failed.
+    InitErrorBegins,
     /// The runtime reports that Init failed.
     InitError {
         /// When it began to load the function's code, if it says so.
@@ -55,6 +59,15 @@ pub enum Event {
     SandboxLost,
     /// The pool ends the environment.
     ShutDown(ShutdownReason),
+}
+
+/// Who has the event of the running invocation, seen from a connection that asks for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventHolder {
+    /// The connection that asks. Or nobody: whoever had it is gone, or nobody has had it yet.
+    AskerOrNobody,
+    /// Another connection, which is still there.
+    Another,
 }
 
 /// What the runtime sent after [`Event::AnswerBegins`].
@@ -199,6 +212,11 @@ impl Machine {
         }
     }
 
+    /// Whether the caller of the running invocation has its answer, and the runtime has not asked for the next event.
+    pub fn has_answered(&self) -> bool {
+        matches!(&self.phase, Phase::Busy(running) if running.is_answered())
+    }
+
     /// Returns when [`Event::DeadlineReached`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
@@ -262,27 +280,29 @@ impl Machine {
             | (Phase::Ready | Phase::Busy(_), Event::RuntimeStarted | Event::RuntimeStartFailed(_)) => vec![],
 
             // `/next`.
-            (Phase::Init(_), Event::Next { function_init_started }) => {
+            (Phase::Init(_), Event::Next { function_init_started, .. }) => {
                 self.finish_init(now, function_init_started)
             }
             (Phase::Ready, Event::Next { .. }) => vec![Action::Park],
-            (Phase::Busy(_), Event::Next { .. }) => self.next_while_busy(),
+            (Phase::Busy(_), Event::Next { holder, .. }) => self.next_while_busy(holder),
             (
                 Phase::Empty { .. } | Phase::Resetting { .. } | Phase::ShuttingDown | Phase::Gone,
                 Event::Next { .. }
+                | Event::InitErrorBegins
                 | Event::InitError { .. }
                 | Event::AnswerBegins { .. }
                 | Event::AnswerArrived(_),
             ) => vec![Action::Reject(Rejection::Ending)],
 
-            // `/init/error`.
+            // `/init/error`. The state is checked before the report is read, and once more when it is there.
+            (Phase::Init(_), Event::InitErrorBegins) => vec![Action::Accept],
             (Phase::Init(_), Event::InitError { function_init_started, error_type, payload }) => {
                 self.fail_init_as_reported(now, function_init_started, error_type, payload)
             }
-            (Phase::Ready, Event::InitError { .. }) => {
+            (Phase::Ready, Event::InitErrorBegins | Event::InitError { .. }) => {
                 vec![reject(RuntimeState::Ready, RuntimeState::InitError)]
             }
-            (Phase::Busy(running), Event::InitError { .. }) => {
+            (Phase::Busy(running), Event::InitErrorBegins | Event::InitError { .. }) => {
                 vec![reject(running.runtime, RuntimeState::InitError)]
             }
 

@@ -36,7 +36,12 @@ fn response(number: u128) -> [Event; 2] {
 }
 
 fn next() -> Event {
-    Event::Next { function_init_started: None }
+    Event::Next { function_init_started: None, holder: EventHolder::AskerOrNobody }
+}
+
+/// Another connection than the one that has the event asks for one.
+fn next_of_another() -> Event {
+    Event::Next { function_init_started: None, holder: EventHolder::Another }
 }
 
 fn exit(code: i32) -> Event {
@@ -324,6 +329,57 @@ fn wrong_answers_are_refused_and_the_call_goes_on() {
 }
 
 #[test]
+fn case_052_an_event_is_delivered_once_to_threads_and_again_to_whoever_lost_it() {
+    let [begins, arrives] = response(1);
+    let [begins_2, _] = response(2);
+    check(
+        &[
+            (0, Event::Init),
+            (0, next()),
+            (0, next_of_another()),
+            (0, an_invocation(1)),
+            // A second thread asks while the first one works.
+            (0, next_of_another()),
+            // The first one asks again: it has lost the event.
+            (0, next()),
+            (0, begins),
+            (0, next_of_another()),
+            (0, arrives),
+            (0, next_of_another()),
+            (0, an_invocation(2)),
+            (0, begins_2),
+        ],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Boot
+            init done in Init: success 
+            Park
+            Settled
+            Park
+            runtime gets 1
+            invoke started, cold because None
+            deadline in 3 s
+            Park
+            Park
+            runtime gets 1
+            Accept
+            Park
+            caller gets Response 1
+            ResponseSent
+            Accept
+            invoke done: success 
+            Park
+            Settled
+            runtime gets 2
+            invoke started, cold because None
+            deadline in 3 s
+            Accept
+        "#]],
+    );
+}
+
+#[test]
 fn a_warm_environment_is_shut_down_without_a_word() {
     check(
         &[
@@ -362,6 +418,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::AnswerArrived(RuntimeAnswer::Response(Bytes::new()))),
         1 => Just(Event::AnswerArrived(RuntimeAnswer::TooLarge)),
         1 => Just(Event::AnswerArrived(RuntimeAnswer::Truncated)),
+        1 => Just(next_of_another()),
+        1 => Just(Event::InitErrorBegins),
         1 => Just(init_error()),
         1 => Just(Event::RuntimeStarted),
         1 => Just(exit(1)),
@@ -405,7 +463,11 @@ proptest! {
             };
             let is_request = matches!(
                 event,
-                Event::Next { .. } | Event::InitError { .. } | Event::AnswerBegins { .. } | Event::AnswerArrived(_)
+                Event::Next { .. }
+                    | Event::InitErrorBegins
+                    | Event::InitError { .. }
+                    | Event::AnswerBegins { .. }
+                    | Event::AnswerArrived(_)
             );
             let mut replies = 0;
             for action in machine.on_event(now, event) {

@@ -2,7 +2,8 @@
 //!
 //! What comes in is untrusted: bounded in size, checked against the state machine of `environment`, and answered with
 //! the statuses and texts of AWS. There are no time-outs here: a runtime may wait for its next event for hours, and a
-//! slow answer is a matter of the function's own time-out.
+//! slow answer is a matter of the function's own time-out. What one environment can make us keep is bounded instead: see
+//! the constants.
 
 mod body;
 mod error_type;
@@ -11,6 +12,7 @@ mod routes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_environment::Environment;
 use hyper::server::conn::http1;
@@ -19,8 +21,20 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// How many connections an environment may have open. A runtime needs one or two.
+use routes::Visitor;
+
+/// How many connections an environment may have open; more wait. A runtime needs one or two, an extension as many.
 const CONNECTIONS_MAX: usize = 256;
+/// Longest request line and headers: what AWS takes (1 MB; Go's `net/http` adds 4 KB). Runtimes report the stack of an
+/// error in a header, and the official ones send up to 1 MB there.
+const HEAD_BYTES_MAX: usize = (1 << 20) + 4_096;
+/// How many of the connections of an environment may send heads as long as that. What is open besides gets less, so that
+/// an environment that opens all it may makes us keep 24 MB and not 256.
+const LONG_HEADS_CONNECTIONS_MAX: usize = 8;
+/// Longest head on the other connections.
+const SHORT_HEAD_BYTES_MAX: usize = 64 << 10;
+/// How long to wait when no connection can be accepted, mostly for lack of descriptors.
+const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The Runtime API of one environment, bound but not yet served: the address is needed before the environment exists.
 pub struct BoundRuntimeApi {
@@ -59,6 +73,8 @@ impl Drop for RuntimeApi {
 
 async fn accept(listener: TcpListener, environment: Arc<Environment>) {
     let mut connections = JoinSet::new();
+    let reports = Arc::default();
+    let mut was_refused = false;
     loop {
         while connections.try_join_next().is_some() {}
         if connections.len() >= CONNECTIONS_MAX {
@@ -67,25 +83,31 @@ async fn accept(listener: TcpListener, environment: Arc<Environment>) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of descriptors, mostly: wait for one of ours to close rather than spin.
-                tracing::warn!(environment_id = %environment.id(), %error, "cannot accept a runtime's connection");
-                if connections.join_next().await.is_none() {
-                    tokio::task::yield_now().await;
+                // Once for as long as it lasts: the log is not to fill up with it.
+                if !was_refused {
+                    tracing::warn!(environment_id = %environment.id(), %error, "cannot accept a runtime's connection");
                 }
+                was_refused = true;
+                tokio::time::sleep(BACK_OFF).await;
                 continue;
             }
         };
+        was_refused = false;
         if stream.set_nodelay(true).is_err() {
             continue; // it is gone already
         }
-        let connection = environment.connect();
+        let visitor = Visitor::new(environment.connect(), Arc::clone(&reports));
         let service = service_fn(move |request| {
-            let connection = connection.clone();
-            async move { Ok::<_, std::convert::Infallible>(routes::answer(connection, request).await) }
+            let visitor = visitor.clone();
+            async move { Ok::<_, std::convert::Infallible>(visitor.answer(request).await) }
         });
+        let has_room = connections.len() < LONG_HEADS_CONNECTIONS_MAX;
         connections.spawn(async move {
             // A connection that breaks concerns nobody: the process behind it is what counts.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = http1::Builder::new()
+                .max_buf_size(if has_room { HEAD_BYTES_MAX } else { SHORT_HEAD_BYTES_MAX })
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }

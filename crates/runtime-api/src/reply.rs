@@ -74,13 +74,21 @@ pub(crate) fn rejected(rejection: Rejection) -> Response<Full<Bytes>> {
     }
 }
 
+/// Says that the environment is there.
 pub(crate) fn pong() -> Response<Full<Bytes>> {
-    Response::new(Full::new(Bytes::from_static(b"pong")))
+    text(StatusCode::OK, "pong")
 }
 
+/// As the router of AWS's implementation answers.
 pub(crate) fn not_found() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(b"404 page not found\n")));
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    text(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
     response
 }
 

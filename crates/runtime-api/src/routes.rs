@@ -1,5 +1,6 @@
 //! The table of paths, and what each does.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use hearth_types::RequestId;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 
 use crate::body::{self, Body};
 use crate::{error_type, reply};
@@ -17,28 +19,66 @@ use crate::{error_type, reply};
 /// clock of this host.
 const FUNCTION_INIT_START: &str = "hearth-function-init-start";
 
-/// Answers one request.
-pub(crate) async fn answer(
+/// One connection of a runtime, and what it shares with the other ones of its environment.
+#[derive(Clone)]
+pub(crate) struct Visitor {
     connection: RuntimeConnection,
-    request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
-    let path = request.uri().path();
-    let Some(route) = Route::of(path) else { return reply::not_found() };
-    if request.method() != route.method() {
-        return reply::method_not_allowed();
+    reports: Arc<Reports>,
+}
+
+/// Lets one report of a failed Init be read at a time. The first one ends the Init, so the others are not worth keeping;
+/// responses need no such limit, because only one of them can be the answer to the running invocation.
+pub(crate) struct Reports(Semaphore);
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self(Semaphore::new(1))
     }
-    let answered = match route {
-        Route::Ping => Ok(reply::pong()),
-        Route::Next => next(&connection, request.headers()).await,
-        Route::InitError => init_error(&connection, request).await,
-        Route::Response(id) => response(&connection, id, request).await,
-        Route::Error(id) => error(&connection, id, request).await,
-    };
-    match answered {
-        Ok(response) => response,
-        // It is being killed. Whatever we said, it could only write about it to the log.
-        Err(Rejection::Ending) => std::future::pending().await,
-        Err(rejection) => reply::rejected(rejection),
+}
+
+impl Visitor {
+    pub(crate) fn new(connection: RuntimeConnection, reports: Arc<Reports>) -> Self {
+        Self { connection, reports }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        let Some(route) = Route::of(path) else { return reply::not_found() };
+        if request.method() != route.method() {
+            return reply::method_not_allowed();
+        }
+        let connection = &self.connection;
+        let answered = match route {
+            Route::Ping => Ok(reply::pong()),
+            Route::Next => next(connection, request.headers()).await,
+            Route::InitError => self.init_error(request).await,
+            Route::Response(id) => response(connection, id, request).await,
+            Route::Error(id) => error(connection, id, request).await,
+        };
+        match answered {
+            Ok(response) => response,
+            // It is being killed. Whatever we said, it could only write about it to the log.
+            Err(Rejection::Ending) => std::future::pending().await,
+            Err(rejection) => reply::rejected(rejection),
+        }
+    }
+
+    async fn init_error(&self, request: Request<Incoming>) -> Answered {
+        let _turn = self.reports.0.acquire().await.expect("nobody closes the semaphore");
+        if let Err(rejection) = self.connection.begin_init_error() {
+            body::discard(request).await;
+            return Err(rejection);
+        }
+        let function_init_started = function_init_started(request.headers());
+        let error_type = error_type::of(request.headers());
+        let payload = match body::read(request).await {
+            Body::Whole { payload, .. } => payload,
+            Body::TooLarge => error_type::payload_of_unreadable_report(&error_type),
+            Body::Truncated => return Err(Rejection::Truncated),
+        };
+        self.connection.init_error(function_init_started, error_type, payload)?;
+        Ok(reply::accepted())
     }
 }
 
@@ -87,27 +127,18 @@ async fn next(connection: &RuntimeConnection, headers: &HeaderMap) -> Answered {
     delivery.await.map(reply::event).map_err(|_| Rejection::Ending)
 }
 
-async fn init_error(connection: &RuntimeConnection, request: Request<Incoming>) -> Answered {
-    let function_init_started = function_init_started(request.headers());
-    let error_type = error_type::of(request.headers());
-    let payload = match body::read(request).await {
-        Body::Whole { payload, .. } => payload,
-        Body::TooLarge => error_type::payload_of_unreadable_report(&error_type),
-        Body::Truncated => return Err(Rejection::Truncated),
-    };
-    connection.init_error(function_init_started, error_type, payload)?;
-    Ok(reply::accepted())
-}
-
 async fn response(
     connection: &RuntimeConnection,
     id: Option<RequestId>,
     request: Request<Incoming>,
 ) -> Answered {
-    if let Err(rejection) = connection.begin_answer(id, AnswerKind::Response) {
-        body::discard(request).await;
-        return Err(rejection);
-    }
+    let open = match connection.begin_answer(id, AnswerKind::Response) {
+        Ok(open) => open,
+        Err(rejection) => {
+            body::discard(request).await;
+            return Err(rejection);
+        }
+    };
     let mode = request.headers().get("lambda-runtime-function-response-mode");
     let answer = match mode.map(http::HeaderValue::as_bytes) {
         // The caller of a buffered invocation gets a streamed response whole.
@@ -124,7 +155,7 @@ async fn response(
             RuntimeAnswer::InvalidResponseMode
         }
     };
-    connection.finish_answer(answer)?;
+    open.finish(answer)?;
     Ok(reply::accepted())
 }
 
@@ -133,10 +164,13 @@ async fn error(
     id: Option<RequestId>,
     request: Request<Incoming>,
 ) -> Answered {
-    if let Err(rejection) = connection.begin_answer(id, AnswerKind::FunctionError) {
-        body::discard(request).await;
-        return Err(rejection);
-    }
+    let open = match connection.begin_answer(id, AnswerKind::FunctionError) {
+        Ok(open) => open,
+        Err(rejection) => {
+            body::discard(request).await;
+            return Err(rejection);
+        }
+    };
     let error_type = error_type::of(request.headers());
     let has_cause = error_type::has_cause(request.headers());
     let answer = match body::read(request).await {
@@ -147,7 +181,7 @@ async fn error(
         Body::TooLarge => RuntimeAnswer::TooLarge,
         Body::Truncated => RuntimeAnswer::Truncated,
     };
-    connection.finish_answer(answer)?;
+    open.finish(answer)?;
     Ok(reply::accepted())
 }
 

@@ -1,6 +1,7 @@
 //! The composition root: puts a server together, serves it, and ends it in order.
 
 mod deployment;
+mod descriptors;
 mod insight;
 mod settings;
 
@@ -201,7 +202,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let front = Arc::new(Front { api, insight });
 
     let (stop, stopped) = watch::channel(false);
-    let server = Server { settings: ServerSettings::default() };
+    let mut limits = ServerSettings::default();
+    limits.connections_max = descriptors::room_for_connections(limits.connections_max);
+    let server = Server { settings: limits };
     let answer = move |request| {
         let front = front.clone();
         async move { front.answer(request).await }
