@@ -58,7 +58,8 @@ fn case_001_002_requests_that_are_none_are_refused() {
             ("POST", FUNCTIONS, &b"xyz"[..], (400, "SerializationException")),
             ("POST", FUNCTIONS, b"\xff\x00", (400, "SerializationException")),
             ("POST", FUNCTIONS, b"{\"MemorySize\": \"big\"}", (400, "SerializationException")),
-            ("POST", FUNCTIONS, b"", (400, "ValidationException")),
+            ("POST", FUNCTIONS, b"", (400, "SerializationException")),
+            ("POST", FUNCTIONS, b"{}", (400, "ValidationException")),
             (
                 "PUT",
                 "/2015-03-31/functions/plain/configuration",

@@ -101,7 +101,11 @@ pub(crate) fn describe(
 }
 
 /// Describes a function as lists do: without its states.
-pub(crate) fn describe_in_list(api: &LambdaApi, function: &Function) -> FunctionConfiguration {
+pub(crate) fn describe_in_list(
+    api: &LambdaApi,
+    function: &Function,
+    qualifier: Option<Qualifier>,
+) -> FunctionConfiguration {
     FunctionConfiguration {
         state: None,
         state_reason: None,
@@ -110,7 +114,7 @@ pub(crate) fn describe_in_list(api: &LambdaApi, function: &Function) -> Function
         last_update_status_reason: None,
         last_update_status_reason_code: None,
         runtime_version_config: None,
-        ..describe(api, function, None)
+        ..describe(api, function, qualifier)
     }
 }
 

@@ -359,8 +359,9 @@ async fn case_001_a_body_that_is_no_json_makes_nothing() {
         ("a number beyond every number", number.as_bytes(), no_json()),
         ("a list", b"[]", unreadable("The request body is not a JSON object")),
         ("a text", b"\"f\"", unreadable("The request body is not a JSON object")),
-        ("nothing", b"", validation(&[missing("functionName"), missing("role"), missing("code")])),
-        ("blanks", b" \r\n", validation(&[missing("functionName"), missing("role"), missing("code")])),
+        ("nothing", b"", no_json()),
+        ("blanks", b" \r\n", no_json()),
+        ("an empty object", b"{}", validation(&[missing("functionName"), missing("role"), missing("code")])),
     ] {
         refusal.check(what, &api.send("POST", FUNCTIONS, &[], body).await);
     }
