@@ -265,6 +265,7 @@ fn case_014_a_second_update_while_one_is_in_progress_is_refused() {
     let (server, path) = (&server, &path);
     // An update is in progress for a moment only: many at once, until one comes in that moment.
     eventually("an update comes while another is in progress", || {
+        function.wait_until("LastUpdateStatus", "Successful");
         let responses: Vec<Response> = thread::scope(|scope| {
             let updates: Vec<_> = (1..=8)
                 .map(|number| {

@@ -141,7 +141,7 @@ fn words_stand_in_the_order_in_which_aws_was_seen_to_list_them() {
 
 /// One table of bounds for numbers, lists and maps.
 #[test]
-fn bounds_hold_in_every_operation() {
+fn case_006_bounds_hold_in_every_operation() {
     let check = |rows: &[(&str, Value)], expected: Expect| {
         let texts: Vec<String> =
             rows.iter().map(|(operation, input)| one(operation, input.clone())).collect();
