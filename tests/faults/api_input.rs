@@ -58,7 +58,8 @@ fn case_001_002_requests_that_are_none_are_refused() {
             ("POST", FUNCTIONS, &b"xyz"[..], (400, "SerializationException")),
             ("POST", FUNCTIONS, b"\xff\x00", (400, "SerializationException")),
             ("POST", FUNCTIONS, b"{\"MemorySize\": \"big\"}", (400, "SerializationException")),
-            ("POST", FUNCTIONS, b"", (400, "ValidationException")),
+            ("POST", FUNCTIONS, b"", (400, "SerializationException")),
+            ("POST", FUNCTIONS, b"{}", (400, "ValidationException")),
             (
                 "PUT",
                 "/2015-03-31/functions/plain/configuration",
@@ -264,6 +265,7 @@ fn case_014_a_second_update_while_one_is_in_progress_is_refused() {
     let (server, path) = (&server, &path);
     // An update is in progress for a moment only: many at once, until one comes in that moment.
     eventually("an update comes while another is in progress", || {
+        function.wait_until("LastUpdateStatus", "Successful");
         let responses: Vec<Response> = thread::scope(|scope| {
             let updates: Vec<_> = (1..=8)
                 .map(|number| {

@@ -101,7 +101,11 @@ pub(crate) fn describe(
 }
 
 /// Describes a function as lists do: without its states.
-pub(crate) fn describe_in_list(api: &LambdaApi, function: &Function) -> FunctionConfiguration {
+pub(crate) fn describe_in_list(
+    api: &LambdaApi,
+    function: &Function,
+    qualifier: Option<Qualifier>,
+) -> FunctionConfiguration {
     FunctionConfiguration {
         state: None,
         state_reason: None,
@@ -110,7 +114,7 @@ pub(crate) fn describe_in_list(api: &LambdaApi, function: &Function) -> Function
         last_update_status_reason: None,
         last_update_status_reason_code: None,
         runtime_version_config: None,
-        ..describe(api, function, None)
+        ..describe(api, function, qualifier)
     }
 }
 
@@ -225,6 +229,8 @@ const RESERVED: &[&str] = &[
     "_X_AMZN_TRACE_ID",
     "AWS_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_DEFAULT_REGION",
     "AWS_EXECUTION_ENV",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",

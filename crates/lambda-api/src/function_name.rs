@@ -1,6 +1,6 @@
 //! Whom a request means: name, partial ARN or ARN, with a qualifier in it or beside it.
 
-use hearth_types::{FunctionName, FunctionReference, Qualifier, Version};
+use hearth_types::{AccountId, FunctionName, FunctionReference, Qualifier, Version};
 
 use crate::LambdaApi;
 use crate::error::ApiError;
@@ -62,10 +62,7 @@ pub(crate) fn check_owner(
 ) -> Result<(), ApiError> {
     let ours = api.functions.settings();
     if let Some(region) = reference.region.as_ref().filter(|region| **region != ours.region) {
-        return Err(ApiError::not_found(format!(
-            "Functions from '{region}' are not reachable in this region ('{}')",
-            ours.region
-        )));
+        return Err(unreachable_region(api, region.as_str()));
     }
     match reference.account.as_ref().filter(|account| **account != ours.account) {
         None => Ok(()),
@@ -77,17 +74,33 @@ pub(crate) fn check_owner(
     }
 }
 
-/// A name or qualifier that the model allows and nothing can have: too long for a bare name, or of a kind of function
-/// that Hearth has not.
+/// A name or qualifier that the model allows and nothing can have: too long for a bare name, without `function:` in an
+/// ARN, or of a kind of function that Hearth has not.
 fn unknown(api: &LambdaApi, function_name: &str, qualifier: Option<&str>) -> ApiError {
     let ours = api.functions.settings();
-    let name = match function_name.rsplit_once("function:") {
-        Some((_, name)) if !name.is_empty() => name,
-        _ => function_name,
+    // `arn:aws:lambda:`, a region, an account and `function:` may all be left out.
+    let rest = match function_name.strip_prefix("arn:") {
+        Some(arn) => arn.splitn(3, ':').nth(2).unwrap_or(arn),
+        None => function_name,
     };
+    let mut parts = rest.split(':').peekable();
+    let is_region = |part: &&str| part.contains('-') && part.ends_with(|end: char| end.is_ascii_digit());
+    let has_more = rest.contains(':');
+    if let Some(region) = parts.next_if(|part| has_more && is_region(part) && *part != ours.region.as_str()) {
+        return unreachable_region(api, region);
+    }
+    let _ours = parts.next_if(|part| has_more && *part == ours.region.as_str());
+    let _account = parts.next_if(|part| has_more && AccountId::new(part).is_ok());
+    let _kind = parts.next_if(|part| has_more && *part == "function");
+    let name = parts.collect::<Vec<_>>().join(":");
     let qualifier = qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
     ApiError::not_found(format!(
         "Function not found: arn:aws:lambda:{}:{}:function:{name}{qualifier}",
         ours.region, ours.account
     ))
+}
+
+fn unreachable_region(api: &LambdaApi, region: &str) -> ApiError {
+    let ours = &api.functions.settings().region;
+    ApiError::not_found(format!("Functions from '{region}' are not reachable in this region ('{ours}')"))
 }

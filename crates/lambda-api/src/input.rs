@@ -77,6 +77,7 @@ pub(crate) fn head<B>(
     let query = request.uri().query().unwrap_or("");
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some(key) = hearth_aws_wire::decode(key) else { continue };
         let member =
             members.iter().find(|member| matches!(member.location, Location::Query(name) if name == key));
         let Some(Member { name, shape, .. }) = member else { continue };
@@ -112,13 +113,16 @@ fn of_text(shape: &Shape, text: String) -> Value {
     }
 }
 
-/// Puts the input together, checks it against the model and reads it. An empty body is an empty structure.
+/// Puts the input together, checks it against the model and reads it. No body is an empty structure, where the model
+/// needs nothing of it.
 pub(crate) fn read<T: DeserializeOwned>(
     shape: &'static Shape,
     head: Map<String, Value>,
     body: &[u8],
 ) -> Result<T, ApiError> {
-    let mut members = if body.iter().all(u8::is_ascii_whitespace) {
+    let Shape::Structure(known) = shape else { unreachable!("the input of every operation is a structure") };
+    let is_needed = known.iter().any(|member| member.required && member.location == Location::Body);
+    let mut members = if !is_needed && body.iter().all(u8::is_ascii_whitespace) {
         Map::new()
     } else {
         match serde_json::from_slice(body) {
@@ -132,9 +136,8 @@ pub(crate) fn read<T: DeserializeOwned>(
         }
     };
     // What the model has in the path must not be said by the body.
-    if let Shape::Structure(known) = shape {
-        let elsewhere = known.iter().filter(|member| member.location != Location::Body);
-        elsewhere.for_each(|member| drop(members.remove(member.name)));
+    for member in known.iter().filter(|member| member.location != Location::Body) {
+        members.remove(member.name);
     }
     members.extend(head);
     // An unset member is the same as none.

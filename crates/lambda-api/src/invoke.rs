@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hearth_aws_wire::{Body, BodyError, Response, query_pairs, read_body};
 use hearth_invoke::InvokeRequest;
 use hearth_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, CLIENT_CONTEXT_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX};
-use hearth_types::{FunctionName, RequestId, TraceHeader};
+use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
@@ -95,7 +95,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 fn head(api: &LambdaApi, function_name: String, request: &Request<Incoming>) -> Result<Head, ApiError> {
     let headers = request.headers();
     let query = request.uri().query().unwrap_or("");
-    if !is_plain(&function_name, query, headers) {
+    if !is_plain(api, &function_name, query, headers) {
         let labels = vec![("FunctionName", function_name.clone())];
         let input = input::head(&INVOCATION_REQUEST, labels, request)?;
         validation::check(&INVOCATION_REQUEST, &Value::Object(input))?;
@@ -116,12 +116,17 @@ fn head(api: &LambdaApi, function_name: String, request: &Request<Incoming>) -> 
 
 /// Whether a request is so plain that the model cannot have anything against it. Most are, and looking is faster than
 /// matching patterns.
-fn is_plain(function_name: &str, query: &str, headers: &HeaderMap) -> bool {
+fn is_plain(api: &LambdaApi, function_name: &str, query: &str, headers: &HeaderMap) -> bool {
+    let ours = api.functions.settings();
+    let arn = format!("arn:aws:lambda:{}:{}:function:", ours.region, ours.account);
+    let name = function_name.strip_prefix(&arn).unwrap_or(function_name);
+    let (name, qualifier) = name.split_once(':').map_or((name, None), |(name, end)| (name, Some(end)));
     let known = |name: &str, words: &[&str]| match headers.get(name) {
         None => true,
         Some(value) => words.iter().any(|word| value == word),
     };
-    FunctionName::new(function_name).is_ok()
+    FunctionName::new(name).is_ok()
+        && qualifier.is_none_or(|qualifier| Qualifier::parse(qualifier).is_ok())
         && query.is_empty()
         && known(INVOCATION_TYPE, &["RequestResponse"])
         && known(LOG_TYPE, &["None", "Tail"])

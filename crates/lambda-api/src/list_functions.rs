@@ -4,8 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_aws_wire::{Response, json_response};
-use hearth_types::FunctionName;
 use hearth_types::limits::LIST_FUNCTIONS_PAGE;
+use hearth_types::{FunctionName, Qualifier, Version};
 use http::{Request, StatusCode};
 
 use crate::error::ApiError;
@@ -24,12 +24,21 @@ pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Re
         })?),
     };
     let asked = request.max_items.map_or(LIST_FUNCTIONS_PAGE, |items| usize::try_from(items).unwrap_or(1));
-    let (functions, more) = api.functions.list(after.as_ref(), asked.min(LIST_FUNCTIONS_PAGE));
+    let (functions, more) = match request.master_region.as_deref() {
+        None | Some("ALL") => api.functions.list(after.as_ref(), asked.min(LIST_FUNCTIONS_PAGE)),
+        // Copies, at the edge, of functions of that region. There is no edge here.
+        Some(_) => (Vec::new(), false),
+    };
+    // With all versions asked for, each entry says which one it is.
+    let qualifier = request.function_version.map(|_| Qualifier::Version(Version::Latest));
     let next = functions.last().filter(|_| more);
     let reply = ListFunctionsResponse {
         next_marker: next.map(|last| URL_SAFE_NO_PAD.encode(last.configuration.name.as_str())),
         functions: Some(
-            functions.iter().map(|function| configuration::describe_in_list(api, function)).collect(),
+            functions
+                .iter()
+                .map(|function| configuration::describe_in_list(api, function, qualifier.clone()))
+                .collect(),
         ),
     };
     let text = serde_json::to_vec(&reply).map_err(|error| ApiError::service(&error))?;

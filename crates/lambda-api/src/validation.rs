@@ -51,7 +51,11 @@ fn check_type(shape: &'static Shape, value: &Value) -> Result<(), ApiError> {
     match (shape, value) {
         (Shape::String { .. }, Value::String(_)) | (Shape::Blob, Value::String(_)) => Ok(()),
         // Whether it is in range is a constraint.
-        (Shape::Integer { .. }, Value::Number(number)) if integer(number).is_some() => Ok(()),
+        (Shape::Integer { min, max }, Value::Number(number))
+            if number.is_i64() || (min.is_some() && max.is_some() && integer(number).is_some()) =>
+        {
+            Ok(())
+        }
         (Shape::Double { .. }, Value::Number(_)) | (Shape::Boolean, Value::Bool(_)) => Ok(()),
         (Shape::List { member, .. }, Value::Array(items)) => {
             items.iter().try_for_each(|item| check_type(member, item))

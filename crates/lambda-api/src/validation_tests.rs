@@ -2,10 +2,16 @@
 //! constraints are generated all the same. What AWS was seen to answer is marked "recorded".
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::generated::Operation;
 use crate::generated::operations::OPERATIONS;
+use crate::generated::shapes::{
+    CreateFunctionRequest, ListFunctionsRequest, UpdateFunctionCodeRequest,
+    UpdateFunctionConfigurationRequest,
+};
 
 /// What is said about `input` of an operation.
 fn of(operation: &str, input: &Value) -> String {
@@ -135,7 +141,7 @@ fn words_stand_in_the_order_in_which_aws_was_seen_to_list_them() {
 
 /// One table of bounds for numbers, lists and maps.
 #[test]
-fn bounds_hold_in_every_operation() {
+fn case_006_bounds_hold_in_every_operation() {
     let check = |rows: &[(&str, Value)], expected: Expect| {
         let texts: Vec<String> =
             rows.iter().map(|(operation, input)| one(operation, input.clone())).collect();
@@ -253,4 +259,109 @@ fn an_answer_stays_small_whatever_was_sent() {
     let text = of_create(json!({ "FunctionName": "ä".repeat(10_000_000) }));
     assert!(text.len() < 20_000, "{}", text.len());
     assert!(text.contains("ä…' at 'functionName' failed to satisfy constraint: Member must have length"));
+}
+
+/// Any JSON, with numbers and texts at which something changes.
+fn any_json() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![any::<i64>(), -2..3_i64, 120..140_i64, Just(i64::MAX)].prop_map(Value::from);
+    let real = prop_oneof![any::<f64>(), -2.0..2.0].prop_map(Value::from);
+    let text =
+        prop_oneof!["[a-z0-9:$ -]{0,12}", any::<String>(), Just("x".repeat(300))].prop_map(Value::from);
+    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number, real, text];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let members = proptest::collection::vec(("[A-Za-z_]{0,4}", inner.clone()), 0..4);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+            members.prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// A value that the model may allow for `shape`, or almost.
+fn like(shape: &'static Shape, depth: u32) -> BoxedStrategy<Value> {
+    let right = match shape {
+        Shape::String { words, .. } if !words.is_empty() => {
+            proptest::sample::select(*words).prop_map(Value::from).boxed()
+        }
+        Shape::String { .. } => prop_oneof![
+            "[a-z]{1,9}",
+            Just("arn:aws:iam::000000000000:role/r".to_owned()),
+            Just("us-east-1".to_owned()),
+        ]
+        .prop_map(Value::from)
+        .boxed(),
+        Shape::Blob => Just(Value::from("emlw")).boxed(),
+        Shape::Integer { min, max } => {
+            let (min, max) = (min.unwrap_or(-5), max.unwrap_or(5));
+            prop_oneof![8 => min..=max, 1 => Just(min - 1), 1 => Just(max + 1)].prop_map(Value::from).boxed()
+        }
+        Shape::Double { .. } => (0.0..3.0).prop_map(Value::from).boxed(),
+        Shape::Boolean => any::<bool>().prop_map(Value::from).boxed(),
+        Shape::List { member, .. } if depth > 0 => {
+            proptest::collection::vec(like(member, depth - 1), 0..3).prop_map(Value::from).boxed()
+        }
+        Shape::Map { value, .. } if depth > 0 => {
+            let members = proptest::collection::vec(("[A-Z]{2,4}", like(value, depth - 1)), 0..3);
+            members.prop_map(|members| Value::Object(members.into_iter().collect())).boxed()
+        }
+        Shape::Structure(members) if depth > 0 => {
+            let each: Vec<_> = members
+                .iter()
+                .map(|member| {
+                    let often = if member.required { 0.95 } else { 0.2 };
+                    proptest::option::weighted(often, like(member.shape, depth - 1))
+                        .prop_map(|value| (member.name.to_owned(), value))
+                })
+                .collect();
+            each.prop_map(|members| {
+                let given = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+                Value::Object(given.collect())
+            })
+            .boxed()
+        }
+        Shape::List { .. } | Shape::Map { .. } | Shape::Structure(_) => any_json().boxed(),
+    };
+    prop_oneof![40 => right, 1 => any_json()].boxed()
+}
+
+/// The input of an operation of which one can be chosen, right or almost.
+fn inputs(is_wanted: fn(&str) -> bool) -> impl Strategy<Value = (&'static Operation, Value)> {
+    let operations: Vec<_> = OPERATIONS.iter().filter(|operation| is_wanted(operation.name)).collect();
+    let chosen = proptest::sample::select(operations);
+    chosen.prop_flat_map(|operation| (Just(operation), like(operation.input, 4)))
+}
+
+/// Reads the input of an operation as its type.
+fn reader(operation: &str) -> Option<fn(Value) -> Result<(), String>> {
+    fn read<T: serde::de::DeserializeOwned>(input: Value) -> Result<(), String> {
+        serde_json::from_value::<T>(input).map(drop).map_err(|error| error.to_string())
+    }
+    Some(match operation {
+        "CreateFunction" => read::<CreateFunctionRequest>,
+        "ListFunctions" => read::<ListFunctionsRequest>,
+        "UpdateFunctionCode" => read::<UpdateFunctionCodeRequest>,
+        "UpdateFunctionConfiguration" => read::<UpdateFunctionConfigurationRequest>,
+        _ => return None,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_024))]
+
+    #[test]
+    fn whatever_is_sent_to_any_operation_is_taken_or_refused_with_a_400((operation, input) in inputs(|_| true)) {
+        if let Err(error) = check(operation.input, &input) {
+            let kind = error.error_type();
+            prop_assert!(["ValidationException", "SerializationException"].contains(&kind), "{kind}");
+            prop_assert!(!error.message().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_satisfies_the_model_can_be_read((operation, input) in inputs(|name| reader(name).is_some())) {
+        let read = reader(operation.name).unwrap();
+        if input.is_object() && check(operation.input, &input).is_ok() {
+            prop_assert_eq!(read(input), Ok(()));
+        }
+    }
 }

@@ -177,6 +177,58 @@ async fn case_007_wrong_variables_make_nothing_and_are_not_repeated() {
 }
 
 #[tokio::test]
+async fn every_variable_that_functions_are_given_is_reserved() {
+    let api = Api::start().await;
+    for name in [
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_MAX_CONCURRENCY",
+        "AWS_LAMBDA_METADATA_API",
+        "AWS_LAMBDA_METADATA_TOKEN",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SECRET_KEY",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    ] {
+        let refused = api.create(json!({ "Environment": { "Variables": { name: "x" } } })).await;
+        let message = refused.value()["message"].as_str().unwrap_or_default().to_owned();
+        assert!(
+            message.ends_with(&format!("Reserved keys used in this request: {name}")),
+            "{name}: {message}"
+        );
+    }
+    // Defaults that the owner may replace.
+    let variables: serde_json::Map<String, Value> = [
+        "TZ",
+        "PATH",
+        "LANG",
+        "LD_LIBRARY_PATH",
+        "PYTHONPATH",
+        "NODE_PATH",
+        "AWS_LAMBDA_LOG_LEVEL",
+        "AWS_XRAY_CONTEXT_MISSING",
+        "AWS_LAMBDA_EXEC_WRAPPER",
+    ]
+    .into_iter()
+    .map(|name| (name.to_owned(), Value::from("x")))
+    .collect();
+    assert_eq!(api.create(json!({ "Environment": { "Variables": variables } })).await.status, 201);
+}
+
+#[tokio::test]
 async fn a_handler_a_role_and_other_texts_are_checked_as_the_model_has_them() {
     let api = Api::start().await;
     let tags = |key: &str, value: &str| json!({ "Tags": { key: value } });
@@ -359,8 +411,9 @@ async fn case_001_a_body_that_is_no_json_makes_nothing() {
         ("a number beyond every number", number.as_bytes(), no_json()),
         ("a list", b"[]", unreadable("The request body is not a JSON object")),
         ("a text", b"\"f\"", unreadable("The request body is not a JSON object")),
-        ("nothing", b"", validation(&[missing("functionName"), missing("role"), missing("code")])),
-        ("blanks", b" \r\n", validation(&[missing("functionName"), missing("role"), missing("code")])),
+        ("nothing", b"", no_json()),
+        ("blanks", b" \r\n", no_json()),
+        ("an empty object", b"{}", validation(&[missing("functionName"), missing("role"), missing("code")])),
     ] {
         refusal.check(what, &api.send("POST", FUNCTIONS, &[], body).await);
     }

@@ -78,6 +78,16 @@ async fn case_004_011_012_a_name_that_is_wrong_or_not_ours_is_refused() {
         }
         let refusal = broken(&"x".repeat(257), "functionName", length_at_most(256));
         refusal.check(action, &api.send(method, &long(257), &[], b"").await);
+        // Case 12, for a name that is too long as well.
+        let elsewhere =
+            format!("{FUNCTIONS}/arn:aws:lambda:eu-west-1:000000000000:function:{}{end}", "x".repeat(65));
+        unreachable_region("eu-west-1").check(action, &api.send(method, &elsewhere, &[], b"").await);
+        let ours =
+            format!("{FUNCTIONS}/arn:aws:lambda:us-east-1:000000000000:function:{}{end}", "x".repeat(65));
+        function_not_found(&"x".repeat(65)).check(action, &api.send(method, &ours, &[], b"").await);
+        // The model lets `function:` be left out of an ARN.
+        let short = format!("{FUNCTIONS}/arn:aws:lambda:us-east-1:000000000000:g{end}");
+        function_not_found("g").check(action, &api.send(method, &short, &[], b"").await);
         let empty = validation(&[
             item("", "functionName", length_at_least(1)),
             item("", "functionName", pattern(NAMESPACED)),

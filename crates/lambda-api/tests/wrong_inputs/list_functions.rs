@@ -50,9 +50,20 @@ async fn case_016_a_wrong_page_is_refused() {
     }
     let long = format!("{FUNCTIONS}?Marker={}", "a".repeat(8_000));
     bad_marker().check("a long marker", &api.get(&long).await);
-    for query in ["Marker=", "MaxItems=10000", "FunctionVersion=ALL", "MasterRegion=ALL", "Unknown=%FF", "&&"]
-    {
-        let answer = api.get(&format!("{FUNCTIONS}?{query}")).await;
-        assert_eq!(answer.value()["Functions"].as_array().unwrap().len(), 1, "{query}");
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    for (query, expected) in [
+        ("Marker=", vec![arn.to_owned()]),
+        ("MaxItems=10000", vec![arn.to_owned()]),
+        ("MasterRegion=ALL", vec![arn.to_owned()]),
+        ("Unknown=%FF", vec![arn.to_owned()]),
+        ("%FF=1&&=", vec![arn.to_owned()]),
+        ("FunctionVersion=ALL", vec![format!("{arn}:$LATEST")]),
+        // Copies of functions of that region, and there are none.
+        ("MasterRegion=us-east-1&FunctionVersion=ALL", vec![]),
+    ] {
+        let answer = api.get(&format!("{FUNCTIONS}?{query}")).await.value();
+        let functions = answer["Functions"].as_array().unwrap().iter();
+        let arns: Vec<&str> = functions.map(|function| function["FunctionArn"].as_str().unwrap()).collect();
+        assert_eq!(arns, expected, "{query}");
     }
 }
