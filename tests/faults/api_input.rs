@@ -423,7 +423,7 @@ fn case_017_texts_come_back_as_they_were_and_break_no_header_and_no_log_line() {
 
     let log = server.stop();
     // It is there, and says in an escaped form what the package was refused for.
-    assert!(log.contains("a package was refused") && log.contains(r"\r\nX-Forged: 1\r\n"), "{log:?}");
+    assert!(log.contains("a package was refused") && log.contains(r"\\r\\nX-Forged: 1\\r\\n"), "{log:?}");
     let control = |character: char| character.is_control() && character != '\n';
     assert!(!log.contains(control), "{log:?}");
     assert!(!log.contains('\u{202e}'), "{log:?}");
