@@ -271,7 +271,7 @@ def handler(event, context):
         pass # they are read-only
     return count
 ";
-    let many = rounds(20_000, 100_000);
+    let many = rounds(8_000, 100_000);
     let entries = (1..many).map(|number| RawEntry::stored(format!("{}/{number}", number % 100), b"x"));
     let zip = RawZip::of([RawEntry::stored("app.py", digs.as_bytes())].into_iter().chain(entries));
     let zip = zip.with(|zip| zip.zip64 = true).bytes();
@@ -407,7 +407,7 @@ fn case_032_a_server_killed_while_it_unpacks_never_runs_half_a_package() {
         let is_there = exists(&server, "f");
         assert!(is_there || answer.is_err(), "what was acknowledged is there");
         if !is_there {
-            assert_eq!(kept(data_dir.path()), [""; 0], "what was half done is gone");
+            eventually("what was half done is gone", || kept(data_dir.path()).is_empty().then_some(()));
             create_active(&server, "f", &zip);
         }
         let function = server.function("f");
@@ -466,5 +466,11 @@ fn case_121_a_package_that_is_damaged_or_gone_fails_its_function_and_no_other() 
         // Sent again, it works again.
         function.update_code(&Package::new().file("app.py", source(name)));
         assert_eq!(function.invoke("{}").success(), name);
+    }
+    server.stop();
+    fs::write(data_dir.path().join("boot-id"), "a third").unwrap();
+    let server = Settings::new().data_dir(&data_dir).start();
+    for name in ["flipped", "removed", "whole"] {
+        assert_eq!(server.function(name).invoke("{}").success(), name, "and goes on to");
     }
 }

@@ -21,27 +21,28 @@ fn peak_bytes() -> u64 {
 const ARCHIVE: &str = "HEARTH_TEST_ARCHIVE";
 
 #[test]
-fn case_022_a_directory_as_large_as_it_can_be_takes_little_memory() {
+fn case_022_a_large_directory_takes_little_memory() {
     if let Some(path) = std::env::var_os(ARCHIVE) {
         let zip = fs::read(path).unwrap();
         let (folder, before) = (Folder::new(), peak_bytes());
         let error = unpack(&zip, folder.path()).unwrap_err().to_string();
         assert!(error.ends_with("is there twice"), "{error}");
         let more = peak_bytes() - before;
-        assert!(more < 80 << 20, "{more} bytes more");
+        // A third of what as many entries as there may be would take.
+        assert!(more < 30_000_000, "{more} bytes more");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         return;
     }
-    // As many entries as there may be, and names that share all of their folders. The last one is refused.
+    // Names that share all of their folders. The last one is refused.
     let folders = "d/".repeat(20);
     let mut entries: Vec<RawEntry> =
-        (0..249_970).map(|number| RawEntry::stored(format!("{folders}{number}"), b"")).collect();
+        (0..100_000).map(|number| RawEntry::stored(format!("{folders}{number}"), b"")).collect();
     entries.push(entries[0].clone());
     let zip = RawZip::of(entries).with(|zip| zip.zip64 = true).bytes();
-    assert!(zip.len() > 40_000_000, "{}", zip.len());
+    assert!(zip.len() > 15_000_000, "{}", zip.len());
     let folder = Folder::new();
     // In a process that has not used any memory yet.
-    let name = "case_022_a_directory_as_large_as_it_can_be_takes_little_memory";
+    let name = "case_022_a_large_directory_takes_little_memory";
     let mut this_test = Command::new(std::env::current_exe().unwrap());
     this_test.args(["--exact", name, "--nocapture"]).env(ARCHIVE, folder.write("archive.zip", zip));
     let output = this_test.output().unwrap();
