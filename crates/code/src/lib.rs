@@ -14,6 +14,7 @@ mod packages;
 mod plan;
 mod remove;
 mod root;
+mod trees;
 mod unpack;
 
 pub use archive::{Archive, Entry};

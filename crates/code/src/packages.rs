@@ -2,10 +2,9 @@
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -15,11 +14,7 @@ use hearth_types::CodeSha256;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::UnpackError;
-use crate::remove::remove_tree;
-use crate::unpack::unpack;
-
-/// How the name of a tree begins that is not complete, or not wanted any more.
-const HIDDEN: &str = "new-";
+use crate::trees::Trees;
 
 /// Why a package is not there.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +68,11 @@ pub struct Package {
 pub struct Packages(Arc<Inner>);
 
 struct Inner {
-    trees: PathBuf,
+    trees: Arc<Trees>,
     blobs: Arc<dyn BlobStore>,
     leases: Mutex<HashMap<CodeSha256, Weak<Lease>>>,
     /// Adding and removing are exclusive for a digest; one lock for all is enough for what happens at deploy time.
     changing: tokio::sync::Mutex<()>,
-    temporary: AtomicU64,
     keep_all: AtomicBool,
 }
 
@@ -104,31 +98,11 @@ impl Drop for Lease {
 impl Packages {
     /// Opens the trees below `folder`. What an earlier server left half done is removed.
     pub fn open(folder: &Path, blobs: Arc<dyn BlobStore>) -> Result<Self, PackagesError> {
-        let trees = folder.join("trees");
-        let io = |source| PackagesError::Io { path: trees.clone(), source };
-        fs::create_dir_all(&trees).map_err(io)?;
-        // A tree is a copy of its object, so it need not survive a crash of the machine, and syncing thousands of files
-        // at each deployment can be spared: what was unpacked before the machine started is unpacked anew.
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let boot_id_path = folder.join("boot-id");
-        let trusted =
-            !boot_id.is_empty() && fs::read_to_string(&boot_id_path).is_ok_and(|known| known == boot_id);
-        for entry in fs::read_dir(&trees).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            if !trusted || entry.file_name().to_string_lossy().starts_with(HIDDEN) {
-                remove_tree(&entry.path())
-                    .map_err(|source| PackagesError::Io { path: entry.path(), source })?;
-            }
-        }
-        // Only now: cut off before, the next start still trusts no tree.
-        write_boot_id(&boot_id_path, &boot_id)
-            .map_err(|source| PackagesError::Io { path: boot_id_path, source })?;
         Ok(Self(Arc::new(Inner {
-            trees,
+            trees: Arc::new(Trees::open(folder)?),
             blobs,
             leases: Mutex::default(),
             changing: tokio::sync::Mutex::new(()),
-            temporary: AtomicU64::new(0),
             keep_all: AtomicBool::new(false),
         })))
     }
@@ -153,15 +127,14 @@ impl Packages {
         self.0.unpack_if_missing(sha256, zip.clone()).await?;
         // From here on the lease removes the tree again when something fails.
         let package = self.0.package(sha256, size);
-        fail_point!("code::write_archive", |_| Err(StoreError::Stopped.into()));
-        self.0.blobs.put(sha256.to_hex(), zip).await?;
+        self.0.keep_archive(sha256, zip).await?;
         Ok(package)
     }
 
     /// Finds a package that was added before, also by an earlier server. A tree that is gone is made again.
     pub async fn open_package(&self, sha256: CodeSha256, size: u64) -> Result<Package, PackagesError> {
         let _changing = self.0.changing.lock().await;
-        if !self.0.tree(sha256).is_dir() {
+        if !self.0.trees.path(sha256).is_dir() {
             let zip = self.0.archive(sha256).await?;
             self.0.unpack_if_missing(sha256, zip).await?;
         }
@@ -174,24 +147,19 @@ impl Packages {
     }
 
     /// Removes what nobody holds: for the start, when everything that is needed has been opened.
-    /// Returns how many trees and objects that were.
+    /// Returns how many objects that were.
     pub async fn sweep(&self) -> Result<usize, PackagesError> {
         let _changing = self.0.changing.lock().await;
-        let io = |source| PackagesError::Io { path: self.0.trees.clone(), source };
         let used: HashSet<String> = {
             let leases = self.0.leases.lock().unwrap_or_else(PoisonError::into_inner);
-            let held = leases.iter().filter(|(_, lease)| lease.strong_count() > 0);
-            held.map(|(sha256, _)| sha256.to_hex()).collect()
+            leases
+                .iter()
+                .filter(|(_, lease)| lease.strong_count() > 0)
+                .map(|(sha256, _)| sha256.to_hex())
+                .collect()
         };
+        self.0.trees.remove_unused(|name| used.contains(name))?;
         let mut removed = 0;
-        for entry in fs::read_dir(&self.0.trees).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            if !used.contains(&*entry.file_name().to_string_lossy()) {
-                removed += 1;
-                hide_and_remove(&entry.path())
-                    .map_err(|source| PackagesError::Io { path: entry.path(), source })?;
-            }
-        }
         for key in self.0.blobs.list().await? {
             if !used.contains(&key) {
                 removed += 1;
@@ -208,10 +176,6 @@ impl Packages {
 }
 
 impl Inner {
-    fn tree(&self, sha256: CodeSha256) -> PathBuf {
-        self.trees.join(sha256.to_hex())
-    }
-
     async fn archive(&self, sha256: CodeSha256) -> Result<Bytes, PackagesError> {
         let zip = self.blobs.get(sha256.to_hex()).await?.ok_or(PackagesError::Missing { sha256 })?;
         let hashed = zip.clone();
@@ -221,26 +185,23 @@ impl Inner {
         if found == sha256.0 { Ok(zip) } else { Err(PackagesError::Damaged { sha256 }) }
     }
 
+    /// Keeps a package as it was sent. A damaged object of its name is replaced.
+    async fn keep_archive(&self, sha256: CodeSha256, zip: Bytes) -> Result<(), PackagesError> {
+        fail_point!("code::write_archive", |_| Err(StoreError::Stopped.into()));
+        if let Err(PackagesError::Damaged { .. }) = self.archive(sha256).await {
+            self.blobs.delete(sha256.to_hex()).await?;
+        }
+        Ok(self.blobs.put(sha256.to_hex(), zip).await?)
+    }
+
     async fn unpack_if_missing(&self, sha256: CodeSha256, zip: Bytes) -> Result<(), PackagesError> {
-        let tree = self.tree(sha256);
-        if tree.is_dir() {
+        if self.trees.path(sha256).is_dir() {
             return Ok(());
         }
-        let number = self.temporary.fetch_add(1, Ordering::Relaxed);
-        let new = self.trees.join(format!("{HIDDEN}{}-{number}", std::process::id()));
-        tokio::task::spawn_blocking(move || {
-            let made = make_tree(&zip, &new, &tree);
-            // What is still there is removed at the next start at the latest; why there is no tree matters more.
-            if made.is_err()
-                && let Err(error) = remove_tree(&new)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(tree = %new.display(), %error, "cannot remove what is left of a refused package");
-            }
-            made
-        })
-        .await
-        .map_err(|_| PackagesError::Stopped)?
+        let trees = self.trees.clone();
+        tokio::task::spawn_blocking(move || trees.make(sha256, &zip))
+            .await
+            .map_err(|_| PackagesError::Stopped)?
     }
 
     fn package(self: &Arc<Self>, sha256: CodeSha256, size: u64) -> Package {
@@ -251,7 +212,7 @@ impl Inner {
             leases.insert(sha256, Arc::downgrade(&lease));
             lease
         });
-        Package { sha256, size, root: self.tree(sha256), lease }
+        Package { sha256, size, root: self.trees.path(sha256), lease }
     }
 
     /// Removes a package whose last lease was dropped, unless somebody has taken it again since.
@@ -267,52 +228,12 @@ impl Inner {
         if self.keep_all.load(Ordering::Acquire) {
             return;
         }
-        let tree = self.tree(sha256);
-        let shown = tree.clone();
-        match tokio::task::spawn_blocking(move || hide_and_remove(&tree)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(tree = %shown.display(), %error, "cannot remove an unused package");
-            }
-            Err(_) => return,
+        if let Err(error) = self.trees.remove(sha256) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot remove an unused package");
         }
         fail_point!("code::delete_archive");
         if let Err(error) = self.blobs.delete(sha256.to_hex()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot remove an unused package");
         }
     }
-}
-
-/// Unpacks a package beside its place, and puts it there when it is complete.
-fn make_tree(zip: &[u8], new: &Path, tree: &Path) -> Result<(), PackagesError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| PackagesError::Io { path, source }
-    };
-    fail_point!("code::make_tree", |_| Err(io(new)(nix::errno::Errno::EIO.into())));
-    fs::create_dir(new).map_err(io(new))?;
-    unpack(zip, new)?;
-    fail_point!("code::rename_tree", |_| Err(io(tree)(nix::errno::Errno::EIO.into())));
-    fs::rename(new, tree).map_err(io(tree))
-}
-
-/// Removes a tree, first out of sight: what is left of it after a crash is no tree any more.
-fn hide_and_remove(tree: &Path) -> io::Result<()> {
-    let name = tree.file_name().unwrap_or_default().to_string_lossy();
-    let hidden = tree.with_file_name(format!("{HIDDEN}{}", name.trim_start_matches(HIDDEN)));
-    fail_point!("code::hide_tree", |_| Err(nix::errno::Errno::EIO.into()));
-    if hidden != tree {
-        match fs::rename(tree, &hidden) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other?,
-        }
-    }
-    fail_point!("code::remove_tree", |_| Err(nix::errno::Errno::EIO.into()));
-    remove_tree(&hidden)
-}
-
-/// Notes during which run of the machine the trees are being made. A file that is cut off is no id, and not trusted.
-fn write_boot_id(path: &Path, boot_id: &str) -> io::Result<()> {
-    fail_point!("code::write_boot_id", |_| Err(nix::errno::Errno::EIO.into()));
-    fs::write(path, boot_id)
 }

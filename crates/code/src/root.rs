@@ -3,20 +3,22 @@
 //! A path is resolved once, by the kernel, from a descriptor of the folder on top, and never through a link. What is
 //! made there is named by one component, relative to the descriptor that came out of it.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::stat::{Mode, fchmod, fstat, mkdirat};
 use nix::unistd::symlinkat;
 
 /// A folder that is opened, and never a link.
 const FOLDER: OFlag =
     OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// Everybody may look into folders.
+const FOLDER_MODE: Mode = Mode::from_bits_truncate(0o755);
 
 /// The folder on top.
 pub(crate) struct Root {
@@ -88,20 +90,24 @@ impl Root {
 pub(crate) struct Folder(OwnedFd);
 
 impl Folder {
-    /// Lets everybody see what is in it, whatever the file mode creation mask of the server is.
+    /// Lets everybody see what is in it.
     pub(crate) fn open_to_all(&self) -> io::Result<()> {
-        Ok(nix::sys::stat::fchmod(self.0.as_fd(), Mode::from_bits_truncate(0o755))?)
+        set_mode(&self.0, FOLDER_MODE)
     }
 
     /// Makes a folder in it.
     pub(crate) fn make_folder(&self, name: &[u8]) -> io::Result<()> {
-        Ok(mkdirat(&self.0, name, Mode::S_IRWXU)?)
+        Ok(mkdirat(&self.0, name, FOLDER_MODE)?)
     }
 
-    /// Makes a file in it. Nobody else may read it yet.
-    pub(crate) fn make_file(&self, name: &[u8]) -> io::Result<File> {
+    /// Makes a file in it, to write to: everybody may read it, as functions of AWS need, and run it, if it is a program;
+    /// nobody may write it once it is closed, and no set-user-id bit comes out of an archive.
+    pub(crate) fn make_file(&self, name: &[u8], is_executable: bool) -> io::Result<File> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(openat(&self.0, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
+        let mode = Mode::from_bits_truncate(if is_executable { 0o555 } else { 0o444 });
+        let file = openat(&self.0, name, flags, mode)?;
+        set_mode(&file, mode)?;
+        Ok(file.into())
     }
 
     /// Makes a link in it.
@@ -110,10 +116,13 @@ impl Folder {
     }
 }
 
-/// Closes a file that is complete: everybody may read it, as functions of AWS need, and run it, if it is a program;
-/// nobody may write, and no set-user-id bit comes out of an archive.
-pub(crate) fn seal(file: &File, is_executable: bool) -> io::Result<()> {
-    file.set_permissions(Permissions::from_mode(if is_executable { 0o555 } else { 0o444 }))
+/// Gives what was just made its mode, if the file mode creation mask of the server has taken something away. To look
+/// is cheaper than to set it.
+fn set_mode(made: &OwnedFd, mode: Mode) -> io::Result<()> {
+    if fstat(made)?.st_mode & 0o7777 != mode.bits() {
+        fchmod(made, mode)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -142,7 +151,7 @@ mod tests {
             }
             let folder = root.folder(b"a").unwrap();
             symlink("../../outside/new", path.join("a/planted")).unwrap();
-            assert!(folder.make_file(b"planted").is_err(), "{walk:?}");
+            assert!(folder.make_file(b"planted", false).is_err(), "{walk:?}");
             assert!(folder.make_folder(b"planted").is_err(), "{walk:?}");
             assert!(folder.make_link(b"planted", b"b").is_err(), "{walk:?}");
             fs::remove_file(path.join("a/planted")).unwrap();

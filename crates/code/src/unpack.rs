@@ -17,7 +17,7 @@ use crate::archive::{Archive, Entry, Kind};
 use crate::content::Unpacker;
 use crate::error::UnpackError;
 use crate::plan::{Plan, stays_inside};
-use crate::root::{Folder, Root, seal};
+use crate::root::{Folder, Root};
 
 /// Longest link target that Linux takes.
 const LINK_BYTES_MAX: u64 = 4_095;
@@ -74,9 +74,8 @@ fn make_entry(
     match entry.kind {
         Kind::Folder => folder.make_folder(name).map_err(cannot_make),
         Kind::File { is_executable } => {
-            let mut file = folder.make_file(name).map_err(cannot_make)?;
-            unpacker.unpack(entry, |piece| file.write_all(piece).map_err(cannot_write))?;
-            seal(&file, is_executable).map_err(cannot_write)
+            let mut file = folder.make_file(name, is_executable).map_err(cannot_make)?;
+            unpacker.unpack(entry, |piece| file.write_all(piece).map_err(cannot_write))
         }
         Kind::Link => {
             if entry.size > LINK_BYTES_MAX {

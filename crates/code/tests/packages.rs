@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use common::{Disk, file, zip};
 use hearth_code::PackagesError;
-use hearth_store::BlobStore as _;
 use zip::write::SimpleFileOptions;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +76,7 @@ async fn after_a_restart_leased_packages_are_there_and_the_rest_is_swept() {
     let kept = disk.packages.open_package(sha256, size).await.unwrap();
     disk.packages.sweep().await.unwrap();
     assert_eq!(fs::read(kept.root.join("kept")).unwrap(), b"1");
-    assert_eq!((disk.trees(), disk.blobs.list().await.unwrap().len()), (1, 1));
+    disk.wait_until(|kept| kept == [1, 1]).await;
 }
 
 #[tokio::test]
@@ -90,4 +89,50 @@ async fn a_damaged_or_missing_blob_is_named() {
     assert!(matches!(damaged, Err(PackagesError::Damaged { .. })));
     fs::remove_file(&blob).unwrap();
     assert!(matches!(disk.packages.archive(package.sha256).await, Err(PackagesError::Missing { .. })));
+}
+
+#[tokio::test]
+async fn case_121_a_package_that_is_sent_again_replaces_its_damaged_object() {
+    let disk = Disk::new("sent-again");
+    let zip = file("a", b"1");
+    let package = disk.packages.add(zip.clone()).await.unwrap();
+    fs::write(disk.folder.join("blobs").join(package.sha256.to_hex()), "spoiled").unwrap();
+    let again = disk.packages.add(zip.clone()).await.unwrap();
+    assert_eq!(disk.packages.archive(again.sha256).await.unwrap(), zip);
+    drop((package, again));
+    disk.wait_until_empty().await;
+}
+
+#[tokio::test]
+async fn a_tree_that_a_power_loss_left_half_written_is_not_trusted() {
+    let disk = Disk::new("power-loss");
+    let package = disk.packages.add(file("a", b"whole")).await.unwrap();
+    let (sha256, size, folder) = (package.sha256, package.size, disk.folder.clone());
+    let file = package.root.join("a");
+    disk.packages.keep_all();
+    drop((package, disk));
+    let boot_id_path = folder.join("code/boot-id");
+    let boot_id = fs::read(&boot_id_path).unwrap();
+    // Noted before the loss, cut off by it, gone with it, and never noted.
+    for noted in [Some(&b"another"[..]), Some(&boot_id[..10]), Some(b""), None] {
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, "wh").unwrap();
+        match noted {
+            Some(noted) => fs::write(&boot_id_path, noted).unwrap(),
+            None => fs::remove_file(&boot_id_path).unwrap(),
+        }
+        let disk = Disk::open(&folder);
+        disk.packages.keep_all();
+        let package = disk.packages.open_package(sha256, size).await.unwrap();
+        assert_eq!(fs::read(package.root.join("a")).unwrap(), b"whole", "{noted:?}");
+        assert_eq!(fs::read(&boot_id_path).unwrap(), boot_id);
+        disk.wait_until(|kept| kept == [1, 1]).await;
+    }
+    // A server that was only started again goes on with what is there.
+    let inode = |path: &std::path::Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let before = inode(&file);
+    let disk = Disk::open(&folder);
+    disk.packages.keep_all();
+    disk.packages.open_package(sha256, size).await.unwrap();
+    assert_eq!(inode(&file), before);
 }

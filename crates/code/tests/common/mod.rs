@@ -37,17 +37,22 @@ impl Disk {
         fs::read_dir(self.folder.join("code/trees")).unwrap().count()
     }
 
-    pub(crate) async fn is_empty(&self) -> bool {
-        self.trees() == 0 && self.blobs.list().await.unwrap().is_empty()
+    pub(crate) async fn kept(&self) -> [usize; 2] {
+        [self.trees(), self.blobs.list().await.unwrap().len()]
     }
 
-    pub(crate) async fn wait_until_empty(&self) {
-        let empty = async {
-            while !self.is_empty().await {
+    /// Waits until the numbers of trees and objects are right: what nobody uses is removed in the background.
+    pub(crate) async fn wait_until(&self, are_right: impl Fn([usize; 2]) -> bool) {
+        let reached = async {
+            while !are_right(self.kept().await) {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), empty).await.expect("unused packages are removed");
+        tokio::time::timeout(Duration::from_secs(10), reached).await.expect("unused packages are removed");
+    }
+
+    pub(crate) async fn wait_until_empty(&self) {
+        self.wait_until(|kept| kept == [0, 0]).await;
     }
 
     /// Checks that a zip is refused for a reason, that this is called the sender's fault and not ours, that the answer
@@ -66,7 +71,7 @@ impl Disk {
                 }
                 Err(error) => panic!("{case}: {error:?}"),
             }
-            assert!(self.is_empty().await, "{case}: something is left");
+            assert_eq!(self.kept().await, [0, 0], "{case}: something is left");
         }
         let mut around: Vec<_> =
             fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
