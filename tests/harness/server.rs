@@ -20,6 +20,7 @@ pub struct Settings {
     environment: Vec<(String, String)>,
     data_dir: Option<Arc<Folder>>,
     relative_data_dir: bool,
+    descriptors: Option<u32>,
 }
 
 impl Settings {
@@ -56,9 +57,25 @@ impl Settings {
         self
     }
 
+    /// Lets the server have so many files and sockets open at most.
+    #[must_use]
+    pub fn descriptors(mut self, number: u32) -> Self {
+        self.descriptors = Some(number);
+        self
+    }
+
     /// Returns the command line, not yet started. Data goes to `data_dir`.
     pub fn command(&self, listen: &str, data_dir: &Path) -> Command {
-        let mut command = Command::new(hearth_binary());
+        let mut command = match self.descriptors {
+            None => Command::new(hearth_binary()),
+            Some(number) => {
+                let mut command = Command::new("sh");
+                command
+                    .args(["-c", &format!("ulimit -n {number} && exec \"$0\" \"$@\"")])
+                    .arg(hearth_binary());
+                command
+            }
+        };
         command.args(["serve", "--listen", listen, "--data-dir"]).arg(data_dir).args(&self.arguments);
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("HEARTH_") {

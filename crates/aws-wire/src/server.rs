@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +16,26 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::body::BodyRoom;
 use crate::stream::{Answered, GuardedStream};
 use crate::{Body, Response};
+
+/// How many connections may wait to be accepted. The usual 128 are full at once when hundreds of clients come in the same
+/// moment, and whoever finds them full tries again only after a second. The kernel may allow less (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address; port 0 takes a free one. Needs a Tokio runtime.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that has just ended leaves connections behind that would keep the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// The limits of a server.
 #[derive(Debug, Clone)]
