@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::body::BodyRoom;
-use crate::stream::{Answered, GuardedStream};
+use crate::stream::{Answered, Full, GuardedStream};
 use crate::{Body, Response};
 
 /// How many connections may wait to be accepted. The usual 128 are full at once when hundreds of clients come in the same
@@ -40,13 +40,15 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// The limits of a server.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// How many connections may be open at once; more wait to be accepted.
+    /// How many connections may be open at once; more wait to be accepted, and idle ones are closed for them.
     pub connections_max: usize,
     /// How long a client may take to send a whole request head: the first one from its connection on, later ones from
     /// their first byte on.
     pub head_timeout: Duration,
     /// How long a connection may be idle between two requests.
     pub keep_alive_timeout: Duration,
+    /// How long a connection may be idle, or without a whole head, while all places are taken.
+    pub patience_when_full: Duration,
     /// How long a client may take none of the bytes of its answer.
     pub write_timeout: Duration,
     /// How long to wait when no connection can be accepted, mostly for lack of descriptors.
@@ -63,6 +65,8 @@ impl Default for ServerSettings {
             // Longer than the pools of AWS's SDKs keep theirs (Java 60 s, Go and Rust 90 s, .NET 100 s; read 2026-11), so
             // that the client closes first: a request that crosses with our closing would fail.
             keep_alive_timeout: Duration::from_secs(120),
+            // Heads of clients at work have arrived by then, and a new connection costs them a millisecond.
+            patience_when_full: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
             back_off: Duration::from_millis(100),
         }
@@ -83,12 +87,12 @@ impl Server {
         Answer: Future<Output = Response> + Send + 'static,
     {
         let room = Arc::new(Semaphore::new(self.settings.connections_max));
-        let body_room = BodyRoom::default();
+        let (body_room, full) = (BodyRoom::default(), Full::default());
         let mut connections = JoinSet::new();
         let mut was_refused = false;
         loop {
             let accepted = tokio::select! {
-                accepted = accept(&listener, &room) => accepted,
+                accepted = accept(&listener, &room, &full) => accepted,
                 () = stopped(&mut stop) => break,
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             };
@@ -113,7 +117,7 @@ impl Server {
                 continue; // it is gone already
             }
             let answered = Answered::default();
-            let stream = GuardedStream::new(stream, &self.settings, answered.clone());
+            let stream = GuardedStream::new(stream, &self.settings, answered.clone(), full.clone());
             let (answer, body_room) = (answer.clone(), body_room.clone());
             let service = service_fn(move |mut request| {
                 body_room.go_along(&mut request);
@@ -191,8 +195,18 @@ fn is_of_the_client(error: &io::Error) -> bool {
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
+    full: &Full,
 ) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let place = match room.clone().try_acquire_owned() {
+        Ok(place) => {
+            full.store(false, Ordering::Relaxed);
+            place
+        }
+        Err(_) => {
+            full.store(true, Ordering::Relaxed);
+            room.clone().acquire_owned().await.map_err(io::Error::other)?
+        }
+    };
     let (stream, _) = listener.accept().await?;
     Ok((stream, place))
 }
