@@ -16,4 +16,5 @@ mod crashes;
 mod packages;
 mod races;
 mod runtime_api;
+mod silence;
 mod transport;

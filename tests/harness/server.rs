@@ -22,6 +22,7 @@ pub struct Settings {
     relative_data_dir: bool,
     program: Option<PathBuf>,
     data_path: Option<PathBuf>,
+    descriptors: Option<u32>,
 }
 
 impl Settings {
@@ -78,9 +79,24 @@ impl Settings {
         self
     }
 
+    /// Lets the server have so many files and sockets open at most.
+    #[must_use]
+    pub fn descriptors(mut self, number: u32) -> Self {
+        self.descriptors = Some(number);
+        self
+    }
+
     /// Returns the command line, not yet started. Data goes to `data_dir`.
     pub fn command(&self, listen: &str, data_dir: &Path) -> Command {
-        let mut command = Command::new(self.program.clone().unwrap_or_else(hearth_binary));
+        let program = self.program.clone().unwrap_or_else(hearth_binary);
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(number) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", &format!("ulimit -n {number} && exec \"$0\" \"$@\"")]).arg(program);
+                command
+            }
+        };
         command.args(["serve", "--listen", listen, "--data-dir"]).arg(data_dir).args(&self.arguments);
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("HEARTH_") {

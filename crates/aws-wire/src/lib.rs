@@ -14,7 +14,7 @@ pub use body::{BodyError, read_body};
 pub use credential::CredentialScope;
 pub use error::{ErrorBody, MessageKey, WireError};
 pub use path::{decode, path_segments, query_pairs};
-pub use server::{Server, ServerSettings};
+pub use server::{Server, ServerSettings, listen};
 
 /// The body of every response so far: complete when it is sent.
 pub type Body = http_body_util::Full<bytes::Bytes>;

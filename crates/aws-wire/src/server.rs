@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,24 +16,39 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::body::BodyRoom;
-use crate::stream::{Answered, GuardedStream};
+use crate::stream::{Answered, Full, GuardedStream};
 use crate::{Body, Response};
+
+/// How many connections may wait to be accepted. The usual 128 are full at once when hundreds of clients come in the same
+/// moment, and whoever finds them full tries again only after a second. The kernel may allow less (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address; port 0 takes a free one. Needs a Tokio runtime.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that has just ended leaves connections behind that would keep the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// The limits of a server.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// How many connections may be open at once; more wait to be accepted.
+    /// How many connections may be open at once; more wait to be accepted, and idle ones are closed for them.
     pub connections_max: usize,
     /// How long a client may take to send a whole request head: the first one from its connection on, later ones from
     /// their first byte on.
     pub head_timeout: Duration,
     /// How long a connection may be idle between two requests.
     pub keep_alive_timeout: Duration,
+    /// How long a connection may be idle, or without a whole head, while all places are taken.
+    pub patience_when_full: Duration,
     /// How long a client may take none of the bytes of its answer.
     pub write_timeout: Duration,
     /// How long to wait when no connection can be accepted, mostly for lack of descriptors.
@@ -49,6 +65,8 @@ impl Default for ServerSettings {
             // Longer than the pools of AWS's SDKs keep theirs (Java 60 s, Go and Rust 90 s, .NET 100 s; read 2026-11), so
             // that the client closes first: a request that crosses with our closing would fail.
             keep_alive_timeout: Duration::from_secs(120),
+            // Heads of clients at work have arrived by then, and a new connection costs them a millisecond.
+            patience_when_full: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
             back_off: Duration::from_millis(100),
         }
@@ -69,12 +87,12 @@ impl Server {
         Answer: Future<Output = Response> + Send + 'static,
     {
         let room = Arc::new(Semaphore::new(self.settings.connections_max));
-        let body_room = BodyRoom::default();
+        let (body_room, full) = (BodyRoom::default(), Full::default());
         let mut connections = JoinSet::new();
         let mut was_refused = false;
         loop {
             let accepted = tokio::select! {
-                accepted = accept(&listener, &room) => accepted,
+                accepted = accept(&listener, &room, &full) => accepted,
                 () = stopped(&mut stop) => break,
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             };
@@ -99,7 +117,7 @@ impl Server {
                 continue; // it is gone already
             }
             let answered = Answered::default();
-            let stream = GuardedStream::new(stream, &self.settings, answered.clone());
+            let stream = GuardedStream::new(stream, &self.settings, answered.clone(), full.clone());
             let (answer, body_room) = (answer.clone(), body_room.clone());
             let service = service_fn(move |mut request| {
                 body_room.go_along(&mut request);
@@ -177,8 +195,18 @@ fn is_of_the_client(error: &io::Error) -> bool {
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
+    full: &Full,
 ) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let place = match room.clone().try_acquire_owned() {
+        Ok(place) => {
+            full.store(false, Ordering::Relaxed);
+            place
+        }
+        Err(_) => {
+            full.store(true, Ordering::Relaxed);
+            room.clone().acquire_owned().await.map_err(io::Error::other)?
+        }
+    };
     let (stream, _) = listener.accept().await?;
     Ok((stream, place))
 }

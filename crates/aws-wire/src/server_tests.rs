@@ -1,6 +1,5 @@
 //! A server on a real socket, and clients that keep or break the rules.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -25,7 +24,7 @@ where
     F: Fn(http::Request<Incoming>) -> Answer + Clone + Send + Sync + 'static,
     Answer: Future<Output = Response> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(Server { settings }.serve(listener, answer, stopped));
@@ -269,6 +268,26 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn idle_connections_make_room_when_others_wait() {
+    let settings = ServerSettings {
+        connections_max: 2,
+        patience_when_full: Duration::from_millis(50),
+        ..ServerSettings::default()
+    };
+    let served = serve(settings, async |_| said("done")).await;
+    let mut idle = TcpStream::connect(served.address).await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let length = idle.read(&mut [0; 512]).await.unwrap();
+    assert!(length > 0);
+    // Nobody waits: it stays open, however long it is idle.
+    assert!(tokio::time::timeout(Duration::from_millis(300), idle.read(&mut [0; 16])).await.is_err());
+    let _silent = TcpStream::connect(served.address).await.unwrap();
+    for _ in 0..3 {
+        assert!(call(served.address, &announced(0)).await.ends_with("done"));
+    }
+}
+
+#[tokio::test]
 async fn a_stop_lets_a_running_request_finish_and_closes_what_is_idle() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let served = {
@@ -295,4 +314,67 @@ async fn a_stop_lets_a_running_request_finish_and_closes_what_is_idle() {
     assert!(running.await.unwrap().ends_with("done"));
     tokio::time::timeout(LIMIT, served.serving).await.expect("it ends in time").unwrap();
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+/// Pieces that requests are made of, whole and broken.
+const PIECES: [&str; 16] = [
+    "GET /a HTTP/1.1\r\nHost: h\r\n\r\n",
+    "POST /b HTTP/1.1\r\nHost: h\r\n",
+    "POST /b HTTP/1.0\r\n",
+    "Content-Length: 3\r\n",
+    "Content-Length: 0\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Connection: close\r\n",
+    "Expect: 100-continue\r\n",
+    "X: y\r\n",
+    "\r\n",
+    "abc",
+    "3\r\nabc\r\n",
+    "2;e=\"v\"\r\nab\r\n",
+    "0\r\n\r\n",
+    "0\r\nX: y\r\n\r\n",
+    "\n",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    /// The HTTP library never sees what it would refuse by itself, and never more requests than we have seen: the two
+    /// agree about where each one ends.
+    #[test]
+    fn no_order_of_pieces_is_understood_in_two_ways(
+        pieces in proptest::collection::vec(0..PIECES.len(), 1..12),
+        noise in proptest::option::weighted(0.3, (0..200usize, 0..=255u8)),
+    ) {
+        let mut stream: Vec<u8> = pieces.iter().flat_map(|piece| PIECES[*piece].bytes()).collect();
+        if let Some((at, byte)) = noise && at < stream.len() {
+            stream[at] = byte;
+        }
+        let mut framing = crate::framing::Framing::default();
+        framing.advance(&stream);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(async {
+            let served = serve(ServerSettings::default(), async |request| {
+                let mut response = length(request).await;
+                response.headers_mut().insert("x-ours", http::HeaderValue::from_static("yes"));
+                response
+            })
+            .await;
+            let exchange = async {
+                let mut client = TcpStream::connect(served.address).await.unwrap();
+                client.write_all(&stream).await.unwrap();
+                client.shutdown().await.unwrap();
+                let mut answer = Vec::new();
+                let _ = client.read_to_end(&mut answer).await;
+                String::from_utf8(answer).unwrap()
+            };
+            tokio::time::timeout(LIMIT, exchange).await.expect("an answer in time")
+        });
+        let answer = answer.replace("HTTP/1.0 ", "HTTP/1.1 ");
+        let answers = answer.split("HTTP/1.1 ").skip(1).filter(|answer| !answer.contains("100 Continue"));
+        let (ours, others): (Vec<&str>, Vec<&str>) = answers.partition(|answer| answer.contains("x-ours: yes"));
+        proptest::prop_assert!(ours.len() as u64 <= framing.requests(), "{answer}");
+        proptest::prop_assert!(others.len() <= 1, "{answer}");
+        proptest::prop_assert!(others.iter().all(|answer| answer.contains("x-amzn-errortype")), "{answer}");
+    }
 }

@@ -8,12 +8,15 @@
 //! | is idle between requests | `keep_alive_timeout` |
 //! | does not read its answer | `write_timeout` without progress |
 //!
+//! While all places for connections are taken, the first three have only `patience_when_full`: whoever does nothing makes
+//! room for somebody who does.
+//!
 //! Bodies have limits of their own, see `body.rs`. While a request is being answered nothing here runs out.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -34,12 +37,15 @@ const LINGER_BYTES_MAX: usize = 4 << 20;
 
 /// Counts the answers that the HTTP library has taken over.
 pub(crate) type Answered = Arc<AtomicU64>;
+/// Whether all places for connections are taken.
+pub(crate) type Full = Arc<AtomicBool>;
 
 /// A connection whose heads have been checked.
 pub(crate) struct GuardedStream {
     stream: TcpStream,
     framing: Framing,
     answered: Answered,
+    full: Full,
     /// The beginning of a head.
     held: Vec<u8>,
     /// How long that was when it was looked through last.
@@ -61,6 +67,7 @@ pub(crate) struct GuardedStream {
 struct Limits {
     head: Duration,
     keep_alive: Duration,
+    when_full: Duration,
     write: Duration,
 }
 
@@ -69,6 +76,8 @@ struct Waiting {
     since: Instant,
     requests: u64,
     within_head: bool,
+    /// When to look next whether the places are all taken.
+    look_at: Instant,
 }
 
 /// The end of a connection, step by step.
@@ -81,16 +90,18 @@ enum Farewell {
 }
 
 impl GuardedStream {
-    pub(crate) fn new(stream: TcpStream, settings: &ServerSettings, answered: Answered) -> Self {
+    pub(crate) fn new(stream: TcpStream, settings: &ServerSettings, answered: Answered, full: Full) -> Self {
         let limits = Limits {
             head: settings.head_timeout,
             keep_alive: settings.keep_alive_timeout,
+            when_full: settings.patience_when_full,
             write: settings.write_timeout,
         };
         Self {
             stream,
             framing: Framing::default(),
             answered,
+            full,
             held: Vec::new(),
             looked_through: 0,
             whole: Bytes::new(),
@@ -147,17 +158,25 @@ impl GuardedStream {
             return Poll::Pending;
         }
         let (requests, within_head) = (self.framing.requests(), !self.held.is_empty());
-        let since = match self.waiting {
-            Some(waiting) if waiting.requests == requests && waiting.within_head == within_head => {
-                waiting.since
+        let mut waiting = match self.waiting {
+            Some(waiting) if waiting.requests == requests && waiting.within_head == within_head => waiting,
+            _ => {
+                // The first head counts from the connection: silence and a slow head together are one wait.
+                let since = if requests == 0 { self.accepted } else { Instant::now() };
+                Waiting { since, requests, within_head, look_at: since + self.limits.when_full }
             }
-            // The first head counts from the connection: silence and a slow head together are one wait.
-            _ if requests == 0 => self.accepted,
-            _ => Instant::now(),
         };
-        self.waiting = Some(Waiting { since, requests, within_head });
         let limit = if within_head || requests == 0 { self.limits.head } else { self.limits.keep_alive };
-        ready!(self.timer.poll_until(since + limit, cx));
+        let deadline = waiting.since + limit;
+        loop {
+            let until = waiting.look_at.min(deadline);
+            self.waiting = Some(waiting);
+            ready!(self.timer.poll_until(until, cx));
+            if until == deadline || self.full.load(Ordering::Relaxed) {
+                break;
+            }
+            waiting.look_at = until + self.limits.when_full;
+        }
         if within_head {
             self.stop(Stop::Head(Refusal::TIMED_OUT));
         }

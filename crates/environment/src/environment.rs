@@ -91,8 +91,8 @@ struct Inner {
     telemetry: EnvironmentTelemetry,
     capture: OutputCapture,
     parked: VecDeque<Parked>,
-    /// The connection that got the event of the last invocation that began.
-    holder: Weak<Connected>,
+    /// The connection that got the event of the running invocation.
+    holder: Option<Weak<Connected>>,
     caller: Option<Caller>,
     /// Counts starts of the runtime. What an earlier one still says is not for now.
     generation: u32,
@@ -139,7 +139,7 @@ impl Environment {
             telemetry,
             capture: OutputCapture::new(sandbox.output()?),
             parked: VecDeque::new(),
-            holder: Weak::new(),
+            holder: None,
             caller: None,
             generation: 0,
             armed: None,
@@ -236,12 +236,23 @@ impl Environment {
         if inner.generation != from.generation() {
             return Err(Rejection::Ending);
         }
-        let holder = match inner.holder.upgrade() {
-            Some(holder) if !Arc::ptr_eq(&holder, from.connected()) => EventHolder::Another,
-            Some(_) | None => EventHolder::AskerOrNobody,
+        let holder = match inner.is_held_by_another(from) {
+            true => EventHolder::Another,
+            false => EventHolder::AskerOrNobody,
         };
         let next = next.map(|reply| Parked { reply, connected: Arc::downgrade(from.connected()) });
         self.feed_locked(inner, event(holder), next).unwrap_or(Err(Rejection::Ending))
+    }
+
+    /// The event that was handed to a connection never left us: the connection broke in that moment.
+    pub(crate) fn take_back_event(&self, from: &RuntimeConnection) {
+        let mut inner = self.lock();
+        if inner.generation == from.generation() && !inner.is_held_by_another(from) {
+            inner.holder = None;
+            if let Some(invocation) = inner.machine.unanswered().cloned() {
+                self.deliver(&mut inner, self.clock.now(), invocation);
+            }
+        }
     }
 
     fn feed(self: &Arc<Self>, event: Event) -> Option<Result<(), Rejection>> {
@@ -336,7 +347,7 @@ impl Environment {
     fn boot(&self, inner: &mut Inner) -> Result<(), Event> {
         inner.generation += 1;
         inner.parked.clear();
-        inner.holder = Weak::new();
+        inner.holder = None;
         let command = (self.boot.command)(&*self.sandbox).map_err(Event::RuntimeStartFailed)?;
         self.sandbox.start(ProcessId(inner.generation), &command).map_err(|error| {
             tracing::error!(environment_id = %self.id, %error, "cannot start a runtime");
@@ -355,11 +366,11 @@ impl Environment {
             content_type: invocation.content_type,
             payload: invocation.payload,
         };
-        inner.holder = Weak::new();
+        inner.holder = None;
         while let Some(Parked { reply, connected }) = inner.parked.pop_front() {
             match reply.send(delivery) {
                 Ok(()) => {
-                    inner.holder = connected;
+                    inner.holder = Some(connected);
                     return;
                 }
                 // That connection is gone. If it was the last, the next `/next` gets the event.
@@ -508,6 +519,12 @@ impl Inner {
             self.memory_measured_at = Some(at);
         }
         self.memory_bytes_max
+    }
+
+    fn is_held_by_another(&self, connection: &RuntimeConnection) -> bool {
+        let connected = Arc::as_ptr(connection.connected());
+        // A weak one keeps the address taken: no later connection can have the same.
+        self.holder.as_ref().is_some_and(|holder| !std::ptr::eq(holder.as_ptr(), connected))
     }
 
     fn has_parked(&self) -> bool {

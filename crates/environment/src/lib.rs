@@ -22,5 +22,5 @@ pub mod shutdown;
 pub use environment::{Boot, Environment, EnvironmentParts, MakeCommand, Owner};
 pub use fatal_error::FatalError;
 pub use invocation::{Answer, AnswerKind, Delivery, Invocation, InvokeResult};
-pub use runtime_connection::{NextReply, OpenAnswer, RuntimeConnection};
+pub use runtime_connection::{OpenAnswer, ParkedNext, RuntimeConnection};
 pub use runtime_state::{Rejection, RuntimeState};

@@ -62,11 +62,14 @@ pub enum Event {
 }
 
 /// Who has the event of the running invocation, seen from a connection that asks for an event.
+///
+/// The connection is all that tells a runtime that has lost its event from one with threads. Whether it is still open says
+/// nothing: many clients use a new one for each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventHolder {
-    /// The connection that asks. Or nobody: whoever had it is gone, or nobody has had it yet.
+    /// The connection that asks; or nobody, because there was no connection to hand it to.
     AskerOrNobody,
-    /// Another connection, which is still there.
+    /// Another connection.
     Another,
 }
 
@@ -204,6 +207,20 @@ impl Machine {
         match &self.phase {
             Phase::Busy(running) => Some((&running.invocation, running.deadline)),
             Phase::Empty { .. }
+            | Phase::Init(_)
+            | Phase::Ready
+            | Phase::Resetting { .. }
+            | Phase::ShuttingDown
+            | Phase::Gone => None,
+        }
+    }
+
+    /// Returns the invocation that the runtime has, or should have, and has not begun to answer.
+    pub fn unanswered(&self) -> Option<&Invocation> {
+        match &self.phase {
+            Phase::Busy(running) if running.runtime == RuntimeState::Running => Some(&running.invocation),
+            Phase::Busy(_)
+            | Phase::Empty { .. }
             | Phase::Init(_)
             | Phase::Ready
             | Phase::Resetting { .. }

@@ -12,9 +12,6 @@ use crate::invocation::{AnswerKind, Delivery};
 use crate::machine::{Event, RuntimeAnswer};
 use crate::runtime_state::Rejection;
 
-/// The reply to a `/next`: what to wait for, or why not.
-pub type NextReply = Result<oneshot::Receiver<Delivery>, Rejection>;
-
 /// One connection of a runtime, as long as it is open. It belongs to the processes that ran when it was accepted: after a
 /// reset it gets no more events.
 #[derive(Clone)]
@@ -24,12 +21,15 @@ pub struct RuntimeConnection {
     connected: Arc<Connected>,
 }
 
-/// Lives as long as its connection: whoever holds a weak one can tell whether the connection is still there.
-pub(crate) struct Connected;
+/// Stands for one connection: two are the same when their addresses are.
+pub(crate) struct Connected {
+    /// Something without a size has no address of its own.
+    _is_somewhere: u8,
+}
 
 impl RuntimeConnection {
     pub(crate) fn new(environment: Arc<Environment>, generation: u32) -> Self {
-        Self { environment, generation, connected: Arc::new(Connected) }
+        Self { environment, generation, connected: Arc::new(Connected { _is_somewhere: 0 }) }
     }
 
     pub(crate) fn generation(&self) -> u32 {
@@ -41,10 +41,11 @@ impl RuntimeConnection {
     }
 
     /// The runtime asks for an event.
-    pub fn next(&self, function_init_started: Option<Instant>) -> NextReply {
+    pub fn next(&self, function_init_started: Option<Instant>) -> Result<ParkedNext<'_>, Rejection> {
         let (next, delivery) = oneshot::channel();
         let event = |holder| Event::Next { function_init_started, holder };
-        self.environment.hear_runtime(self, event, Some(next)).map(|()| delivery)
+        self.environment.hear_runtime(self, event, Some(next))?;
+        Ok(ParkedNext { connection: self, delivery })
     }
 
     /// The runtime begins to report that Init failed: whether it may.
@@ -74,6 +75,29 @@ impl RuntimeConnection {
 
     fn hear(&self, event: Event) -> Result<(), Rejection> {
         self.environment.hear_runtime(self, |_| event, None)
+    }
+}
+
+/// A `/next` that waits for its event. Dropped before it has one, its connection is gone.
+pub struct ParkedNext<'connection> {
+    connection: &'connection RuntimeConnection,
+    delivery: oneshot::Receiver<Delivery>,
+}
+
+impl ParkedNext<'_> {
+    /// Waits for the event, for hours if need be. `Ending`: the environment is gone, and there will be none.
+    pub async fn event(mut self) -> Result<Delivery, Rejection> {
+        (&mut self.delivery).await.map_err(|_| Rejection::Ending)
+    }
+}
+
+impl Drop for ParkedNext<'_> {
+    fn drop(&mut self) {
+        self.delivery.close();
+        // It came, and nobody took it out.
+        if self.delivery.try_recv().is_ok() {
+            self.connection.environment.take_back_event(self.connection);
+        }
     }
 }
 

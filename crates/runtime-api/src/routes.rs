@@ -122,9 +122,7 @@ impl Route {
 }
 
 async fn next(connection: &RuntimeConnection, headers: &HeaderMap) -> Answered {
-    let delivery = connection.next(function_init_started(headers))?;
-    // The environment is gone when nobody can send an event any more.
-    delivery.await.map(reply::event).map_err(|_| Rejection::Ending)
+    connection.next(function_init_started(headers))?.event().await.map(reply::event)
 }
 
 async fn response(

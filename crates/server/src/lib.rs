@@ -25,7 +25,6 @@ use hearth_telemetry::{Clock, LogStore, LogStoreError, LogStoreSettings, Recorde
 use hearth_types::{AccountId, Architecture, NameError, Region, Runtime, UnknownRuntime};
 use http::Request;
 use hyper::body::Incoming;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -118,9 +117,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         .map_err(|source| StoreError::Io { path: settings.data_dir.clone(), source })?;
     let store = Arc::new(EmbeddedStore::open(data)?);
     let address = settings.listen;
-    let listen = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    let cannot_listen = |source| StartError::Listen { address, source };
+    let listener = hearth_aws_wire::listen(address).map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
 
     let logs = LogStore::open(
         &data.join("logs"),
