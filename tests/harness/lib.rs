@@ -22,7 +22,7 @@ pub use gate::{Gate, NODE_WAIT, PYTHON_WAIT};
 pub use http::{Response, encode, http, try_http};
 pub use logs::{LogEvent, lines_of, reports, streams, transcript};
 pub use package::{Package, provided_bootstrap};
-pub use programs::{Finished, aws, hearth, needs_node, run_node, run_python, skip};
+pub use programs::{Finished, aws, hearth, hearth_with, needs_node, run_node, run_python, skip};
 pub use server::{Server, Settings, hearth_binary};
 pub use soak::rounds;
 pub use wait::{Folder, LIMIT, eventually, repository, within};
