@@ -391,8 +391,9 @@ impl Functions {
         }
     }
 
-    /// Looks again at the functions that failed because their runtime was not there, for when it may have come. Those
-    /// for which it has settle as if they had been changed just now; the others stay as they are.
+    /// Looks again at the functions that failed because their runtime was not there, for when it may have come: they
+    /// become active then. A failed *update* stays failed, and has to be made again: what serves meanwhile must not
+    /// change at a time that nobody expects.
     pub async fn settle_again(&self, is_meant: impl Fn(Runtime) -> bool) {
         let failed: Vec<Arc<Function>> = {
             let entries = self.read();
@@ -528,12 +529,11 @@ impl Functions {
     }
 }
 
-/// Whether a function, or its last update, failed because its runtime was not there.
+/// Whether a function has failed because its runtime was not there, and nothing of it is under way.
 fn lacks_runtime(function: &Function) -> bool {
-    let is_meant = |failure: &Failure| failure.code == StateReasonCode::InvalidRuntime;
-    match (&function.state, &function.last_update) {
-        (State::Failed(failure), _) | (_, Some(LastUpdateStatus::Failed(failure))) => is_meant(failure),
-        (State::Pending | State::Active, _) => false,
+    match &function.state {
+        State::Failed(failure) => failure.code == StateReasonCode::InvalidRuntime && !function.is_settling(),
+        State::Pending | State::Active => false,
     }
 }
 
