@@ -14,5 +14,6 @@ mod isolation;
 mod logs;
 mod outcomes;
 mod restart;
+mod runtimes;
 mod scaling;
 mod update;

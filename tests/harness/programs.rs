@@ -71,6 +71,13 @@ pub fn run_node(server: &Server, script: &str, arguments: &[&str]) -> Finished {
 
 /// Runs `hearth` as a client of `server`, or alone.
 pub fn hearth(server: Option<&Server>, arguments: &[&str]) -> Finished {
+    let url = server.map(Server::url);
+    let endpoint = url.as_deref().map(|url| ("HEARTH_ENDPOINT", url));
+    hearth_with(&endpoint.into_iter().collect::<Vec<_>>(), arguments)
+}
+
+/// Runs `hearth` with these variables of the environment set, and none of its own or of AWS besides.
+pub fn hearth_with(environment: &[(&str, &str)], arguments: &[&str]) -> Finished {
     let mut command = Command::new(hearth_binary());
     command.args(arguments);
     for (name, _) in std::env::vars_os() {
@@ -79,9 +86,7 @@ pub fn hearth(server: Option<&Server>, arguments: &[&str]) -> Finished {
             command.env_remove(name);
         }
     }
-    if let Some(server) = server {
-        command.env("HEARTH_ENDPOINT", server.url());
-    }
+    command.envs(environment.iter().copied());
     finish(&mut command)
 }
 

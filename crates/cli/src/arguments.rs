@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Demo,
     /// Call a function and print its answer
     Invoke(InvokeArguments),
+    /// List AWS's runtimes and which of them run here, or install what is missing
+    Runtimes(RuntimesArguments),
     /// List the functions
     Functions(ListArguments),
     /// List the execution environments that are there now
@@ -66,6 +68,10 @@ pub(crate) struct ServeArguments {
     /// The interpreter of a runtime, such as nodejs22.x=/opt/node/bin/node; may be repeated [default: found in PATH]
     #[arg(long, env = "HEARTH_INTERPRETER", value_name = "ID=PATH", value_delimiter = ',', value_parser = interpreter)]
     pub(crate) interpreter: Vec<(String, PathBuf)>,
+    /// Packages of the AWS SDK for JavaScript that `hearth runtimes install` puts into a runtime for Node.js, without
+    /// their scope @aws-sdk/ [default: eight that are used most]
+    #[arg(long, env = "HEARTH_NODE_SDK_CLIENTS", value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) node_sdk_clients: Vec<String>,
     /// A file with settings; its keys are the names of these flags [default: hearth.toml, if it is there]
     #[arg(long, env = "HEARTH_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -95,6 +101,49 @@ pub(crate) struct ListArguments {
     /// Tables for people, or JSON for programs
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct RuntimesArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<RuntimesCommand>,
+    /// The data folder of a server that does not run [default: ask the server; without one, its default folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RuntimesCommand {
+    /// Bring a runtime's interpreter from npm if this host lacks it, and the AWS SDK from npm or PyPI
+    Install(InstallArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallArguments {
+    /// Which runtimes, such as nodejs22.x or python3.11
+    #[arg(value_name = "RUNTIME", required = true, value_parser = Runtime::parse)]
+    pub(crate) runtimes: Vec<Runtime>,
+    /// Packages of the AWS SDK for JavaScript, without their scope @aws-sdk/ [default: what the server is set to]
+    #[arg(long, env = "HEARTH_NODE_SDK_CLIENTS", value_name = "NAME,…", value_delimiter = ',')]
+    node_sdk_clients: Vec<String>,
+    /// Fetch the newest versions, also of what is installed
+    #[arg(long)]
+    pub(crate) upgrade: bool,
+    /// The data folder of a server that does not run [default: ask the server; without one, its default folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+impl InstallArguments {
+    /// Returns the packages of the AWS SDK for JavaScript, if some were named.
+    pub(crate) fn node_sdk_clients(&self) -> Option<&[String]> {
+        (!self.node_sdk_clients.is_empty()).then_some(&self.node_sdk_clients)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -117,10 +117,13 @@ pub(crate) struct Client {
 impl Client {
     /// Makes a client of the server that the flag or `HEARTH_ENDPOINT`, then `AWS_ENDPOINT_URL` names.
     pub(crate) fn new(server: &ServerArguments) -> Result<Self, ClientError> {
-        let aws = std::env::var("AWS_ENDPOINT_URL").ok();
-        let named = [server.endpoint_url.as_deref(), aws.as_deref()];
-        let named = named.into_iter().flatten().find(|url| !url.is_empty());
-        Ok(Self::of(Endpoint::parse(named.unwrap_or(ENDPOINT_DEFAULT))?))
+        let named = named(server);
+        Ok(Self::of(Endpoint::parse(named.as_deref().unwrap_or(ENDPOINT_DEFAULT))?))
+    }
+
+    /// Whether anything names a server; otherwise the default one is meant.
+    pub(crate) fn is_named(server: &ServerArguments) -> bool {
+        named(server).is_some()
     }
 
     pub(crate) fn of(endpoint: Endpoint) -> Self {
@@ -187,6 +190,12 @@ impl Client {
     fn broken(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
         ClientError::Broken { endpoint: self.endpoint.clone(), source: source.into() }
     }
+}
+
+/// Returns the URL that is named by the flag or a variable.
+fn named(server: &ServerArguments) -> Option<String> {
+    let named = [server.endpoint_url.clone(), std::env::var("AWS_ENDPOINT_URL").ok()];
+    named.into_iter().flatten().find(|url| !url.is_empty())
 }
 
 /// Escapes a name for use in a path or a query.

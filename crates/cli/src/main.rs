@@ -13,6 +13,7 @@ mod faults;
 mod functions;
 mod invoke;
 mod logs;
+mod runtimes;
 mod serve;
 mod settings;
 mod stdout;
@@ -55,6 +56,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let client = Client::new(&invoke.list.server)?;
             client_runtime()?.block_on(invoke::run(&invoke, &client, out, &mut std::io::stderr()))
         }
+        Command::Runtimes(runtimes) => client_runtime()?.block_on(runtimes::run(&runtimes, out)),
         Command::Functions(list) => {
             client_runtime()?.block_on(functions::run(&list, &Client::new(&list.server)?, out))
         }
@@ -102,6 +104,12 @@ fn code_and_hint(error: &anyhow::Error) -> (ExitCode, Option<&str>) {
         }
         if let Some(error) = cause.downcast_ref::<hearth_server::StartError>() {
             return (ExitCode::StartFailed, error.hint());
+        }
+        if let Some(error) = cause.downcast_ref::<runtimes::InstallFailed>() {
+            return (ExitCode::Failure, error.hint());
+        }
+        if let Some(error) = cause.downcast_ref::<hearth_server::InstallError>() {
+            return (ExitCode::Failure, error.hint());
         }
         if let Some(error) = cause.downcast_ref::<demo::DemoError>() {
             return (ExitCode::Failure, error.hint());

@@ -31,6 +31,8 @@ pub(crate) enum SettingsError {
     Region(String),
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    #[error("{0}")]
+    SdkClient(String),
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
     NoHome,
 }
@@ -44,6 +46,9 @@ impl SettingsError {
             ),
             Self::NoHome => Some("name a folder with --data-dir"),
             Self::File { .. } => Some("the keys are the names of the flags, see `hearth serve --help`"),
+            Self::SdkClient(_) => {
+                Some("name clients such as client-s3 or lib-storage, with commas between them")
+            }
             Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
         }
     }
@@ -62,6 +67,7 @@ struct File {
     idle_timeout_s: Option<u64>,
     cold_starts_max: Option<usize>,
     log_retention_days: Option<u64>,
+    node_sdk_clients: Option<Vec<String>>,
     #[serde(default)]
     interpreter: BTreeMap<RuntimeId, PathBuf>,
 }
@@ -124,6 +130,8 @@ pub(crate) fn settings(
     let log_retention_days = arguments.log_retention_days.or(file.log_retention_days);
     let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
     set(&mut settings.log_retention, log_retention_days.map(days));
+    let named = Some(arguments.node_sdk_clients.clone()).filter(|clients| !clients.is_empty());
+    set(&mut settings.node_sdk_clients, named.or(file.node_sdk_clients));
     let from_file = file.interpreter.into_iter().map(|(id, path)| (id.0.to_string(), path));
     settings.interpreters = from_file.chain(arguments.interpreter.iter().cloned()).collect();
     check(settings)
@@ -144,6 +152,8 @@ fn check(settings: Settings) -> Result<Settings, SettingsError> {
     if region.is_empty() || !region.bytes().all(region_character) {
         return Err(SettingsError::Region(region.clone()));
     }
+    hearth_server::node_sdk_clients(&settings.node_sdk_clients)
+        .map_err(|error| SettingsError::SdkClient(error.to_string()))?;
     for (name, is_zero) in [
         ("concurrency", settings.account_concurrency == 0),
         ("idle-timeout-s", settings.idle_timeout.is_zero()),
@@ -257,17 +267,19 @@ mod tests {
             of(&["--account", "1234"], ""),
             of(&["--region", "../.."], ""),
             of(&["--cold-starts-max", "0"], ""),
+            of(&["--node-sdk-clients", "client-s3,left-pad@1"], ""),
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `interpreter`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `interpreter`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
             isolation `namespaces` is not built yet
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
-            cold-starts-max must be at least 1"#]].assert_eq(&errors.join("\n"));
+            cold-starts-max must be at least 1
+            `left-pad@1` is not the name of a package of the AWS SDK for JavaScript"#]].assert_eq(&errors.join("\n"));
     }
 
     #[test]

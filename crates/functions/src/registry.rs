@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{
-    AccountId, CodeSha256, FunctionArn, FunctionName, Qualifier, Region, RevisionId, Version,
+    AccountId, CodeSha256, FunctionArn, FunctionName, Qualifier, Region, RevisionId, Runtime, Version,
 };
 use tokio::sync::{OwnedMutexGuard, watch};
 
@@ -398,6 +398,30 @@ impl Functions {
         }
     }
 
+    /// Looks again at the functions that failed because their runtime was not there, for when it may have come: they
+    /// become active then. A failed *update* stays failed, and has to be made again: what serves meanwhile must not
+    /// change at a time that nobody expects.
+    pub async fn settle_again(&self, is_meant: impl Fn(Runtime) -> bool) {
+        let failed: Vec<Arc<Function>> = {
+            let entries = self.read();
+            let functions = entries.values().map(|entry| &entry.function);
+            functions.filter(|function| lacks_runtime(function)).cloned().collect()
+        };
+        for before in failed {
+            let FunctionConfiguration { name, runtime, .. } = &*before.configuration;
+            if !is_meant(*runtime) || self.deployment.runtime_ready(*runtime).await.is_err() {
+                continue;
+            }
+            match self.settle_as(name, &before, &Ok(())).await {
+                Ok(()) => tracing::info!(function = %name, %runtime, "the runtime of the function has come"),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(function = %name, error, "cannot keep a function's state");
+                }
+            }
+        }
+    }
+
     /// Makes the function active or failed, if it is still what it was `before`.
     async fn settle_as(
         &self,
@@ -511,6 +535,14 @@ impl Functions {
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<FunctionName, Entry>> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a function has failed because its runtime was not there, and nothing of it is under way.
+fn lacks_runtime(function: &Function) -> bool {
+    match &function.state {
+        State::Failed(failure) => failure.code == StateReasonCode::InvalidRuntime && !function.is_settling(),
+        State::Pending | State::Active => false,
     }
 }
 

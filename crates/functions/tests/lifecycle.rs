@@ -43,6 +43,35 @@ async fn a_function_without_its_runtime_fails_and_can_be_repaired() {
 }
 
 #[tokio::test]
+async fn a_function_comes_to_life_when_its_runtime_has_come_and_a_failed_update_stays_failed() {
+    let host = Host::new("runtime-came").await;
+    host.created("updated", "one").await;
+    host.deployer.missing_runtimes.lock().unwrap().extend([runtime("python3.11"), runtime("nodejs22.x")]);
+    host.created("created", "one").await;
+    let change = ConfigurationChange { runtime: Some(runtime("nodejs22.x")), ..Default::default() };
+    host.functions.update_configuration(&name("updated"), change).await.unwrap();
+    host.functions.wait_until_settled(&name("updated")).await;
+    let before = host.functions.get(&name("created")).unwrap();
+    let failed = |function: &str| host.functions.get(&name(function)).unwrap();
+
+    host.functions.settle_again(|_| true).await;
+    assert_eq!(failed("created").revision_id, before.revision_id, "nothing has come yet");
+    host.deployer.missing_runtimes.lock().unwrap().clear();
+    host.functions.settle_again(|meant| meant != runtime("python3.11")).await;
+    assert!(matches!(failed("created").state, State::Failed(_)), "another runtime is meant");
+    host.functions.settle_again(|_| true).await;
+
+    let host = host.restarted(Deployer::default()).await;
+    let function = host.functions.get(&name("created")).unwrap();
+    assert_eq!(function.state, State::Active);
+    assert_eq!(function.last_update, Some(LastUpdateStatus::Successful));
+    assert_eq!(host.serving("created"), ("python3.11".to_owned(), digest(b"one")));
+    let function = host.functions.get(&name("updated")).unwrap();
+    assert!(matches!(function.last_update, Some(LastUpdateStatus::Failed(_))), "{function:?}");
+    assert_eq!(host.serving("updated").0, "python3.11");
+}
+
+#[tokio::test]
 async fn of_twenty_creations_of_one_name_at_once_one_succeeds() {
     let host = Host::new("twenty").await;
     let creations: Vec<_> = (0..20)

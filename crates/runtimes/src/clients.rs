@@ -10,6 +10,8 @@ use crate::ask::{AskError, ask};
 use crate::interpreters::{Interpreter, Language};
 
 const NODE_BOOTSTRAP: &str = include_str!("clients/node/bootstrap.js");
+/// Loaded by another thread, if at all.
+const NODE_IMPORT_HOOK: &str = include_str!("clients/node/import-hook.mjs");
 /// What every start loads besides; put into one file with the bootstrap, because each file costs Node.js about 1 ms.
 const NODE_BUNDLED: &[(&str, &str)] = &[
     ("./connection.js", include_str!("clients/node/connection.js")),
@@ -118,7 +120,7 @@ fn python_files() -> Vec<(&'static str, String)> {
 }
 
 fn node_files() -> Vec<(&'static str, String)> {
-    let mut files = vec![("bootstrap.js", bundle())];
+    let mut files = vec![("bootstrap.js", bundle()), ("import-hook.mjs", NODE_IMPORT_HOOK.to_owned())];
     files.extend(NODE_SEPARATE.iter().map(|(name, text)| (*name, (*text).to_owned())));
     files
 }

@@ -18,6 +18,8 @@ const NO_KEYS: [(&str, &str); 3] = [
     ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjHearthHasNoRoleForThisFunction00000000000000000000000000000="),
 ];
 
+/// Where AWS has the runtime client and the SDK.
+const RUNTIME_DIR: &str = "/var/runtime";
 /// AWS's `PATH` behind the folder of the interpreter.
 const AWS_PATH: &str = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
 
@@ -27,6 +29,8 @@ pub(crate) struct Places<'a> {
     pub(crate) interpreter: Option<&'a Path>,
     /// The folder of the runtime client, if there is one.
     pub(crate) client: Option<&'a Path>,
+    /// The folder of the runtime package's libraries, if it has any.
+    pub(crate) libraries: Option<&'a Path>,
     /// The host's `PATH`.
     pub(crate) host_path: &'a OsStr,
 }
@@ -70,12 +74,16 @@ fn defaults(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
     match request.runtime.family() {
         RuntimeFamily::NodeJs { major } => {
             let layer = format!("/opt/nodejs/node{major}/node_modules");
-            let folders = [&layer, "/opt/nodejs/node_modules", "/var/runtime/node_modules", "/var/runtime"];
-            variables.push(("NODE_PATH", joined(folders.into_iter().map(Path::new).chain([root]))));
+            let runtime = places.libraries.unwrap_or(Path::new(RUNTIME_DIR));
+            let layers = [Path::new(&layer), Path::new("/opt/nodejs/node_modules")];
+            let modules = runtime.join("node_modules");
+            variables.push(("NODE_PATH", joined(layers.into_iter().chain([&*modules, runtime, root]))));
         }
         // From 3.12 on AWS sets the encoding instead.
         RuntimeFamily::Python { minor } if minor >= 12 => variables.push(("LC_CTYPE", "C.UTF-8".into())),
-        RuntimeFamily::Python { .. } => variables.push(("PYTHONPATH", "/var/runtime".into())),
+        // Not the folder of the libraries: it would be searched before the standard library at every import. They are
+        // on the path by an argument of the client.
+        RuntimeFamily::Python { .. } => variables.push(("PYTHONPATH", RUNTIME_DIR.into())),
         RuntimeFamily::Provided | RuntimeFamily::Other => {}
     }
     variables
@@ -93,7 +101,7 @@ fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
         ("AWS_LAMBDA_LOG_STREAM_NAME", request.log_stream.as_str().into()),
         ("AWS_LAMBDA_RUNTIME_API", request.runtime_api.into()),
         ("AWS_REGION", request.region.as_str().into()),
-        ("LAMBDA_RUNTIME_DIR", places.client.unwrap_or(Path::new("/var/runtime")).into()),
+        ("LAMBDA_RUNTIME_DIR", places.libraries.or(places.client).unwrap_or(Path::new(RUNTIME_DIR)).into()),
         ("LAMBDA_TASK_ROOT", request.code_root.into()),
         ("PWD", request.code_root.into()),
         ("SHLVL", "0".into()),

@@ -1,8 +1,9 @@
-//! Finding the host's interpreter of exactly the version that a runtime names.
+//! Finding the interpreter of exactly the version that a runtime names: the one that the operator has named, else the one
+//! of an installed runtime package, else the host's.
 //!
 //! A version that is not there is an error that says the way out; never another version in its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use hearth_types::{Runtime, RuntimeFamily};
 
 use crate::ask::{AskError, ask};
+use crate::packages::{install_command, is_run};
 
 /// Why a runtime cannot be used on this host, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +49,10 @@ pub(crate) enum Language {
     },
 }
 
+/// What interpreters have answered, so that none is asked twice in one search.
+#[derive(Debug, Default)]
+pub(crate) struct Asked(HashMap<PathBuf, Result<Interpreter, AskError>>);
+
 /// Where interpreters are looked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Interpreters {
@@ -72,8 +78,21 @@ impl Interpreters {
         Self { named, path }
     }
 
-    /// Finds the interpreter of a runtime. Blocks: candidates are run.
-    pub(crate) fn find(&self, runtime: Runtime) -> Result<Interpreter, Unavailable> {
+    /// Whether the operator has named the interpreter of a runtime.
+    pub(crate) fn is_named(&self, runtime: Runtime) -> bool {
+        self.named.contains_key(&runtime)
+    }
+
+    /// Finds the interpreter of a runtime; `packaged` is the one of its package. Blocks: candidates are run.
+    pub(crate) fn find(
+        &self,
+        runtime: Runtime,
+        packaged: Option<&Path>,
+        asked: &mut Asked,
+    ) -> Result<Interpreter, Unavailable> {
+        if !is_run(runtime) {
+            return Err(Unavailable { reason: format!("Hearth does not run {runtime}") });
+        }
         let wanted = match runtime.family() {
             RuntimeFamily::NodeJs { major } => {
                 Wanted { runtime, language: "Node.js", prefix: format!("{major}.") }
@@ -86,11 +105,14 @@ impl Interpreters {
             }
         };
         if let Some(program) = self.named.get(&runtime) {
-            return wanted.check_named(program);
+            return wanted.check_named(program, asked);
+        }
+        if let Some(program) = packaged {
+            return wanted.check_packaged(program, asked);
         }
         let mut seen = Vec::new();
         for candidate in self.candidates(runtime) {
-            match wanted.ask(&candidate) {
+            match wanted.ask(&candidate, asked) {
                 Ok(found) if found.version.starts_with(&wanted.prefix) => return Ok(found),
                 Ok(found) => seen.push(found),
                 Err(error) => tracing::debug!(program = %candidate.display(), %error, "not an interpreter"),
@@ -136,7 +158,12 @@ impl Wanted {
         self.prefix.trim_end_matches('.')
     }
 
-    fn ask(&self, program: &Path) -> Result<Interpreter, AskError> {
+    fn ask(&self, program: &Path, asked: &mut Asked) -> Result<Interpreter, AskError> {
+        let known = asked.0.entry(program.to_owned());
+        known.or_insert_with(|| self.ask_now(program)).clone()
+    }
+
+    fn ask_now(&self, program: &Path) -> Result<Interpreter, AskError> {
         let nonsense = || AskError::Failed("an answer that makes no sense".to_owned());
         match self.runtime.family() {
             RuntimeFamily::NodeJs { .. } => {
@@ -150,9 +177,21 @@ impl Wanted {
         }
     }
 
-    fn check_named(&self, program: &Path) -> Result<Interpreter, Unavailable> {
+    fn check_packaged(&self, program: &Path, asked: &mut Asked) -> Result<Interpreter, Unavailable> {
         let shown = program.display();
-        match self.ask(program) {
+        match self.ask(program, asked) {
+            Ok(found) if found.version.starts_with(&self.prefix) => Ok(found),
+            Ok(found) => Err(self.unavailable(&format!(
+                "`{shown}` was installed for it, and is {} {}",
+                self.language, found.version
+            ))),
+            Err(error) => Err(self.unavailable(&format!("`{shown}` was installed for it, but {error}"))),
+        }
+    }
+
+    fn check_named(&self, program: &Path, asked: &mut Asked) -> Result<Interpreter, Unavailable> {
+        let shown = program.display();
+        match self.ask(program, asked) {
             Ok(found) if found.version.starts_with(&self.prefix) => Ok(found),
             Ok(found) => Err(self.unavailable(&format!(
                 "`{shown}` is {} {}, and {} {} is needed; name another with --interpreter {}=/path/to/{}",
@@ -174,12 +213,19 @@ impl Wanted {
             [] => String::new(),
             versions => format!(" (found {})", versions.join(", ")),
         };
+        let command = install_command(self.runtime);
+        let name = format!("--interpreter {}=/path/to/{}", self.runtime, self.program());
+        let way_out = match self.runtime.family() {
+            RuntimeFamily::NodeJs { .. } => format!("run {command}, or name one with {name}"),
+            // No package registry has Python itself.
+            RuntimeFamily::Python { .. } | RuntimeFamily::Provided | RuntimeFamily::Other => {
+                format!("put it there, or name one with {name}, then run {command}")
+            }
+        };
         self.unavailable(&format!(
-            "{} {} was not found on PATH{instead}; install it, or name it with --interpreter {}=/path/to/{}",
+            "{} {} was not found on PATH{instead}; {way_out}",
             self.language,
             self.version(),
-            self.runtime,
-            self.program(),
         ))
     }
 
@@ -241,7 +287,9 @@ mod tests {
     fn find(runtime: &str, named: Option<&str>, path: &Path) -> Result<Interpreter, String> {
         let runtime = Runtime::parse(runtime).unwrap();
         let named = named.map(|program| (runtime, PathBuf::from(program))).into_iter().collect();
-        Interpreters::new(named, path.as_os_str().to_owned()).find(runtime).map_err(|error| error.reason)
+        Interpreters::new(named, path.as_os_str().to_owned())
+            .find(runtime, None, &mut Asked::default())
+            .map_err(|error| error.reason)
     }
 
     struct Folder(PathBuf);
@@ -271,10 +319,17 @@ mod tests {
         let empty = Folder::new("none");
         assert_eq!(
             find("nodejs22.x", None, &empty.0).unwrap_err(),
-            "no interpreter of nodejs22.x on this host: Node.js 22 was not found on PATH; install it, or name it \
-             with --interpreter nodejs22.x=/path/to/node"
+            "no interpreter of nodejs22.x on this host: Node.js 22 was not found on PATH; run `hearth runtimes \
+             install nodejs22.x`, or name one with --interpreter nodejs22.x=/path/to/node"
         );
-        assert_eq!(find("java21", None, &empty.0).unwrap_err(), "Hearth does not run java21");
+        assert_eq!(
+            find("python3.12", None, &empty.0).unwrap_err(),
+            "no interpreter of python3.12 on this host: Python 3.12 was not found on PATH; put it there, or name \
+             one with --interpreter python3.12=/path/to/python3, then run `hearth runtimes install python3.12`"
+        );
+        for never in ["java21", "nodejs16.x", "python3.7"] {
+            assert_eq!(find(never, None, &empty.0).unwrap_err(), format!("Hearth does not run {never}"));
+        }
     }
 
     #[test]
@@ -283,8 +338,8 @@ mod tests {
         folder.script("node", "echo hearth; echo /real/node; echo 20.1.0; echo true");
         assert_eq!(
             find("nodejs22.x", None, &folder.0).unwrap_err(),
-            "no interpreter of nodejs22.x on this host: Node.js 22 was not found on PATH (found 20.1.0); install \
-             it, or name it with --interpreter nodejs22.x=/path/to/node"
+            "no interpreter of nodejs22.x on this host: Node.js 22 was not found on PATH (found 20.1.0); run \
+             `hearth runtimes install nodejs22.x`, or name one with --interpreter nodejs22.x=/path/to/node"
         );
         let named = folder.0.join("node");
         let error = find("nodejs22.x", named.to_str(), &folder.0).unwrap_err();

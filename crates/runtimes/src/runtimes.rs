@@ -1,8 +1,7 @@
 //! The runtimes of a host: made ready once, then asked for the command of each environment.
 
 use std::collections::{BTreeMap, HashMap};
-use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,9 @@ use sha2::{Digest, Sha256};
 use crate::boot::{BootCommand, BootError, BootRequest};
 use crate::clients::{Client, materialise};
 use crate::environment_variables::{Places, variables};
-use crate::interpreters::{Interpreter, Interpreters, Language, Unavailable};
+use crate::interpreters::{Asked, Interpreter, Interpreters, Language, Unavailable};
+use crate::packages::manifest::hex;
+use crate::packages::{PackageFolder, is_run, with_source};
 
 /// Lambda's name of the code's folder. Error texts show it, as on AWS.
 const TASK_ROOT: &str = "/var/task";
@@ -24,7 +25,7 @@ const NODE_MAJOR_WITH_MODULE_OPTIONS: u32 = 24;
 /// What the runtimes of a host depend on.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where Hearth keeps its data. The runtime clients go into `runtimes/` in it.
+    /// Where Hearth keeps its data. Runtime packages and runtime clients are in `runtimes/` in it.
     pub data_dir: PathBuf,
     /// Where interpreters are looked for, and the end of every function's `PATH`.
     pub path: OsString,
@@ -35,9 +36,9 @@ pub struct Settings {
 /// The runtimes of this host.
 #[derive(Debug)]
 pub struct Runtimes {
-    interpreters: Interpreters,
-    folder: PathBuf,
-    host_path: OsString,
+    pub(crate) interpreters: Interpreters,
+    pub(crate) packages: PackageFolder,
+    pub(crate) host_path: OsString,
     prepared: RwLock<HashMap<Runtime, Arc<Prepared>>>,
     /// Held while one is made ready, so that it is done once.
     preparing: Mutex<()>,
@@ -48,6 +49,8 @@ pub struct Runtimes {
 struct Prepared {
     interpreter: Interpreter,
     client: Client,
+    /// What stands where AWS has `/var/runtime`, if the package of the runtime has libraries.
+    libraries: Option<PathBuf>,
     version: RuntimeVersion,
 }
 
@@ -71,28 +74,35 @@ impl Runtimes {
     pub fn new(settings: Settings) -> Self {
         Self {
             interpreters: Interpreters::new(settings.interpreters, settings.path.clone()),
-            folder: settings.data_dir.join("runtimes"),
+            packages: PackageFolder::new(settings.data_dir.join("runtimes")),
             host_path: settings.path,
             prepared: RwLock::default(),
             preparing: Mutex::default(),
         }
     }
 
-    /// Makes a runtime ready: finds its interpreter and puts Hearth's client in place. Blocks, the first time; a
-    /// failure is not remembered, because the user may have installed what was missing.
+    /// Makes a runtime ready: checks its package, finds its interpreter and puts Hearth's client in place. Blocks, the
+    /// first time; a failure is not remembered, because the user may have installed what was missing.
     pub fn prepare(&self, runtime: Runtime) -> Result<(), Unavailable> {
         match runtime.family() {
             RuntimeFamily::NodeJs { .. } | RuntimeFamily::Python { .. } => self.managed(runtime).map(drop),
-            RuntimeFamily::Provided => Ok(()),
-            RuntimeFamily::Other => Err(Unavailable { reason: format!("Hearth does not run {runtime}") }),
+            RuntimeFamily::Provided if is_run(runtime) => Ok(()),
+            RuntimeFamily::Provided | RuntimeFamily::Other => {
+                Err(Unavailable { reason: format!("Hearth does not run {runtime}") })
+            }
         }
+    }
+
+    /// Has the next environment of a runtime look again at what is installed. What runs goes on with what it has.
+    pub(crate) fn forget(&self, runtime: Runtime) {
+        self.prepared.write().unwrap_or_else(PoisonError::into_inner).remove(&runtime);
     }
 
     /// Returns the version of a runtime that is ready. An OS-only runtime has one too: that of Hearth.
     pub fn runtime_version(&self, runtime: Runtime) -> Option<RuntimeVersion> {
         if runtime.family() == RuntimeFamily::Provided {
             let name = format!("{}.v1", runtime.as_str().replacen('.', ":", 1));
-            let digest = Sha256::digest(&name).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = hex(&Sha256::digest(&name));
             return Some(RuntimeVersion { name, digest });
         }
         self.known(runtime).map(|prepared| prepared.version.clone())
@@ -122,27 +132,33 @@ impl Runtimes {
         if let Some(prepared) = self.known(runtime) {
             return Ok(prepared);
         }
-        let interpreter = self.interpreters.find(runtime)?;
-        let client = materialise(&self.folder, &interpreter).map_err(|error| Unavailable {
-            reason: format!("{runtime} cannot be made ready: {}", with_sources(&error)),
+        let package = self.packages.open(runtime);
+        let package = package.map_err(|damaged| Unavailable { reason: damaged.way_out() })?;
+        let packaged = package.as_ref().and_then(|package| package.program.as_deref());
+        let interpreter = self.interpreters.find(runtime, packaged, &mut Asked::default())?;
+        let client = materialise(self.packages.path(), &interpreter).map_err(|error| Unavailable {
+            reason: format!("{runtime} cannot be made ready: {}", with_source(&error)),
         })?;
+        self.packages.note_host(runtime, &interpreter, package.as_ref());
+        let libraries = package.and_then(|package| package.libraries);
         let program = interpreter.program.display();
         tracing::info!(%runtime, version = interpreter.version, interpreter = %program, "runtime ready");
         let version = RuntimeVersion {
             name: version_name(runtime, &interpreter.version),
-            digest: client.digest.clone(),
+            digest: version_digest(&client, libraries.as_deref()),
         };
-        let prepared = Arc::new(Prepared { interpreter, client, version });
+        let prepared = Arc::new(Prepared { interpreter, client, libraries, version });
         let mut all = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(runtime, Arc::clone(&prepared));
         Ok(prepared)
     }
 
     fn interpreted(&self, request: &BootRequest<'_>, prepared: &Prepared) -> BootCommand {
-        let Prepared { interpreter, client, .. } = prepared;
+        let Prepared { interpreter, client, libraries, .. } = prepared;
         let places = Places {
             interpreter: Some(&interpreter.program),
             client: Some(&client.folder),
+            libraries: libraries.as_deref(),
             host_path: &self.host_path,
         };
         let mut args: Vec<OsString> = match &interpreter.language {
@@ -151,7 +167,11 @@ impl Runtimes {
         };
         args.push(client.bootstrap.clone().into());
         if let Language::Python { site_paths, .. } = &interpreter.language {
-            args.push(site_paths.join(":").into());
+            // Behind the standard library, where they cost nothing until a module is found nowhere else, and before the
+            // host's packages.
+            let libraries = libraries.as_deref().map(Path::as_os_str).into_iter();
+            let paths: Vec<&OsStr> = libraries.chain(site_paths.iter().map(OsStr::new)).collect();
+            args.push(paths.join(OsStr::new(":")));
         }
         let mut command = BootCommand {
             program: interpreter.program.clone(),
@@ -179,7 +199,7 @@ impl Runtimes {
         if metadata.permissions().mode() & 0o111 == 0 {
             return Err(BootError::invalid_entrypoint("fork/exec /var/task/bootstrap: permission denied"));
         }
-        let places = Places { interpreter: None, client: None, host_path: &self.host_path };
+        let places = Places { interpreter: None, client: None, libraries: None, host_path: &self.host_path };
         Ok(BootCommand {
             program,
             args: vec![],
@@ -242,12 +262,13 @@ fn version_name(runtime: Runtime, version: &str) -> String {
     }
 }
 
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
+/// The same digest, the same behaviour: of interpreter, client and libraries. (The name of their tree is a digest.)
+fn version_digest(client: &Client, libraries: Option<&Path>) -> String {
+    match libraries.and_then(Path::file_name) {
+        None => client.digest.clone(),
+        Some(libraries) => {
+            let both = Sha256::new().chain_update(&client.digest).chain_update(libraries.as_encoded_bytes());
+            hex(&both.finalize())
+        }
     }
-    text
 }

@@ -303,7 +303,7 @@ fn an_unavailable_runtime_is_an_error_of_the_start() {
     let host = Host::new("unavailable");
     let error = host.command("nodejs22.x", &[]).unwrap_err();
     assert_eq!(error.error_type, "Runtime.InvalidEntrypoint");
-    assert!(error.message.contains("install it, or name it with --interpreter nodejs22.x="), "{error}");
+    assert!(error.message.contains("run `hearth runtimes install nodejs22.x`, or name one"), "{error}");
     assert!(host.runtimes.prepare(Runtime::parse("nodejs20.x").unwrap()).is_ok());
     let version = host.runtimes.runtime_version(Runtime::parse("nodejs20.x").unwrap()).unwrap();
     assert_eq!(version.name, "nodejs:20.v19");

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_code::{Package, Packages, PackagesError, UnpackError};
 use hearth_functions::{DeployError, DeployedCode, Deployment};
-use hearth_runtimes::Runtimes;
+use hearth_runtimes::{RuntimePackages, Runtimes};
 use hearth_types::{CodeSha256, Runtime};
 
 /// Packages on this host's disk, runtimes of this host.
 pub(crate) struct HostDeployment {
     pub(crate) packages: Packages,
     pub(crate) runtimes: Arc<Runtimes>,
+    pub(crate) runtime_packages: Arc<RuntimePackages>,
 }
 
 impl Deployment for HostDeployment {
@@ -31,14 +32,25 @@ impl Deployment for HostDeployment {
     }
 
     fn runtime_ready(&self, runtime: Runtime) -> BoxFuture<'_, Result<(), String>> {
-        let runtimes = self.runtimes.clone();
-        Box::pin(async move {
-            // Asking an interpreter for its version starts it.
-            match tokio::task::spawn_blocking(move || runtimes.prepare(runtime)).await {
-                Ok(prepared) => prepared.map_err(|unavailable| unavailable.to_string()),
-                Err(error) => Err(format!("the check of the runtime failed: {error}")),
-            }
-        })
+        Box::pin(runtime_ready(&self.runtimes, &self.runtime_packages, runtime))
+    }
+}
+
+/// Makes a runtime ready to start, or says why that cannot be.
+pub(crate) async fn runtime_ready(
+    runtimes: &Arc<Runtimes>,
+    packages: &RuntimePackages,
+    runtime: Runtime,
+) -> Result<(), String> {
+    if let Err(error) = packages.repair(runtime).await {
+        // What is damaged is refused below, with the way out.
+        tracing::warn!(%runtime, error = &error as &dyn std::error::Error, "cannot repair a runtime package");
+    }
+    let runtimes = runtimes.clone();
+    // Asking an interpreter for its version starts it.
+    match tokio::task::spawn_blocking(move || runtimes.prepare(runtime)).await {
+        Ok(prepared) => prepared.map_err(|unavailable| unavailable.to_string()),
+        Err(error) => Err(format!("the check of the runtime failed: {error}")),
     }
 }
 

@@ -209,7 +209,7 @@ fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
-fn timestamp(epoch_ms: i64) -> String {
+pub(crate) fn timestamp(epoch_ms: i64) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(epoch_ms).unwrap_or_default();
     format!("{timestamp:.3}")
 }
@@ -218,7 +218,7 @@ fn decoded(part: &str) -> String {
     percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
-struct Query<'a>(&'a str);
+pub(crate) struct Query<'a>(pub(crate) &'a str);
 
 impl Query<'_> {
     fn get(&self, name: &str) -> Option<String> {
@@ -228,7 +228,7 @@ impl Query<'_> {
         })
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.get(name)?.parse().ok()
     }
 }

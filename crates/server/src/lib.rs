@@ -3,10 +3,13 @@
 mod deployment;
 mod descriptors;
 mod insight;
+mod offline;
+mod runtimes;
 mod settings;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +19,7 @@ use hearth_functions::{Functions, FunctionsSettings, OpenError};
 use hearth_invoke::{Concurrency, Invoker};
 use hearth_lambda_api::LambdaApi;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
-use hearth_runtimes::Runtimes;
+use hearth_runtimes::{RuntimePackages, Runtimes};
 use hearth_sandbox::process::ProcessSandboxes;
 use hearth_sandbox::{SandboxError, Sandboxes};
 use hearth_store::embedded::EmbeddedStore;
@@ -28,8 +31,14 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use deployment::HostDeployment;
+use deployment::{HostDeployment, runtime_ready};
 use insight::Insight;
+use runtimes::{Installations, RuntimesApi};
+
+pub use hearth_runtimes::{
+    InstallError, InstallOptions, NODE_SDK_CLIENTS_DEFAULT, Progress, Watcher, node_sdk_clients,
+};
+pub use offline::{OfflineRuntimes, list_runtimes};
 pub use settings::Settings;
 
 /// Why a server could not start.
@@ -58,6 +67,9 @@ pub enum StartError {
     /// The packages in it cannot be used.
     #[error("cannot use the packages of the data folder")]
     Packages(#[from] PackagesError),
+    /// The runtime packages in it cannot be used.
+    #[error("cannot use the runtime packages of the data folder")]
+    Runtimes(#[source] InstallError),
     /// The logs in it cannot be used.
     #[error("cannot use the logs of the data folder")]
     Logs(#[from] LogStoreError),
@@ -74,6 +86,7 @@ impl StartError {
                 Some("another program listens there; stop it, or name another address with `--listen`")
             }
             Self::Store(error) | Self::Functions(OpenError::Store(error)) => error.hint(),
+            Self::Runtimes(error) => error.hint(),
             Self::Name(_)
             | Self::Interpreter(_)
             | Self::Listen { .. }
@@ -98,6 +111,7 @@ pub struct Running {
     pool: Arc<Pool>,
     logs: Arc<LogStore>,
     packages: Packages,
+    runtimes: Arc<RuntimesApi>,
     store: Arc<EmbeddedStore>,
 }
 
@@ -106,15 +120,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let clock = Clock::new(Instant::now(), epoch_ms);
     let region = Region::new(&settings.region)?;
     let account = AccountId::new(&settings.account)?;
-    let mut interpreters = std::collections::BTreeMap::new();
-    for (identifier, program) in settings.interpreters {
-        interpreters.insert(Runtime::parse(&identifier)?, program);
-    }
 
     // First what can refuse for an operator's reason: the data folder, then the address.
-    // Absolute, because functions start in folders of their own.
-    let data = &std::path::absolute(&settings.data_dir)
-        .map_err(|source| StoreError::Io { path: settings.data_dir.clone(), source })?;
+    let data = &absolute_data_dir(&settings)?;
+    let runtimes = Arc::new(runtimes_of(&settings, data)?);
     let store = Arc::new(EmbeddedStore::open(data)?);
     let address = settings.listen;
     let cannot_listen = |source| StartError::Listen { address, source };
@@ -132,11 +141,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let objects = LocalBlobStore::open(&data.join("objects"))?;
     let half_written_objects = objects.half_written();
     let packages = Packages::open(data, Arc::new(objects))?;
-    let runtimes = Arc::new(Runtimes::new(hearth_runtimes::Settings {
-        data_dir: data.clone(),
-        path: settings.path,
-        interpreters,
-    }));
+    let objects = Arc::new(LocalBlobStore::open(&data.join("runtimes/objects"))?);
+    let runtime_packages = RuntimePackages::open(runtimes.clone(), objects).await;
+    let runtime_packages = Arc::new(runtime_packages.map_err(StartError::Runtimes)?);
     let sandboxes = ProcessSandboxes::start(&data.join("run"))?;
     let environments = sandboxes.left_over();
     let sandboxes: Arc<dyn Sandboxes> = Arc::new(sandboxes);
@@ -157,7 +164,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         clock,
     });
 
-    let deployment = Arc::new(HostDeployment { packages: packages.clone(), runtimes: runtimes.clone() });
+    let deployment = Arc::new(HostDeployment {
+        packages: packages.clone(),
+        runtimes: runtimes.clone(),
+        runtime_packages: runtime_packages.clone(),
+    });
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
     let functions = Functions::open(
         store.clone(),
@@ -169,7 +180,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let unsettled_functions =
         functions.list(None, usize::MAX).0.iter().filter(|function| function.is_settling()).count();
     functions.set_listener(pool.clone());
-    prepare_runtimes(&functions, &runtimes).await;
+    prepare_runtimes(&functions, &runtimes, &runtime_packages).await;
+    functions.settle_again(|_| true).await;
     let mut unused_packages = 0;
     if functions.misses_code() {
         tracing::warn!(
@@ -193,12 +205,20 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         Concurrency::new(settings.account_concurrency),
         pool.clone(),
     ));
+    let runtimes_api = Arc::new(RuntimesApi {
+        runtimes: runtimes.clone(),
+        packages: runtime_packages,
+        functions: functions.clone(),
+        clock,
+        node_sdk_clients: settings.node_sdk_clients,
+        installations: Installations::default(),
+    });
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
     let api =
         LambdaApi::new(functions.clone(), invoker, wall_clock, host_architecture(), runtime_version_arn);
     let insight = Insight { functions, pool: pool.clone(), recorder, logs: logs.clone(), clock };
-    let front = Arc::new(Front { api, insight });
+    let front = Arc::new(Front { api, insight, runtimes: runtimes_api.clone() });
 
     let (stop, stopped) = watch::channel(false);
     let mut limits = ServerSettings::default();
@@ -210,7 +230,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let serving = tokio::spawn(server.serve(listener, answer, stopped));
     tracing::info!(%address, "server ready");
-    Ok(Running { address, stop, serving, pool, logs, packages, store })
+    Ok(Running { address, stop, serving, pool, logs, packages, runtimes: runtimes_api, store })
 }
 
 impl Running {
@@ -224,6 +244,7 @@ impl Running {
         // What is dropped from now on stays on disk: the functions are only not running.
         self.packages.keep_all();
         let _ = self.stop.send(true);
+        self.runtimes.installations.stop().await;
         self.pool.drain().await;
         // Answers are on their way; a client that does not take its own is not waited for.
         let served = tokio::time::timeout(settings::ENDING_LIMIT, self.serving).await;
@@ -237,18 +258,34 @@ impl Running {
     }
 }
 
+/// Returns where the data is. Absolute, because functions start in folders of their own.
+fn absolute_data_dir(settings: &Settings) -> Result<PathBuf, StoreError> {
+    let path = &settings.data_dir;
+    std::path::absolute(path).map_err(|source| StoreError::Io { path: path.clone(), source })
+}
+
+/// Returns the runtimes of a data folder, having looked at none of them.
+fn runtimes_of(settings: &Settings, data: &Path) -> Result<Runtimes, StartError> {
+    let mut interpreters = std::collections::BTreeMap::new();
+    for (identifier, program) in &settings.interpreters {
+        interpreters.insert(Runtime::parse(identifier)?, program.clone());
+    }
+    Ok(Runtimes::new(hearth_runtimes::Settings {
+        data_dir: data.to_owned(),
+        path: settings.path.clone(),
+        interpreters,
+    }))
+}
+
 /// Makes the runtimes of the functions that are there ready, so that no first call has to.
-async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>) {
+async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>, packages: &RuntimePackages) {
     let (all, _) = functions.list(None, usize::MAX);
     let used: std::collections::BTreeSet<Runtime> =
         all.iter().map(|function| function.configuration.runtime).collect();
-    let preparing = used.into_iter().map(|runtime| {
-        let runtimes = runtimes.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(unavailable) = runtimes.prepare(runtime) {
-                tracing::warn!(%runtime, reason = %unavailable, "functions of this runtime cannot be called");
-            }
-        })
+    let preparing = used.into_iter().map(async |runtime| {
+        if let Err(reason) = runtime_ready(runtimes, packages, runtime).await {
+            tracing::warn!(%runtime, reason, "functions of this runtime cannot be called");
+        }
     });
     futures_util::future::join_all(preparing).await;
 }
@@ -257,6 +294,7 @@ async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>) {
 struct Front {
     api: LambdaApi,
     insight: Insight,
+    runtimes: Arc<RuntimesApi>,
 }
 
 impl Front {
@@ -264,15 +302,12 @@ impl Front {
         let Some(path) = request.uri().path().strip_prefix("/_hearth/") else {
             return self.api.answer(request).await;
         };
-        match path.strip_prefix("code/") {
-            Some(token) => {
-                let token = token.to_owned();
-                self.api.answer_code(&token).await
-            }
-            None => {
-                let path = path.to_owned();
-                self.insight.answer(&path, &request).await
-            }
+        let path = path.to_owned();
+        let (first, rest) = path.split_once('/').unwrap_or((&path, ""));
+        match first {
+            "code" => self.api.answer_code(rest).await,
+            "runtimes" => self.runtimes.answer(rest, request).await,
+            _ => self.insight.answer(&path, &request).await,
         }
     }
 }

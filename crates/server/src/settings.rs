@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
 use hearth_types::limits;
 
 /// How long running invocations may take when the server stops.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub path: OsString,
     /// Interpreters that are named rather than looked for, by runtime identifier.
     pub interpreters: BTreeMap<String, PathBuf>,
+    /// Packages of the AWS SDK for JavaScript that are installed with a runtime for Node.js.
+    pub node_sdk_clients: Vec<String>,
 }
 
 impl Settings {
@@ -54,6 +57,7 @@ impl Settings {
             log_retention: Duration::from_secs(14 * 86_400),
             path,
             interpreters: BTreeMap::new(),
+            node_sdk_clients: NODE_SDK_CLIENTS_DEFAULT.iter().map(|&client| client.to_owned()).collect(),
         }
     }
 }

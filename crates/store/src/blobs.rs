@@ -3,14 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{MultipartUpload as _, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{BlobStore, StoreError};
+
+/// How much of a file is in memory at once while it is kept. Ours: a part of an upload, which a remote store wants to
+/// be 5 MiB at least.
+const PART_BYTES: usize = 8 << 20;
 
 /// Blobs as files of a folder.
 pub struct LocalBlobStore {
@@ -74,6 +79,32 @@ impl BlobStore for LocalBlobStore {
         })
     }
 
+    fn put_file(&self, key: String, file: PathBuf) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let name = Key::from(key.as_str());
+            match self.objects.head(&name).await {
+                Ok(_) => return Ok(()),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => return Err(StoreError::Object { key, source }),
+            }
+            let io = |source| StoreError::Io { path: file.clone(), source };
+            let mut from = tokio::fs::File::open(&file).await.map_err(io)?;
+            // Seen by nobody before it is complete, and synced then.
+            let object = |source| StoreError::Object { key: key.clone(), source };
+            let mut upload = self.objects.put_multipart(&name).await.map_err(object)?;
+            loop {
+                let mut part = BytesMut::with_capacity(PART_BYTES);
+                while part.len() < PART_BYTES && from.read_buf(&mut part).await.map_err(io)? > 0 {}
+                if part.is_empty() {
+                    break;
+                }
+                upload.put_part(part.freeze().into()).await.map_err(object)?;
+            }
+            upload.complete().await.map_err(object)?;
+            Ok(())
+        })
+    }
+
     fn get(&self, key: String) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
         Box::pin(async move {
             let object = match self.objects.get(&Key::from(key.as_str())).await {
@@ -85,6 +116,25 @@ impl BlobStore for LocalBlobStore {
                 Err(object_store::Error::NotFound { .. }) => Ok(None),
                 Err(source) => Err(StoreError::Object { key, source }),
             }
+        })
+    }
+
+    fn get_file(&self, key: String, file: PathBuf) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut parts = match self.objects.get(&Key::from(key.as_str())).await {
+                Ok(object) => object.into_stream(),
+                Err(object_store::Error::NotFound { .. }) => return Ok(false),
+                Err(source) => return Err(StoreError::Object { key, source }),
+            };
+            let io = |source| StoreError::Io { path: file.clone(), source };
+            let mut to = tokio::fs::File::create_new(&file).await.map_err(io)?;
+            while let Some(part) =
+                parts.try_next().await.map_err(|source| StoreError::Object { key: key.clone(), source })?
+            {
+                to.write_all(&part).await.map_err(io)?;
+            }
+            to.flush().await.map_err(io)?;
+            Ok(true)
         })
     }
 

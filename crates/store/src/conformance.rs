@@ -1,5 +1,7 @@
 //! What every store must do, whatever its engine. Called by the tests of each.
 
+use std::path::Path;
+
 use bytes::Bytes;
 
 use crate::{BlobStore, FunctionRecord, FunctionStore, Outcome};
@@ -88,4 +90,32 @@ pub async fn check_blobs(store: &dyn BlobStore) {
         store.delete("aa".to_owned()).await.expect("blobs can be deleted, also again");
     }
     assert_eq!(get("aa").await, None);
+}
+
+/// Checks that blobs come from files and go to files in an empty `folder`.
+///
+/// # Panics
+/// When the store does not do what it must.
+pub async fn check_blob_files(store: &dyn BlobStore, folder: &Path) {
+    // More than is held in memory at once, and not a multiple of it.
+    let content: Vec<u8> = (0..20_000_003_u32).map(|at| (at % 251) as u8).collect();
+    for (key, content) in [("large", content.as_slice()), ("empty", &[])] {
+        let (from, to) = (folder.join(format!("{key}.from")), folder.join(format!("{key}.to")));
+        std::fs::write(&from, content).expect("a file can be written");
+        for _ in 0..2 {
+            store.put_file(key.to_owned(), from.clone()).await.expect("files can be put, also again");
+        }
+        assert!(
+            store.get(key.to_owned()).await.expect("blobs can be read").is_some_and(|got| got == content)
+        );
+        assert!(store.get_file(key.to_owned(), to.clone()).await.expect("a file can be got"), "it is there");
+        assert!(std::fs::read(&to).is_ok_and(|got| got == content), "{key} is the same");
+        assert!(
+            store.get_file(key.to_owned(), to).await.is_err(),
+            "a file that is there is not written over"
+        );
+    }
+    let absent = folder.join("absent");
+    assert!(!store.get_file("absent".to_owned(), absent.clone()).await.expect("absence is no error"));
+    assert!(!absent.exists());
 }

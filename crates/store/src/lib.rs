@@ -146,8 +146,14 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Keeps `bytes` unless the key is there already: keys are digests of their content.
     fn put(&self, key: String, bytes: Bytes) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Keeps the content of a file unless the key is there already, without holding all of it in memory.
+    fn put_file(&self, key: String, file: PathBuf) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Returns what is behind a key.
     fn get(&self, key: String) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;
+
+    /// Writes what is behind a key to a new file, without holding all of it in memory; says whether it was there.
+    fn get_file(&self, key: String, file: PathBuf) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Removes a key. Not an error when it is not there.
     fn delete(&self, key: String) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hearth_store::conformance::{a_record, check_blobs, check_functions};
+use hearth_store::conformance::{a_record, check_blob_files, check_blobs, check_functions};
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{FunctionStore as _, LocalBlobStore, Outcome, StoreError};
 
@@ -29,6 +29,7 @@ fn refusal(folder: &Path) -> StoreError {
 async fn the_embedded_store_does_what_every_store_must() {
     check_functions(&EmbeddedStore::open(&folder("functions")).unwrap()).await;
     check_blobs(&LocalBlobStore::open(&folder("blobs")).unwrap()).await;
+    check_blob_files(&LocalBlobStore::open(&folder("blobs-of-files")).unwrap(), &folder("files")).await;
 }
 
 #[tokio::test]

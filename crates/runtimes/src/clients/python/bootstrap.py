@@ -45,12 +45,13 @@ class State:
 def _arrange_path(task_root, site_paths):
     # In the place of this client's own folder, as on AWS.
     sys.path[0] = task_root
+    # With those of the runtime package first. `site`, if it runs at all, finds its own folders there and passes on.
+    sys.path.extend(path for path in site_paths if path not in sys.path)
     if not sys.flags.no_site:
         return
     if _wants_site():
         _run_site()
         return
-    sys.path.extend(path for path in site_paths if path not in sys.path)
     import builtins
 
     import _sitebuiltins
