@@ -10,6 +10,7 @@ mod bench;
 mod cargo_deny;
 mod cases;
 mod codegen;
+mod fuzz;
 mod node;
 mod process;
 mod provided;
@@ -31,6 +32,8 @@ usage: cargo xtask COMMAND
   deny               licences, banned crates and sources of the dependencies
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
   soak [FILTER]      the tests that have a long form (kill points, rounds of deploys), long; a nextest filter picks some
+  fuzz [--seconds 60] [TARGET…]
+                     libFuzzer on what reads bytes from outside, a while each; `--input FILE TARGET` runs one input once
   bench [OPTIONS]    measure a release build against floors; `bench --help` tells the options";
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["codegen", "--check"] => codegen::codegen(true),
         ["soak"] => soak::soak(None),
         ["soak", filter] => soak::soak(Some(filter)),
+        ["fuzz", ref options @ ..] => fuzz::fuzz(options),
         ["bench", ref options @ ..] => bench::bench(options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -16,6 +16,7 @@ use hearth_environment::Environment;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -78,14 +79,24 @@ async fn accept(listener: TcpListener, environment: Arc<Environment>) {
         if stream.set_nodelay(true).is_err() {
             continue; // it is gone already
         }
-        let connection = environment.connect();
-        let service = service_fn(move |request| {
-            let connection = connection.clone();
-            async move { Ok::<_, std::convert::Infallible>(routes::answer(connection, request).await) }
-        });
-        connections.spawn(async move {
-            // A connection that breaks concerns nobody: the process behind it is what counts.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
+        connections.spawn(serve_connection(stream, &environment));
+    }
+}
+
+/// Serves one connection to its end. It belongs to the processes that run now. Public for the fuzzer, whose connections
+/// are in memory.
+#[doc(hidden)]
+pub fn serve_connection<S>(stream: S, environment: &Arc<Environment>) -> impl Future<Output = ()> + use<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = environment.connect();
+    let service = service_fn(move |request| {
+        let connection = connection.clone();
+        async move { Ok::<_, std::convert::Infallible>(routes::answer(connection, request).await) }
+    });
+    async move {
+        // A connection that breaks concerns nobody: the process behind it is what counts.
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 }
