@@ -16,8 +16,8 @@ const HEAD_BYTES_MAX: usize = 16;
 pub fn run(data: &[u8]) {
     let [piece, short_of_limit, data @ ..] = data else { return };
     let front = match *short_of_limit {
-        short @ 0..=31 => LOG_EVENT_BYTES_MAX - usize::from(short),
-        32.. => 0,
+        short @ 0..=3 => LOG_EVENT_BYTES_MAX - usize::from(short),
+        4.. => 0,
     };
     let whole = captured(front, [data].into_iter());
     let pieces = captured(front, data.chunks(usize::from(*piece).max(1)));
