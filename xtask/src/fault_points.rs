@@ -23,3 +23,10 @@ pub(crate) fn build(profile: &str) -> Result<()> {
     fs::copy(&made, &new).with_context(|| format!("cannot copy `{}`", made.display()))?;
     fs::rename(&new, &kept).with_context(|| format!("cannot replace `{}`", kept.display()))
 }
+
+/// Runs the tests that need the fault points of a library in their own process.
+pub(crate) fn test() -> Result<()> {
+    let mut test = cargo();
+    test.args(["test", "--quiet", "--package", "hearth-code", "--features", "fault-points"]);
+    run(test.args(["--test", "fault_points", "--", "--quiet"]))
+}

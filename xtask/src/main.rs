@@ -11,6 +11,7 @@ mod cargo_deny;
 mod cases;
 mod codegen;
 mod fault_points;
+mod fuzz;
 mod node;
 mod process;
 mod provided;
@@ -33,6 +34,8 @@ usage: cargo xtask COMMAND
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
   fault-points       build `hearth-with-fault-points`, which the tests of crashes start
   soak [FILTER]      the tests that have a long form (kill points, rounds of deploys), long; a nextest filter picks some
+  fuzz [--seconds 60] [TARGET…]
+                     libFuzzer on what reads bytes from outside, a while each; `--input FILE TARGET` runs one input once
   bench [OPTIONS]    measure a release build against floors; `bench --help` tells the options";
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["fault-points"] => fault_points::build("debug"),
         ["soak"] => soak::soak(None),
         ["soak", filter] => soak::soak(Some(filter)),
+        ["fuzz", ref options @ ..] => fuzz::fuzz(options),
         ["bench", ref options @ ..] => bench::bench(options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

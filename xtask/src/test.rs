@@ -26,6 +26,7 @@ pub(crate) fn test() -> Result<()> {
     step("Clippy", lint)?;
     step("build the provided.al2023 example", provided::build)?;
     step("build with fault points", || fault_points::build("debug"))?;
+    step("tests of fault points", fault_points::test)?;
     step("build", || run(cargo().args(["build", "--workspace", "--all-targets", "--quiet"])))?;
     let tally = step("tests", tests)?;
     println!("tests: {tally}");

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hearth_server::Settings;
-use hearth_types::Runtime;
+use hearth_types::{AccountId, Region, Runtime};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use crate::arguments::{Isolation, ServeArguments};
 
@@ -33,6 +34,8 @@ pub(crate) enum SettingsError {
     Zero(&'static str),
     #[error("{0}")]
     SdkClient(String),
+    #[error("{0} must be at most {1}")]
+    TooLarge(&'static str, usize),
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
     NoHome,
 }
@@ -49,7 +52,11 @@ impl SettingsError {
             Self::SdkClient(_) => {
                 Some("name clients such as client-s3 or lib-storage, with commas between them")
             }
-            Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
+            Self::Unreadable { .. }
+            | Self::Account(_)
+            | Self::Region(_)
+            | Self::Zero(_)
+            | Self::TooLarge(..) => None,
         }
     }
 }
@@ -111,7 +118,23 @@ pub(crate) fn settings(
     arguments: &ServeArguments,
     surroundings: &Surroundings,
 ) -> Result<Settings, SettingsError> {
-    let file = file(arguments.config.as_deref())?;
+    put_together(arguments, file(arguments.config.as_deref())?, surroundings)
+}
+
+/// The same with the text of a file that is not on disk.
+pub(crate) fn of_text(
+    arguments: &ServeArguments,
+    toml: &str,
+    surroundings: &Surroundings,
+) -> Result<Settings, SettingsError> {
+    put_together(arguments, parse(Path::new(FILE_DEFAULT), toml)?, surroundings)
+}
+
+fn put_together(
+    arguments: &ServeArguments,
+    file: File,
+    surroundings: &Surroundings,
+) -> Result<Settings, SettingsError> {
     if arguments.isolation.or(file.isolation) == Some(Isolation::Namespaces) {
         return Err(SettingsError::NamespacesNotBuilt);
     }
@@ -145,15 +168,17 @@ fn set<T>(setting: &mut T, value: Option<T>) {
 
 fn check(settings: Settings) -> Result<Settings, SettingsError> {
     let Settings { account, region, .. } = &settings;
-    if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+    if AccountId::new(account).is_err() {
         return Err(SettingsError::Account(account.clone()));
     }
-    let region_character = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if region.is_empty() || !region.bytes().all(region_character) {
+    if Region::new(region).is_err() {
         return Err(SettingsError::Region(region.clone()));
     }
     hearth_server::node_sdk_clients(&settings.node_sdk_clients)
         .map_err(|error| SettingsError::SdkClient(error.to_string()))?;
+    if settings.cold_starts_max > Semaphore::MAX_PERMITS {
+        return Err(SettingsError::TooLarge("cold-starts-max", Semaphore::MAX_PERMITS));
+    }
     for (name, is_zero) in [
         ("concurrency", settings.account_concurrency == 0),
         ("idle-timeout-s", settings.idle_timeout.is_zero()),
@@ -266,7 +291,9 @@ mod tests {
             of(&["--isolation", "namespaces"], ""),
             of(&["--account", "1234"], ""),
             of(&["--region", "../.."], ""),
+            of(&["--region", &"x".repeat(33)], ""),
             of(&["--cold-starts-max", "0"], ""),
+            of(&["--cold-starts-max", "18446744073709551615"], ""),
             of(&["--node-sdk-clients", "client-s3,left-pad@1"], ""),
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
@@ -278,7 +305,9 @@ mod tests {
             isolation `namespaces` is not built yet
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
+            region `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` is not a name like `us-east-1`
             cold-starts-max must be at least 1
+            cold-starts-max must be at most 2305843009213693951
             `left-pad@1` is not the name of a package of the AWS SDK for JavaScript"#]].assert_eq(&errors.join("\n"));
     }
 

@@ -400,7 +400,11 @@ impl Environment {
             }
             LifecycleEvent::ResetDone => {
                 while inner.drain_output() {}
-                inner.flush_output();
+                inner.finish_output();
+            }
+            LifecycleEvent::ShutdownDone => {
+                inner.drain_output();
+                inner.finish_output();
             }
             LifecycleEvent::InvokeStarted { .. } => inner.invoke_started_at = Some(at),
             LifecycleEvent::InitStarted { .. }
@@ -408,8 +412,7 @@ impl Environment {
             | LifecycleEvent::FunctionInitStarted
             | LifecycleEvent::ResponseSent
             | LifecycleEvent::ResetStarted
-            | LifecycleEvent::ShutdownStarted { .. }
-            | LifecycleEvent::ShutdownDone => {}
+            | LifecycleEvent::ShutdownStarted { .. } => {}
         }
         let ends_invocation = matches!(event, LifecycleEvent::InvokeDone { .. });
         inner.telemetry.take(at, event);
@@ -582,6 +585,13 @@ impl Inner {
     fn flush_output(&mut self) {
         if let Some(event) = self.capture.flush(self.telemetry.timestamp_ms()) {
             self.telemetry.write(vec![event]);
+        }
+    }
+
+    fn finish_output(&mut self) {
+        let events = self.capture.finish(self.telemetry.timestamp_ms());
+        if !events.is_empty() {
+            self.telemetry.write(events);
         }
     }
 }

@@ -18,6 +18,7 @@ use hearth_environment::Environment;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -97,17 +98,29 @@ async fn accept(listener: TcpListener, environment: Arc<Environment>) {
             continue; // it is gone already
         }
         let visitor = Visitor::new(environment.connect(), Arc::clone(&reports));
-        let service = service_fn(move |request| {
-            let visitor = visitor.clone();
-            async move { Ok::<_, std::convert::Infallible>(visitor.answer(request).await) }
-        });
         let has_room = connections.len() < LONG_HEADS_CONNECTIONS_MAX;
-        connections.spawn(async move {
-            // A connection that breaks concerns nobody: the process behind it is what counts.
-            let _ = http1::Builder::new()
-                .max_buf_size(if has_room { HEAD_BYTES_MAX } else { SHORT_HEAD_BYTES_MAX })
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        let head_bytes_max = if has_room { HEAD_BYTES_MAX } else { SHORT_HEAD_BYTES_MAX };
+        connections.spawn(serve(stream, visitor, head_bytes_max));
     }
+}
+
+/// Serves one connection to its end.
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, visitor: Visitor, head_bytes_max: usize) {
+    let service = service_fn(move |request| {
+        let visitor = visitor.clone();
+        async move { Ok::<_, std::convert::Infallible>(visitor.answer(request).await) }
+    });
+    // A connection that breaks concerns nobody: the process behind it is what counts.
+    let connection =
+        http1::Builder::new().max_buf_size(head_bytes_max).serve_connection(TokioIo::new(stream), service);
+    let _ = connection.await;
+}
+
+/// Serves one connection of the processes that run now. For the fuzzer, whose connections are in memory.
+#[doc(hidden)]
+pub fn serve_connection<S>(stream: S, environment: &Arc<Environment>) -> impl Future<Output = ()> + use<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    serve(stream, Visitor::new(environment.connect(), Arc::default()), SHORT_HEAD_BYTES_MAX)
 }

@@ -69,9 +69,17 @@ impl OutputCapture {
         events
     }
 
-    /// Ends a line that has no end yet: the invocation is over, or the process is.
+    /// Ends a line that has no end yet: the invocation is over. A frame goes on: another thread may be in the middle of it.
     pub fn flush(&mut self, now_ms: i64) -> Option<PutEvent> {
         self.parser.flush(now_ms)
+    }
+
+    /// Ends everything that has no end yet: the processes are gone. What they began is kept as far as it came, and what the
+    /// next ones put out is not taken for the rest of it.
+    pub fn finish(&mut self, now_ms: i64) -> Vec<PutEvent> {
+        let mut events = Vec::new();
+        self.parser.finish(now_ms, &mut events);
+        events
     }
 }
 
@@ -112,10 +120,7 @@ impl Parser {
             _ => true,
         };
         if !genuine {
-            // Not a frame: a stray byte. It is text.
-            self.partial.extend_from_slice("\u{fffd}".as_bytes());
-            let after = std::mem::take(head);
-            self.take_plain_all(&after[1..], now_ms, events);
+            self.take_head_as_text(now_ms, events);
             return rest;
         }
         let length = if head.get(3).is_some_and(|kind| kind & HAS_TIMESTAMP != 0) { 16 } else { 8 };
@@ -129,13 +134,14 @@ impl Parser {
                 message: Vec::new(),
             });
             self.head.clear();
+            events.extend(self.flush(now_ms));
         }
         rest
     }
 
-    /// Takes the few bytes after a stray magic byte: none of them begins a frame.
-    fn take_plain_all(&mut self, bytes: &[u8], now_ms: i64, events: &mut Vec<PutEvent>) {
-        for &byte in bytes {
+    /// Takes what looked like the head of a frame and is none: a stray byte and a few more, none of which begins a frame.
+    fn take_head_as_text(&mut self, now_ms: i64, events: &mut Vec<PutEvent>) {
+        for byte in std::mem::take(&mut self.head) {
             self.partial.push(byte);
             if byte == b'\n' || self.partial.len() >= LOG_EVENT_BYTES_MAX {
                 events.extend(self.flush(now_ms));
@@ -168,10 +174,8 @@ impl Parser {
         let line_end = window.iter().position(|&byte| byte == b'\n').map(|at| at + 1);
         let plain = &window[..line_end.unwrap_or(window.len())];
         if let Some(at) = frame_start(self.partial.last().copied(), plain) {
-            if at > 0 || !self.partial.is_empty() {
-                self.partial.extend_from_slice(&plain[..at]);
-                events.extend(self.flush(now_ms));
-            }
+            // It stays one line with what follows, unless a frame does.
+            self.partial.extend_from_slice(&plain[..at]);
             self.head.push(MAGIC[0]);
             return &bytes[at + 1..];
         }
@@ -185,6 +189,16 @@ impl Parser {
     fn flush(&mut self, timestamp_ms: i64) -> Option<PutEvent> {
         let message = std::mem::take(&mut self.partial);
         (!message.is_empty()).then_some(PutEvent { timestamp_ms, message })
+    }
+
+    fn finish(&mut self, now_ms: i64, events: &mut Vec<PutEvent>) {
+        self.take_head_as_text(now_ms, events);
+        events.extend(self.flush(now_ms));
+        if let Some(Frame { timestamp_ms, message, .. }) = self.frame.take()
+            && !message.is_empty()
+        {
+            events.push(PutEvent { timestamp_ms: timestamp_ms.unwrap_or(now_ms), message });
+        }
     }
 }
 
@@ -256,8 +270,40 @@ mod tests {
     }
 
     #[test]
-    fn a_stray_magic_byte_is_text() {
+    fn a_stray_magic_byte_is_text_and_no_line_is_cut_for_it() {
         check(b"\xa5x\nnext\n", &[(7, "\u{fffd}x\n"), (7, "next\n")]);
+        check(b"one \xa5\xa5 line \xa5\x5a\x01\n", &[(7, "one \u{fffd}\u{fffd} line \u{fffd}Z\u{1}\n")]);
+    }
+
+    #[test]
+    fn what_processes_left_unfinished_is_kept_and_swallows_nothing_of_the_next_ones() {
+        for (left, kept) in [
+            (&b"no line feed"[..], &b"no line feed"[..]),
+            (b"\xa5", b"\xa5"),
+            (b"\xa5\x5a\0\x03\0\0\0\x09", b"\xa5\x5a\0\x03\0\0\0\x09"),
+            (b"\xa5\x5a\0\x01\0\0\0\x09four", b"four"),
+        ] {
+            let mut parser = Parser::default();
+            let mut events = Vec::new();
+            parser.take(left, 7, &mut events);
+            parser.finish(7, &mut events);
+            parser.take(b"of the next\n", 7, &mut events);
+            let messages: Vec<&[u8]> = events.iter().map(|event| &event.message[..]).collect();
+            assert_eq!(messages, [kept, b"of the next\n"]);
+        }
+    }
+
+    #[test]
+    fn a_stray_magic_byte_at_the_limit_makes_no_event_longer() {
+        let mut parser = Parser::default();
+        let mut events = Vec::new();
+        parser.take(&vec![b'x'; LOG_EVENT_BYTES_MAX - 1], 0, &mut events);
+        parser.take(b"\xa5", 0, &mut events);
+        parser.take(b"y\n", 0, &mut events);
+        assert_eq!(
+            events.iter().map(|event| event.message.len()).collect::<Vec<_>>(),
+            [LOG_EVENT_BYTES_MAX, 2]
+        );
     }
 
     #[test]

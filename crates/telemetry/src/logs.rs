@@ -210,6 +210,10 @@ impl LogStore {
                 (segment, offset) = (number, 0);
             }
             let path = segment_path(&folder, number);
+            // Segments only grow, so this one is another than the one that the cursor was for.
+            if fs::metadata(&path).is_ok_and(|metadata| metadata.len() < offset) {
+                return Err(LogStoreError::Cursor(cursor.unwrap_or_default().to_owned()));
+            }
             offset = read_segment(&path, offset, limit, &mut events)
                 .map_err(|source| LogStoreError::Io { path, source })?;
             if events.len() == limit {
@@ -440,7 +444,9 @@ impl Writer {
                 .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
                 .map_or(0, |since| since.as_millis() as i64);
             let age_ms = self.clock.epoch_ms() - modified_ms;
-            let too_old = age_ms > self.settings.retention.as_millis() as i64;
+            // A retention of more than that is for ever.
+            let retention_ms = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
+            let too_old = age_ms > retention_ms;
             let too_much = kept_bytes > self.settings.group_bytes_max && newer > 0;
             if (too_old || too_much)
                 && let Err(error) = fs::remove_file(&path)
@@ -548,7 +554,9 @@ mod tests {
         let rest = store.read(&group(), Some(&first.cursor), 100).unwrap();
         assert_eq!(messages(&rest), ["three", "four ü \u{0}\n"]);
         assert!(store.read(&group(), Some(&rest.cursor), 100).unwrap().events.is_empty());
-        assert!(store.read(&group(), Some("x"), 100).is_err());
+        for bad in ["x", "1-", "-1", "1-99999", "1-18446744073709551615"] {
+            assert!(matches!(store.read(&group(), Some(bad), 100), Err(LogStoreError::Cursor(_))), "{bad}");
+        }
     }
 
     #[test]
@@ -574,5 +582,17 @@ mod tests {
         store.close();
         assert_eq!(messages(&open(&folder, now_ms).read(&group(), None, 9).unwrap()), ["old\n"]);
         assert!(open(&folder, in_40_days).read(&group(), None, 9).unwrap().events.is_empty());
+    }
+
+    #[test]
+    fn a_retention_longer_than_time_keeps_everything() {
+        let folder = Folder::new("for-ever");
+        let settings =
+            LogStoreSettings { retention: Duration::from_secs(u64::MAX), group_bytes_max: 1 << 30 };
+        let open = || LogStore::open(&folder.0, settings, Clock::new(Instant::now(), in_40_days)).unwrap();
+        let store = open();
+        put(&store, "old\n");
+        store.close();
+        assert_eq!(messages(&open().read(&group(), None, 9).unwrap()), ["old\n"]);
     }
 }

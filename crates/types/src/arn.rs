@@ -95,13 +95,16 @@ impl FunctionReference {
 
     fn parse_parts(value: &str) -> Option<Self> {
         let mut parts: Vec<&str> = value.split(':').collect();
+        let mut from = 0;
         if parts.first() == Some(&"arn") {
             if parts.len() < 7 || !parts[1].starts_with("aws") || parts[2] != "lambda" {
                 return None;
             }
             parts.drain(..3);
+            // Region and account are there, whatever they are called.
+            from = 2;
         }
-        let before = match parts.iter().position(|part| *part == "function") {
+        let before = match parts.iter().skip(from).position(|part| *part == "function").map(|at| at + from) {
             // `function` is also a valid name: `function` and `function:PROD` have nothing behind that could be a name.
             Some(at) if parts.len() > at + 1 && at <= 2 => {
                 let before: Vec<&str> = parts.drain(..=at).collect();
@@ -167,14 +170,19 @@ mod tests {
 
     #[test]
     fn an_arn_reads_as_it_prints() {
-        let text = "arn:aws:lambda:us-east-1:000000000000:function:f:7";
-        let reference = FunctionReference::parse(text).unwrap();
-        let arn = FunctionArn {
-            region: reference.region.unwrap(),
-            account: reference.account.unwrap(),
-            name: reference.name,
-            qualifier: reference.qualifier,
-        };
-        assert_eq!(arn.to_string(), text);
+        for text in [
+            "arn:aws:lambda:us-east-1:000000000000:function:f:7",
+            "arn:aws:lambda:us-east-1:000000000000:function:function:function",
+            "arn:aws:lambda:function:000000000000:function:f",
+        ] {
+            let reference = FunctionReference::parse(text).expect(text);
+            let arn = FunctionArn {
+                region: reference.region.unwrap(),
+                account: reference.account.unwrap(),
+                name: reference.name,
+                qualifier: reference.qualifier,
+            };
+            assert_eq!(arn.to_string(), text);
+        }
     }
 }

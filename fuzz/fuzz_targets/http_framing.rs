@@ -1,0 +1,4 @@
+//! `src/http_framing.rs`, fed by libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hearth_fuzz::http_framing::run(data));

@@ -1,0 +1,4 @@
+//! `src/sandbox_messages.rs`, fed by libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hearth_fuzz::sandbox_messages::run(data));
