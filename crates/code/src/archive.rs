@@ -153,7 +153,7 @@ impl<'a> Record<'a> {
     fn entry(self, before: &'a [u8], shift: usize) -> Result<(Entry<'a>, (usize, usize)), UnpackError> {
         let refused = |problem| UnpackError::refused(self.name, problem);
         if self.flags & UNREADABLE_FLAGS != 0 {
-            return Err(refused("is encrypted"));
+            return Err(refused("is encrypted, or a patch of something else"));
         }
         let is_deflated = match self.method {
             0 => false,
