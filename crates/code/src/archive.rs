@@ -54,7 +54,7 @@ pub(crate) enum Kind {
 }
 
 impl<'a> Archive<'a> {
-    /// Reads an archive. Never panics, and takes less memory than five times the archive's length.
+    /// Reads an archive. Never panics, and takes less memory than twice the archive's length.
     pub fn read(bytes: &'a [u8]) -> Result<Self, UnpackError> {
         let directory = Directory::find(bytes)?;
         if directory.entries == 0 {

@@ -36,7 +36,8 @@ pub fn unpack(zip: &[u8], folder: &Path) -> Result<u64, UnpackError> {
 
 /// Refuses what can be refused before anything is written.
 fn check<'a>(archive: &'a Archive<'a>) -> Result<Plan<'a>, UnpackError> {
-    // No entry becomes larger than it says (see `content`), so this is the limit of what is written.
+    // No entry becomes larger than it says (see `content`), so this is the limit of what is written. How well something
+    // is packed needs no limit of its own then: zeros are, and are no attack.
     if archive.unpacked_bytes() > UNZIPPED_BYTES_MAX {
         return Err(UnpackError::TooLarge);
     }
