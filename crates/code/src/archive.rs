@@ -34,7 +34,7 @@ pub struct Archive<'a> {
 
 /// An entry of an archive.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) kind: Kind,
     pub(crate) is_deflated: bool,
@@ -89,7 +89,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Returns the entries in the order of the central directory.
-    pub fn entries(&self) -> &[Entry<'a>] {
+    pub(crate) fn entries(&self) -> &[Entry<'a>] {
         &self.entries
     }
 
