@@ -3,7 +3,7 @@
 //!
 //! A new function for each sample: nothing else ends or starts meanwhile, as it would after an update.
 
-use hearth_tests::{NewFunction, Server, eventually};
+use hearth_tests::{Function, NewFunction, Server, eventually};
 
 use crate::bare;
 use crate::connection::Connection;
@@ -80,15 +80,67 @@ pub(crate) fn measure(server: &Server, languages: &[Language], options: &Options
     }
 }
 
+/// Measures whether the size of a package is felt at a cold start, which it should not: deploying does the work.
+pub(crate) fn measure_packages(
+    server: &Server,
+    languages: &[Language],
+    options: &Options,
+    table: &mut Table,
+) {
+    for language in languages {
+        let hello = &language.hellos[0];
+        let mut times_ms = Sides::default();
+        for round in 0..=options.rounds {
+            // Both are there before the first call, and until after the second: deploying and removing is not measured.
+            let large = server.create(with_dependencies(hello.function(&format!("large-{round}"))));
+            let small = server.create(hello.function(&format!("small-{round}")));
+            let (large_ms, _) = first_call(&large);
+            let (small_ms, _) = first_call(&small);
+            delete(&large);
+            delete(&small);
+            // The first round does not count, as above.
+            if round > 0 {
+                times_ms.hearth.push(large_ms);
+                times_ms.floor.push(small_ms);
+            }
+        }
+        let measure = format!("{}, 12 MB package over 1 KB, cold call", hello.label);
+        let row = Row::over(measure, "ms", times_ms.medians());
+        table.add(row.must(Of::Difference, Bound::AtMost(3.0)));
+    }
+}
+
+/// Adds 12 MB in 417 files to the one that there is, in folders as a package manager makes them.
+fn with_dependencies(new: NewFunction) -> NewFunction {
+    // Half of it is new to a compressor, as it is of text.
+    let mut state = 1_u32;
+    let mut text = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        format!("{state:08x}")
+    };
+    (0..417).fold(new, |new, number| {
+        let content: String = (0..3_600).map(|_| text()).collect();
+        new.file(&format!("node_modules/package-{}/lib/{number}.txt", number % 40), &content)
+    })
+}
+
 /// Creates a function, calls it once and deletes it. Returns how long the call took, and the Init phase in it.
+fn cold_call(server: &Server, new: NewFunction) -> (f64, f64) {
+    let function = server.create(new);
+    let times = first_call(&function);
+    delete(&function);
+    times
+}
+
+/// Calls a function for the first time. Returns how long that took, and the Init phase in it, in milliseconds.
 ///
 /// # Panics
 /// When the call was not cold.
-fn cold_call(server: &Server, new: NewFunction) -> (f64, f64) {
-    let function = server.create(new);
+fn first_call(function: &Function<'_>) -> (f64, f64) {
+    let server = function.server();
     let call = Call::new(&invoke_path(function.name()), "{}");
     let mut connection = Connection::open(&server.address().to_string()).unwrap();
-    assert!(server.environments(function.name()).is_empty(), "an environment that nobody has called for");
+    assert!(function.environments().is_empty(), "an environment that nobody has called for");
     let call_ms = call.timed(&mut connection) / 1e3;
 
     // The REPORT may come after the answer.
@@ -96,8 +148,11 @@ fn cold_call(server: &Server, new: NewFunction) -> (f64, f64) {
         server.timeline(function.name())["invocations"].as_array()?.first().cloned()
     });
     assert!(invocation["why_cold"].is_string(), "not a cold call: {invocation:#}");
-    let init_ms = invocation["init_ms"].as_f64().unwrap();
+    (call_ms, invocation["init_ms"].as_f64().unwrap())
+}
+
+/// Deletes a function, and waits until nothing of it runs.
+fn delete(function: &Function<'_>) {
     function.delete();
-    eventually("the environment is gone", || server.environments(function.name()).is_empty().then_some(()));
-    (call_ms, init_ms)
+    eventually("the environment is gone", || function.environments().is_empty().then_some(()));
 }

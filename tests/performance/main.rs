@@ -78,6 +78,7 @@ fn measure(options: &Options) -> ExitCode {
     let languages: Vec<Language> = languages(&folder, &mut table);
     if options.wants(Part::Cold) {
         cold::measure(&server, &languages, options, &mut table);
+        cold::measure_packages(&server, &languages, options, &mut table);
     }
     if options.wants(Part::Burst) {
         burst::measure(&server, options, &mut table);

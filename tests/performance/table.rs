@@ -20,6 +20,8 @@ pub(crate) enum Of {
     Ratio,
     /// What Hearth takes.
     Hearth,
+    /// How much more Hearth takes than the floor.
+    Difference,
 }
 
 /// The target itself.
@@ -66,11 +68,16 @@ impl Row {
         self.floor.map(|floor| self.hearth / floor)
     }
 
+    fn difference(&self) -> Option<f64> {
+        self.floor.map(|floor| self.hearth - floor)
+    }
+
     fn is_reached(&self) -> Option<bool> {
         let target = self.target?;
         let value = match target.of {
             Of::Ratio => self.ratio()?,
             Of::Hearth => self.hearth,
+            Of::Difference => self.difference()?,
         };
         Some(match target.bound {
             Bound::AtMost(limit) => value <= limit,
@@ -78,11 +85,21 @@ impl Row {
         })
     }
 
+    /// What Hearth's figure is to the floor's: how many times as much, or how much more, if that has the target.
+    fn comparison(&self) -> String {
+        match (self.target.map(|target| target.of), self.difference(), self.ratio()) {
+            (Some(Of::Difference), Some(difference), _) => format!("{difference:+.2} {}", self.unit),
+            (_, _, Some(ratio)) => format!("{ratio:.2} x"),
+            _ => String::new(),
+        }
+    }
+
     fn target_text(&self) -> String {
         let Some(target) = self.target else { return String::new() };
         let unit = match target.of {
             Of::Ratio => "x",
             Of::Hearth => self.unit,
+            Of::Difference => "ms more",
         };
         let bound = match target.bound {
             Bound::AtMost(limit) => format!("≤ {limit} {unit}"),
@@ -111,7 +128,7 @@ impl Table {
     /// Starts a table and prints its head.
     pub(crate) fn new() -> Self {
         println!(
-            "| {:50} | {:>13} | {:>13} | {:>7} | {:14} | ok? |",
+            "| {:50} | {:>13} | {:>13} | {:>8} | {:14} | ok? |",
             "measure", "Hearth", "floor", "ratio", "target"
         );
         println!(
@@ -119,7 +136,7 @@ impl Table {
             "-".repeat(52),
             "-".repeat(14),
             "-".repeat(14),
-            "-".repeat(8),
+            "-".repeat(9),
             "-".repeat(16)
         );
         Self { rows: Vec::new(), skipped: Vec::new() }
@@ -128,11 +145,11 @@ impl Table {
     /// Prints a figure and keeps it.
     pub(crate) fn add(&mut self, row: Row) {
         println!(
-            "| {:50} | {:>13} | {:>13} | {:>7} | {:14} | {} |",
+            "| {:50} | {:>13} | {:>13} | {:>8} | {:14} | {} |",
             row.measure,
             quantity(row.hearth, row.unit),
             row.floor.map(|floor| quantity(floor, row.unit)).unwrap_or_default(),
-            row.ratio().map(|ratio| format!("{ratio:.2} x")).unwrap_or_default(),
+            row.comparison(),
             row.target_text(),
             row.verdict()
         );
@@ -177,6 +194,7 @@ fn row_json(row: &Row) -> Value {
         "hearth": row.hearth,
         "floor": row.floor,
         "ratio": row.ratio(),
+        "difference": row.difference(),
         "target": row.target.map(|_| row.target_text()),
         "must": row.target.map(|target| target.is_must),
         "reached": row.is_reached(),

@@ -34,7 +34,7 @@ pub struct Archive<'a> {
 
 /// An entry of an archive.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) kind: Kind,
     pub(crate) is_deflated: bool,
@@ -54,7 +54,7 @@ pub(crate) enum Kind {
 }
 
 impl<'a> Archive<'a> {
-    /// Reads an archive. Never panics, and takes less memory than five times the archive's length.
+    /// Reads an archive. Never panics, and takes less memory than twice the archive's length.
     pub fn read(bytes: &'a [u8]) -> Result<Self, UnpackError> {
         let directory = Directory::find(bytes)?;
         if directory.entries == 0 {
@@ -89,7 +89,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Returns the entries in the order of the central directory.
-    pub fn entries(&self) -> &[Entry<'a>] {
+    pub(crate) fn entries(&self) -> &[Entry<'a>] {
         &self.entries
     }
 
@@ -153,7 +153,7 @@ impl<'a> Record<'a> {
     fn entry(self, before: &'a [u8], shift: usize) -> Result<(Entry<'a>, (usize, usize)), UnpackError> {
         let refused = |problem| UnpackError::refused(self.name, problem);
         if self.flags & UNREADABLE_FLAGS != 0 {
-            return Err(refused("is encrypted"));
+            return Err(refused("is encrypted, or a patch of something else"));
         }
         let is_deflated = match self.method {
             0 => false,

@@ -5,7 +5,8 @@
 //! removed. A tree appears with one rename and is never half there.
 //!
 //! What a zip says is believed nowhere. The way of one: `archive` reads it, `plan` makes a tree of its names, `unpack`
-//! walks the tree, `content` inflates an entry, `root` is the only place that makes files, and only beneath a folder.
+//! walks the tree, `content` inflates an entry, `root` is the only place that makes files, and only beneath a folder. Where trees are, and how one
+//! appears and goes as a whole, is the matter of `trees`; who uses them, that of `packages`.
 
 mod archive;
 mod content;
@@ -17,7 +18,7 @@ mod root;
 mod trees;
 mod unpack;
 
-pub use archive::{Archive, Entry};
+pub use archive::Archive;
 pub use error::UnpackError;
 pub use packages::{Package, Packages, PackagesError};
 pub use unpack::unpack;

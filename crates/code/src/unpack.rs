@@ -36,7 +36,8 @@ pub fn unpack(zip: &[u8], folder: &Path) -> Result<u64, UnpackError> {
 
 /// Refuses what can be refused before anything is written.
 fn check<'a>(archive: &'a Archive<'a>) -> Result<Plan<'a>, UnpackError> {
-    // No entry becomes larger than it says (see `content`), so this is the limit of what is written.
+    // No entry becomes larger than it says (see `content`), so this is the limit of what is written. How well something
+    // is packed needs no limit of its own then: zeros are, and are no attack.
     if archive.unpacked_bytes() > UNZIPPED_BYTES_MAX {
         return Err(UnpackError::TooLarge);
     }
@@ -116,5 +117,50 @@ impl Place<'_> {
     fn cannot_write(&self, name: &[u8], source: io::Error) -> UnpackError {
         let path = self.top.join(OsStr::from_bytes(self.below)).join(OsStr::from_bytes(name));
         UnpackError::Write { path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use hearth_tests::{Folder, RawEntry, RawZip};
+
+    use super::*;
+    use crate::root::Walk;
+
+    fn unpack_by(walk: Walk, zip: &[u8], folder: &Path) -> Result<(), UnpackError> {
+        let archive = Archive::read(zip)?;
+        make(&check(&archive)?, &Root::open_with(folder, walk).unwrap(), folder)
+    }
+
+    #[test]
+    fn a_kernel_without_openat2_makes_the_same_tree() {
+        let zip = RawZip::of([
+            RawEntry::stored("a/b/c/d", b"x"),
+            RawEntry::link("a/link", "b/c"),
+            RawEntry::stored("e", b"y"),
+        ]);
+        for walk in [Walk::Beneath, Walk::OneByOne] {
+            let folder = Folder::new();
+            unpack_by(walk, &zip.bytes(), folder.path()).unwrap();
+            assert_eq!(fs::read(folder.path().join("a/link/d")).unwrap(), b"x", "{walk:?}");
+            assert_eq!(fs::read(folder.path().join("e")).unwrap(), b"y", "{walk:?}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_has_put_in_the_way_is_neither_used_nor_changed() {
+        let zip = RawZip::of([RawEntry::stored("a/b", b"x"), RawEntry::stored("c", b"x")]).bytes();
+        for walk in [Walk::Beneath, Walk::OneByOne] {
+            for planted in ["a", "c"] {
+                let (folder, outside) = (Folder::new(), Folder::new());
+                symlink(outside.path().join("new"), folder.path().join(planted)).unwrap();
+                let error = unpack_by(walk, &zip, folder.path()).unwrap_err();
+                assert!(matches!(error, UnpackError::Refused { .. }), "{walk:?} {planted} {error}");
+                assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0, "{walk:?} {planted}");
+            }
+        }
     }
 }
