@@ -489,7 +489,8 @@ fn each_request_of_the_runtime_has_one_reply_in_each_state() {
           response: InvalidRequestId
           error: InvalidRequestId
           foreign response: InvalidRequestId
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }
 
 #[test]

@@ -203,6 +203,7 @@ mod tests {
             lambda-runtime-trace-id: Root=1-5759e988-bd862e3fe1be46a994272793
             lambda-runtime-client-context: {"custom":"ä"}
             "{}"
-        "#]].assert_eq(&table);
+        "#]]
+        .assert_eq(&table);
     }
 }
