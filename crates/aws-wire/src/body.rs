@@ -1,6 +1,5 @@
 //! Reading a request's body, with limits on its size and on how long it may take.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,8 +7,9 @@ use http::Request;
 use http::header::EXPECT;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
+
+use crate::room::Place;
 
 /// How fast a body has to come. One that dribbles keeps what it has brought in our memory, and may hold the place of an
 /// upload. 64 kbit/s is slower than any line that an upload of megabytes is tried on.
@@ -25,60 +25,17 @@ struct Pace {
     bytes_min: usize,
 }
 
+/// How fast a body has to come while there is little room for others: slow ones make way. 2 Mbit/s.
+const BYTES_PER_SECOND_WHEN_SCARCE: f64 = 262_144.0;
+/// What a body may take in any case.
+const GRACE_WHEN_SCARCE: Duration = Duration::from_secs(2);
+
 /// How much of a body that is too long is read and dropped. Clients that listen only after they have sent everything
 /// see a broken connection instead of the refusal when nobody reads the rest.
 const DROPPED_BYTES_MAX: u64 = 256 << 20;
 
 /// How long reading and dropping may take. Then the connection is broken after all.
 const DROPPED_LIMIT: Duration = Duration::from_secs(10);
-
-/// How much of all bodies that are still being read is kept at once; whoever has no room left waits, within the limits
-/// above. Seven uploads of 70 MB, or 80 events of 6 MB. Ours: without it, every connection could fill 70 MB.
-const ROOM_KIB: usize = 512 << 10;
-/// A body that announces less takes no part in that: it comes in one piece mostly.
-const SMALL_BYTES_MAX: u64 = 64 << 10;
-
-/// The room for bodies that are being read, of one server.
-#[derive(Debug, Clone)]
-pub(crate) struct BodyRoom(Arc<Semaphore>);
-
-impl Default for BodyRoom {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM_KIB)))
-    }
-}
-
-impl BodyRoom {
-    /// Goes along with a request whose body may be large.
-    pub(crate) fn go_along(&self, request: &mut Request<Incoming>) {
-        if request.body().size_hint().upper().is_none_or(|bytes| bytes > SMALL_BYTES_MAX) {
-            request.extensions_mut().insert(self.clone());
-        }
-    }
-}
-
-/// The part of the room that one body takes.
-struct Place<'room> {
-    room: Option<&'room Semaphore>,
-    taken: Option<SemaphorePermit<'room>>,
-    kib: usize,
-}
-
-impl<'room> Place<'room> {
-    /// Waits until there is room for `bytes` in all.
-    async fn grow_to(&mut self, bytes: usize) {
-        let (Some(room), kib) = (self.room, bytes.div_ceil(1 << 10)) else { return };
-        if kib > self.kib {
-            let more = u32::try_from(kib - self.kib).unwrap_or(u32::MAX);
-            let permit = room.acquire_many(more).await.expect("nobody closes the semaphore");
-            match &mut self.taken {
-                Some(taken) => taken.merge(permit),
-                none => *none = Some(permit),
-            }
-            self.kib = kib;
-        }
-    }
-}
 
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]
@@ -104,8 +61,7 @@ pub async fn read_body(request: Request<Incoming>, bytes_max: usize) -> Result<B
 
 async fn read_body_at(pace: Pace, request: Request<Incoming>, bytes_max: usize) -> Result<Bytes, BodyError> {
     let waits_for_us = request.headers().contains_key(EXPECT);
-    let room = request.extensions().get::<BodyRoom>().cloned();
-    let mut place = Place { room: room.as_ref().map(|room| &*room.0), taken: None, kib: 0 };
+    let mut place = Place::of(&request);
     let mut body = request.into_body();
     let announced = body.size_hint().exact();
     if let Some(bytes) = announced.filter(|&bytes| bytes > bytes_max as u64) {
@@ -134,6 +90,9 @@ async fn read_body_at(pace: Pace, request: Request<Incoming>, bytes_max: usize) 
             return Err(BodyError::TooLong { bytes: bytes as u64 });
         }
         tokio::time::timeout_at(limit, place.grow_to(bytes)).await.map_err(|_| BodyError::TooSlow)?;
+        if place.is_scarce() && is_too_slow_when_scarce(bytes, started.elapsed()) {
+            return Err(BodyError::TooSlow);
+        }
         if collected.is_empty() {
             collected.reserve(announced.unwrap_or(0) as usize);
         }
@@ -143,7 +102,12 @@ async fn read_body_at(pace: Pace, request: Request<Incoming>, bytes_max: usize) 
             (window_ends, bytes_wanted) = (Instant::now() + pace.window, collected.len() + pace.bytes_min);
         }
     }
-    Ok(collected.freeze())
+    Ok(place.keep_with(collected.freeze()))
+}
+
+/// Whether a body that has brought so much in such a time makes way for others.
+fn is_too_slow_when_scarce(bytes: usize, elapsed: Duration) -> bool {
+    elapsed > GRACE_WHEN_SCARCE && (bytes as f64) < elapsed.as_secs_f64() * BYTES_PER_SECOND_WHEN_SCARCE
 }
 
 async fn drop_rest(mut body: Incoming) {

@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::room::{BodyRoom, ROOM_KIB};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -53,13 +54,14 @@ async fn a_body_that_dribbles_is_too_slow_although_it_never_stops() {
 
 #[tokio::test]
 async fn a_body_that_is_fast_enough_may_take_many_windows() {
-    let pace = Pace { window: Duration::from_millis(400), bytes_min: 1_000 };
+    let pace = Pace { window: Duration::from_secs(1), bytes_min: 1_000 };
     let sends = async |mut client: TcpStream| {
         client.write_all(HEAD).await.unwrap();
         for _ in 0..20 {
             client.write_all(&[b'x'; 10_000]).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(80)).await;
         }
+        let _ = client.read_to_end(&mut Vec::new()).await;
     };
     let outcome = outcome(pace, BodyRoom::default(), sends).await;
     assert_eq!(outcome.unwrap().len(), 200_000);
@@ -80,4 +82,27 @@ async fn a_body_that_finds_no_room_is_not_kept() {
     drop(others);
     assert_eq!(outcome(pace, room.clone(), sends).await.unwrap().len(), 200_000);
     assert_eq!(room.0.available_permits(), ROOM_KIB, "the room is free again");
+}
+
+#[tokio::test]
+async fn an_upload_keeps_its_place_until_it_is_dropped_and_slow_bodies_make_way_when_there_is_little_room() {
+    let head = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 9000000\r\n\r\n";
+    let room = BodyRoom::default();
+    let sends = async |mut client: TcpStream| {
+        client.write_all(head).await.unwrap();
+        client.write_all(&vec![b'x'; 9_000_000]).await.unwrap();
+        let _ = client.read_to_end(&mut Vec::new()).await;
+    };
+    let upload = outcome(PACE, room.clone(), sends).await.unwrap();
+    assert_eq!(room.0.available_permits(), ROOM_KIB - upload.len().div_ceil(1 << 10));
+    drop(upload);
+    assert_eq!(room.0.available_permits(), ROOM_KIB);
+
+    let pace = Pace { window: Duration::from_secs(15), bytes_min: 1 };
+    let others = room.0.clone().try_acquire_many_owned(ROOM_KIB as u32 / 8 * 7).unwrap();
+    let slow = outcome(pace, room.clone(), dribble).await;
+    assert!(matches!(slow, Err(BodyError::TooSlow)), "{slow:?}");
+    let fast = outcome(pace, room.clone(), sends).await;
+    assert_eq!(fast.unwrap().len(), 9_000_000, "a fast one is taken meanwhile");
+    drop(others);
 }

@@ -210,8 +210,9 @@ fn head(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
     if length > HEAD_BYTES_MAX {
         return Err(Refusal::HEAD_TOO_LARGE);
     }
-    let is_lone_lf = |pair: &[u8]| pair[1] == b'\n' && pair[0] != b'\r';
-    if bytes[..length].windows(2).any(is_lone_lf) {
+    // The parser takes a line feed alone for the end of a line; a carriage return alone it refuses.
+    let count = |wanted: u8| bytes[..length].iter().filter(|byte| **byte == wanted).count();
+    if count(b'\n') > count(b'\r') {
         return Err(Refusal::MALFORMED_HEAD);
     }
     check_target(request.path.unwrap_or_default())?;
@@ -251,7 +252,12 @@ fn check_target(target: &str) -> Result<(), Refusal> {
     if !escapes.map(|(at, _)| at).all(is_whole) {
         return Err(Refusal::ESCAPE);
     }
-    // `#` never stands in a request; what else the HTTP library would refuse, it would refuse without a word.
+    // Nothing to think about in most paths. What the HTTP library would refuse, it would refuse without a word; and `#`,
+    // which never stands in a request, it would drop with what follows.
+    let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.%:?&=+$,".contains(byte);
+    if bytes.iter().all(is_usual) {
+        return Ok(());
+    }
     let is_plain = bytes.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#');
     if !is_plain || http::uri::PathAndQuery::try_from(target).is_err() {
         return Err(Refusal::MALFORMED_HEAD);

@@ -7,6 +7,7 @@ mod error;
 mod framing;
 mod path;
 mod refusal;
+mod room;
 mod server;
 mod stream;
 

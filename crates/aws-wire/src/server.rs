@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::body::BodyRoom;
+use crate::room::BodyRoom;
 use crate::stream::{Answered, Full, GuardedStream};
 use crate::{Body, Response};
 

@@ -32,8 +32,8 @@ use crate::server::ServerSettings;
 /// How long a refused client may take to read why. Closing at once would reset the connection while it still sends, and
 /// it would never see the answer.
 const LINGER_LIMIT: Duration = Duration::from_secs(2);
-/// How much it may send meanwhile.
-const LINGER_BYTES_MAX: usize = 4 << 20;
+/// How much it may send meanwhile: more than the largest upload, so that one to a wrong path hears that, too.
+const LINGER_BYTES_MAX: usize = 128 << 20;
 
 /// Counts the answers that the HTTP library has taken over.
 pub(crate) type Answered = Arc<AtomicU64>;

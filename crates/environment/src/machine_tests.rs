@@ -380,6 +380,120 @@ fn case_052_an_event_is_delivered_once_to_threads_and_again_to_whoever_lost_it()
 }
 
 #[test]
+fn each_request_of_the_runtime_has_one_reply_in_each_state() {
+    let [begins, arrives] = response(1);
+    let begins_error = Event::AnswerBegins { request_id: Some(id(1)), kind: AnswerKind::FunctionError };
+    let [foreign, _] = response(9);
+    let to_ready = [Event::Init, next()];
+    let to_running = [Event::Init, next(), an_invocation(1)];
+    let sending = [&to_running[..], std::slice::from_ref(&begins)].concat();
+    let sending_error = [&to_running[..], std::slice::from_ref(&begins_error)].concat();
+    let sent = [&sending[..], std::slice::from_ref(&arrives)].concat();
+    let states: [(&str, &[Event]); 7] = [
+        ("Started", &to_ready[..1]),
+        ("Ready", &to_ready),
+        ("Running", &to_running),
+        ("InvocationResponse", &sending),
+        ("InvocationErrorResponse", &sending_error),
+        ("RuntimeResponseSentState", &sent),
+        ("Ready again", &[&sent[..], &[next()]].concat()),
+    ];
+    let requests = [
+        ("next", next()),
+        ("next of another thread", next_of_another()),
+        ("init/error begins", Event::InitErrorBegins),
+        ("init/error", init_error()),
+        ("response", begins),
+        ("error", begins_error),
+        ("foreign response", foreign),
+    ];
+    let mut table = String::new();
+    for (state, events) in states {
+        table += &format!("{state}\n");
+        for (name, request) in &requests {
+            let mut machine = Machine::new(10 * SECOND);
+            let now = Instant::now();
+            for event in events {
+                machine.on_event(now, event.clone());
+            }
+            for action in machine.on_event(now, request.clone()) {
+                let reply = match action {
+                    Action::Accept => "accepted".to_owned(),
+                    Action::Park => "waits".to_owned(),
+                    Action::Deliver(_) => "gets the event".to_owned(),
+                    Action::Reject(Rejection::InvalidStateTransition { from, to }) => {
+                        format!("from {from} to {to} is refused")
+                    }
+                    Action::Reject(rejection) => format!("{rejection:?}"),
+                    _ => continue,
+                };
+                table += &format!("  {name}: {reply}\n");
+            }
+        }
+    }
+    expect![[r#"
+        Started
+          next: waits
+          next of another thread: waits
+          init/error begins: accepted
+          init/error: accepted
+          response: InvalidRequestId
+          error: InvalidRequestId
+          foreign response: InvalidRequestId
+        Ready
+          next: waits
+          next of another thread: waits
+          init/error begins: from Ready to InitError is refused
+          init/error: from Ready to InitError is refused
+          response: InvalidRequestId
+          error: InvalidRequestId
+          foreign response: InvalidRequestId
+        Running
+          next: waits
+          next: gets the event
+          next of another thread: waits
+          init/error begins: from Running to InitError is refused
+          init/error: from Running to InitError is refused
+          response: accepted
+          error: accepted
+          foreign response: InvalidRequestId
+        InvocationResponse
+          next: from InvocationResponse to Ready is refused
+          next of another thread: waits
+          init/error begins: from InvocationResponse to InitError is refused
+          init/error: from InvocationResponse to InitError is refused
+          response: from InvocationResponse to InvocationResponse is refused
+          error: from InvocationResponse to InvocationErrorResponse is refused
+          foreign response: InvalidRequestId
+        InvocationErrorResponse
+          next: from InvocationErrorResponse to Ready is refused
+          next of another thread: waits
+          init/error begins: from InvocationErrorResponse to InitError is refused
+          init/error: from InvocationErrorResponse to InitError is refused
+          response: from InvocationErrorResponse to InvocationResponse is refused
+          error: from InvocationErrorResponse to InvocationErrorResponse is refused
+          foreign response: InvalidRequestId
+        RuntimeResponseSentState
+          next: waits
+          next of another thread: waits
+          init/error begins: from RuntimeResponseSentState to InitError is refused
+          init/error: from RuntimeResponseSentState to InitError is refused
+          response: from RuntimeResponseSentState to InvocationResponse is refused
+          error: from RuntimeResponseSentState to InvocationErrorResponse is refused
+          foreign response: InvalidRequestId
+        Ready again
+          next: waits
+          next of another thread: waits
+          init/error begins: from Ready to InitError is refused
+          init/error: from Ready to InitError is refused
+          response: InvalidRequestId
+          error: InvalidRequestId
+          foreign response: InvalidRequestId
+    "#]]
+    .assert_eq(&table);
+}
+
+#[test]
 fn a_warm_environment_is_shut_down_without_a_word() {
     check(
         &[

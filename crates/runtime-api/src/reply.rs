@@ -110,3 +110,100 @@ fn json(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use hearth_environment::RuntimeState;
+    use hearth_types::{RequestId, TraceHeader};
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    async fn shown(response: Response<Full<Bytes>>) -> String {
+        let mut text = format!("{}\n", response.status().as_u16());
+        for (name, value) in response.headers() {
+            text += &format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()));
+        }
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        text + &format!("{:?}\n", String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_one_line_of_json_as_on_aws() {
+        let transition = Rejection::InvalidStateTransition {
+            from: RuntimeState::ResponseSent,
+            to: RuntimeState::InvocationErrorResponse,
+        };
+        let mut table = shown(accepted()).await;
+        for rejection in [
+            Rejection::InvalidRequestId,
+            transition,
+            Rejection::ResponseTooLarge,
+            Rejection::Truncated,
+            Rejection::InvalidResponseMode,
+            Rejection::Ending,
+        ] {
+            table += &shown(rejected(rejection)).await;
+        }
+        expect![[r#"
+            202
+            content-type: application/json
+            "{\"status\":\"OK\"}\n"
+            400
+            content-type: application/json
+            "{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n"
+            403
+            content-type: application/json
+            "{\"errorMessage\":\"State transition from RuntimeResponseSentState to InvocationErrorResponse failed for runtime. Error: State transition is not allowed\",\"errorType\":\"InvalidStateTransition\"}\n"
+            413
+            content-type: application/json
+            "{\"errorMessage\":\"Exceeded maximum allowed payload size (6291556 bytes).\",\"errorType\":\"RequestEntityTooLarge\"}\n"
+            400
+            content-type: application/json
+            "{\"errorMessage\":\"HTTP request detected as truncated\",\"errorType\":\"TruncatedHTTPRequest\"}\n"
+            400
+            content-type: application/json
+            "{\"errorMessage\":\"Invalid function response mode\",\"errorType\":\"InvalidFunctionResponseMode\"}\n"
+            500
+            content-type: application/json
+            "{\"errorMessage\":\"Internal Server Error\",\"errorType\":\"InternalServerError\"}\n"
+        "#]].assert_eq(&table);
+    }
+
+    #[tokio::test]
+    async fn an_event_has_the_headers_that_official_clients_need_and_none_that_is_empty() {
+        let mut delivery = Delivery {
+            request_id: RequestId::parse("8476a536-e9f4-41e8-9739-2dfe598c3fcd").unwrap(),
+            deadline_epoch_ms: 1_764_000_000_000,
+            invoked_function_arn: "arn:aws:lambda:us-east-1:000000000000:function:f:live".to_owned(),
+            trace: TraceHeader::from_caller("Root=1-5759e988-bd862e3fe1be46a994272793").unwrap(),
+            client_context: None,
+            content_type: None,
+            payload: Bytes::from_static(b"{}"),
+        };
+        let mut table = shown(event(delivery.clone())).await;
+        // Line breaks between tokens are JSON, and no header; letters beyond ASCII are both.
+        delivery.client_context = Some(Bytes::from("{\n\"custom\": \"\u{e4}\"}"));
+        delivery.content_type = Some("text/plain".to_owned());
+        table += &shown(event(delivery)).await;
+        expect![[r#"
+            200
+            content-type: application/json
+            lambda-runtime-aws-request-id: 8476a536-e9f4-41e8-9739-2dfe598c3fcd
+            lambda-runtime-deadline-ms: 1764000000000
+            lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:000000000000:function:f:live
+            lambda-runtime-trace-id: Root=1-5759e988-bd862e3fe1be46a994272793
+            "{}"
+            200
+            content-type: text/plain
+            lambda-runtime-aws-request-id: 8476a536-e9f4-41e8-9739-2dfe598c3fcd
+            lambda-runtime-deadline-ms: 1764000000000
+            lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:000000000000:function:f:live
+            lambda-runtime-trace-id: Root=1-5759e988-bd862e3fe1be46a994272793
+            lambda-runtime-client-context: {"custom":"ä"}
+            "{}"
+        "#]]
+        .assert_eq(&table);
+    }
+}

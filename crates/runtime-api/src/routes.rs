@@ -169,6 +169,8 @@ async fn error(
             return Err(rejection);
         }
     };
+    // What the runtime has for X-Ray (the header `Lambda-Runtime-Function-XRay-Error-Cause`, or `errorCause` in the body)
+    // is for nobody here: there is no X-Ray.
     let error_type = error_type::of(request.headers());
     let has_cause = error_type::has_cause(request.headers());
     let answer = match body::read(request).await {
