@@ -66,7 +66,7 @@ pub struct Progress {
     pub step: String,
     /// How many bytes have come.
     pub bytes_done: u64,
-    /// How many there will be, if known.
+    /// About how many there will be, if known.
     pub bytes_total: Option<u64>,
 }
 
@@ -108,6 +108,8 @@ struct Made {
 struct Built {
     manifest: Manifest,
     made: Vec<Made>,
+    /// Whether the package that was there could not be trusted.
+    was_damaged: bool,
     // Goes when all of it has been kept, or with the error.
     _staging: Aside,
 }
@@ -178,6 +180,10 @@ impl RuntimePackages {
         blocking(move || {
             for part in &built.made {
                 let tree = runtimes.packages.tree(&part.archive);
+                // Another runtime may have the same libraries, and functions that load them right now.
+                if tree.is_dir() && is_marked(&tree) && !built.was_damaged {
+                    continue;
+                }
                 replace_tree(&part.tree, &tree, &part.zip.with_extension("old")).map_err(at(&tree))?;
                 runtimes.packages.forget(&tree);
             }
@@ -218,8 +224,11 @@ impl RuntimePackages {
         let needed = blocking(move || {
             let folder = runtimes.packages.path();
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.file_name().to_string_lossy().starts_with(ASIDE) {
-                    fs::remove_dir_all(entry.path()).map_err(at(&entry.path()))?;
+                if entry.file_name().to_string_lossy().starts_with(ASIDE)
+                    && let Err(error) = fs::remove_dir_all(entry.path())
+                {
+                    // The npm of a server that was killed may still be writing there. The next start tries again.
+                    tracing::warn!(folder = %entry.path().display(), %error, "cannot remove what an installation left");
                 }
             }
             let trees = folder.join("trees");
@@ -276,9 +285,13 @@ fn build(
     watcher: &Watcher,
 ) -> Result<Build, InstallError> {
     (watcher.progress)(step("looking at what is there"));
+    let existing = runtimes.packages.open(runtime);
+    let was_damaged = existing.is_err();
     // A damaged package is made anew.
-    let existing = runtimes.packages.open(runtime).ok().flatten().filter(|_| !upgrade);
-    let programs = Programs { path: &runtimes.host_path, watcher };
+    let existing = existing.ok().flatten().filter(|_| !upgrade);
+    let temporary = aside.0.join("temporary");
+    fs::create_dir(&temporary).map_err(at(&temporary))?;
+    let programs = Programs { path: &runtimes.host_path, temporary: &temporary, watcher };
     let mut made = Vec::new();
 
     let packaged = existing.as_ref().and_then(|package| package.program.as_deref());
@@ -335,7 +348,7 @@ fn build(
     let manifest = Manifest { libraries: Some(libraries), ..new_manifest(runtime, interpreter_part) };
     match existing {
         Some(existing) if made.is_empty() => Ok(Build::Already(existing.manifest)),
-        _ => Ok(Build::New(Built { manifest, made, _staging: aside })),
+        _ => Ok(Build::New(Built { manifest, made, was_damaged, _staging: aside })),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! A version that is not there is an error that says the way out; never another version in its place.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -131,8 +131,9 @@ impl Interpreters {
         };
         let mut programs = Vec::new();
         let mut scripts = Vec::new();
+        let folders = self.folders();
         for name in names {
-            for folder in std::env::split_paths(&self.path) {
+            for folder in &folders {
                 let candidate = folder.join(&name);
                 match kind_of(&candidate) {
                     Some(Kind::Program) => programs.push(candidate),
@@ -143,6 +144,13 @@ impl Interpreters {
         }
         programs.append(&mut scripts);
         programs
+    }
+
+    /// Returns the folders of the path, each once: `/bin` often is `/usr/bin`, and asking a program takes its time.
+    fn folders(&self) -> Vec<PathBuf> {
+        let mut seen = HashSet::new();
+        let is_new = |folder: &PathBuf| seen.insert(folder.canonicalize().unwrap_or_else(|_| folder.clone()));
+        std::env::split_paths(&self.path).filter(is_new).collect()
     }
 }
 

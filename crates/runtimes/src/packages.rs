@@ -247,3 +247,38 @@ pub(crate) fn with_source(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::runtimes::{Runtimes, Settings};
+
+    #[test]
+    fn the_default_package_notes_the_hosts_interpreter_and_copies_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (bin, data_dir) = (folder.path().join("bin"), folder.path().join("data"));
+        fs::create_dir(&bin).unwrap();
+        let runtime = Runtime::parse("nodejs22.x").unwrap();
+        let used = |version: &str| {
+            let script = format!("#!/bin/sh\necho hearth; echo /real/node; echo {version}; echo true\n");
+            fs::write(bin.join("node"), script).unwrap();
+            fs::set_permissions(bin.join("node"), fs::Permissions::from_mode(0o755)).unwrap();
+            let settings = Settings {
+                data_dir: data_dir.clone(),
+                path: bin.clone().into(),
+                interpreters: BTreeMap::new(),
+            };
+            Runtimes::new(settings).prepare(runtime).unwrap();
+            Manifest::read(&path_of(&data_dir.join("runtimes"), runtime)).unwrap().unwrap()
+        };
+        let first = used("22.3.0");
+        assert_eq!(first.runtimes, ["nodejs22.x"]);
+        assert_eq!(first.interpreter.source, "host /real/node");
+        assert_eq!((first.interpreter.version.as_str(), first.archives().count()), ("22.3.0", 0));
+        assert_eq!(used("22.3.0"), first, "it is written once");
+        assert_eq!(used("22.4.0").interpreter.version, "22.4.0");
+    }
+}

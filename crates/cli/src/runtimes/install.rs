@@ -123,14 +123,16 @@ async fn by_ourselves(
         upgrade: arguments.upgrade,
     };
     let shown = Arc::new(Mutex::new(Shown::new()));
-    let mut results = Vec::new();
-    for &runtime in &arguments.runtimes {
-        let watcher = watcher(runtime, &shown);
-        let result = offline.install(runtime, options.clone(), watcher).await;
-        shown.lock().unwrap_or_else(PoisonError::into_inner).end();
-        results.push(result?);
-    }
-    Ok(results)
+    let installing = async {
+        let mut results = Vec::new();
+        for &runtime in &arguments.runtimes {
+            results.push(offline.install(runtime, options.clone(), watcher(runtime, &shown)).await?);
+        }
+        Ok(results)
+    };
+    let results = installing.await;
+    shown.lock().unwrap_or_else(PoisonError::into_inner).end();
+    results
 }
 
 fn watcher(runtime: Runtime, shown: &Arc<Mutex<Shown>>) -> Watcher {

@@ -68,7 +68,7 @@ impl Shown {
 
 fn style(has_total: bool) -> ProgressStyle {
     let template = if has_total {
-        "{spinner} {msg} [{bar:30}] {bytes} of {total_bytes}, {eta}"
+        "{spinner} {msg} [{bar:30}] {bytes} of about {total_bytes}"
     } else {
         "{spinner} {msg} {bytes}"
     };

@@ -50,6 +50,8 @@ const OFFLINE: &[&str] = &[
 /// Where programs are found, and who watches them.
 pub(super) struct Programs<'a> {
     pub(super) path: &'a OsStr,
+    /// Where they put what is temporary: it goes with the installation, and counts as progress.
+    pub(super) temporary: &'a Path,
     pub(super) watcher: &'a Watcher,
 }
 
@@ -65,7 +67,7 @@ pub(super) struct Run<'a> {
     pub(super) what: &'a str,
     /// What it does, as progress calls it.
     pub(super) step: String,
-    /// How many bytes it brings, if known.
+    /// About how many bytes it brings, if known.
     pub(super) bytes_total: Option<u64>,
 }
 
@@ -87,6 +89,7 @@ impl Programs<'_> {
         };
         let mut command = Command::new(run.program);
         command.args(&run.arguments).current_dir(run.folder).env("PATH", self.path);
+        command.env("TMPDIR", self.temporary);
         for (name, value) in SETTINGS {
             command.env(name, value);
         }
@@ -139,7 +142,7 @@ impl Programs<'_> {
             }
             if measured.is_none_or(|at| at.elapsed() > MEASURE_EVERY) {
                 measured = Some(Instant::now());
-                let bytes_done = bytes_below(run.folder);
+                let bytes_done = bytes_below(run.folder) + bytes_below(self.temporary);
                 let bytes_total = run.bytes_total;
                 (self.watcher.progress)(Progress { step: run.step.clone(), bytes_done, bytes_total });
             }

@@ -13,8 +13,7 @@ use crate::runtimes::Settings;
 const NODE: &str = "nodejs22.x";
 
 /// Brings Node.js 22.9.9, which answers questions and runs nothing, and empty packages of the AWS SDK.
-const NPM: &str = r#"[ "$1" = view ] && { echo '[1,12345]'; exit; }
-folder=$3/node_modules
+const NPM: &str = r#"folder=$3/node_modules
 for package; do
   case $package in
     node-linux-*@*)
@@ -135,7 +134,7 @@ async fn only_what_functions_need_is_kept_and_progress_is_told() {
 
     let told = told.lock().unwrap();
     let download = told.iter().find(|progress| progress.step.starts_with("downloading node-linux-"));
-    assert_eq!(download.unwrap().bytes_total, Some(12_345), "the newest version's size");
+    assert!(download.unwrap().bytes_total.is_some());
 }
 
 #[tokio::test]
@@ -172,9 +171,9 @@ async fn an_installation_that_is_stopped_ends_at_once_and_leaves_nothing() {
     let watcher = watcher();
     let stop = watcher.cancelled.clone();
     let watcher = Watcher {
-        // It is running once it tells that it asks npm.
+        // npm is running once this is told.
         progress: Arc::new(move |progress| {
-            stop.store(progress.step.starts_with("asking npm"), Ordering::Relaxed);
+            stop.store(progress.step.starts_with("downloading"), Ordering::Relaxed);
         }),
         ..watcher
     };
