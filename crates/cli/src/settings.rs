@@ -32,8 +32,6 @@ pub(crate) enum SettingsError {
     Region(String),
     #[error("{0} must be at least 1")]
     Zero(&'static str),
-    #[error("{0} must be at most {1}")]
-    TooLarge(&'static str, usize),
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
     NoHome,
 }
@@ -47,11 +45,7 @@ impl SettingsError {
             ),
             Self::NoHome => Some("name a folder with --data-dir"),
             Self::File { .. } => Some("the keys are the names of the flags, see `hearth serve --help`"),
-            Self::Unreadable { .. }
-            | Self::Account(_)
-            | Self::Region(_)
-            | Self::Zero(_)
-            | Self::TooLarge(..) => None,
+            Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
         }
     }
 }
@@ -143,7 +137,9 @@ fn put_together(
     set(&mut settings.account_concurrency, arguments.concurrency.or(file.concurrency));
     let idle_timeout_s = arguments.idle_timeout_s.or(file.idle_timeout_s);
     set(&mut settings.idle_timeout, idle_timeout_s.map(Duration::from_secs));
-    set(&mut settings.cold_starts_max, arguments.cold_starts_max.or(file.cold_starts_max));
+    let cold_starts_max = arguments.cold_starts_max.or(file.cold_starts_max);
+    // More than a semaphore can count is as good as that.
+    set(&mut settings.cold_starts_max, cold_starts_max.map(|max| max.min(Semaphore::MAX_PERMITS)));
     let log_retention_days = arguments.log_retention_days.or(file.log_retention_days);
     let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
     set(&mut settings.log_retention, log_retention_days.map(days));
@@ -165,9 +161,6 @@ fn check(settings: Settings) -> Result<Settings, SettingsError> {
     }
     if Region::new(region).is_err() {
         return Err(SettingsError::Region(region.clone()));
-    }
-    if settings.cold_starts_max > Semaphore::MAX_PERMITS {
-        return Err(SettingsError::TooLarge("cold-starts-max", Semaphore::MAX_PERMITS));
     }
     for (name, is_zero) in [
         ("concurrency", settings.account_concurrency == 0),
@@ -283,7 +276,6 @@ mod tests {
             of(&["--region", "../.."], ""),
             of(&["--region", &"x".repeat(33)], ""),
             of(&["--cold-starts-max", "0"], ""),
-            of(&["--cold-starts-max", "18446744073709551615"], ""),
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
@@ -295,8 +287,17 @@ mod tests {
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
             region `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` is not a name like `us-east-1`
-            cold-starts-max must be at least 1
-            cold-starts-max must be at most 2305843009213693951"#]].assert_eq(&errors.join("\n"));
+            cold-starts-max must be at least 1"#]].assert_eq(&errors.join("\n"));
+    }
+
+    #[test]
+    fn numbers_that_are_larger_than_anything_are_no_limit() {
+        let most = u64::MAX.to_string();
+        let flags = ["--cold-starts-max", &most, "--log-retention-days", &most, "--idle-timeout-s", &most];
+        let settings = of(&flags, "").unwrap();
+        assert_eq!(settings.cold_starts_max, Semaphore::MAX_PERMITS);
+        assert_eq!(settings.log_retention, Duration::from_secs(u64::MAX));
+        assert_eq!(settings.idle_timeout, Duration::from_secs(u64::MAX));
     }
 
     #[test]
