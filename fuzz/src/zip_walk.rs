@@ -3,15 +3,13 @@
 //! A refused package leaves nothing. An accepted one has its tree, no larger than allowed, whose links stay inside; and
 //! nothing is ever made outside of the folder of packages.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use hearth_code::Packages;
-use hearth_store::{BlobStore, StoreError};
+use hearth_store::LocalBlobStore;
 use hearth_types::limits::UNZIPPED_BYTES_MAX;
 use tokio::runtime::Runtime;
 
@@ -24,9 +22,9 @@ static TOKIO: LazyLock<Runtime> = LazyLock::new(|| {
 /// Runs one input.
 pub fn run(data: &[u8]) {
     let outer = tempfile::tempdir().expect("a folder");
-    let folder = outer.path().join("packages");
-    let blobs = Arc::new(Blobs::default());
-    let packages = Packages::open(&folder, blobs.clone()).expect("an empty folder");
+    let (folder, objects) = (outer.path().join("packages"), outer.path().join("objects"));
+    let blobs = Arc::new(LocalBlobStore::open(&objects).expect("an empty folder"));
+    let packages = Packages::open(&folder, blobs).expect("an empty folder");
     let before = listed(&folder);
     match TOKIO.block_on(packages.add(Bytes::copy_from_slice(data))) {
         Ok(package) => {
@@ -41,10 +39,10 @@ pub fn run(data: &[u8]) {
         Err(_) => {
             assert_eq!(listed(&folder), before);
             assert_eq!(listed(&folder.join("trees")), [""; 0], "a refused package leaves nothing");
-            assert!(blobs.0.lock().expect("nobody panics with it").is_empty(), "not even itself");
+            assert_eq!(listed(&objects), [""; 0], "not even itself");
         }
     }
-    assert_eq!(listed(outer.path()), ["packages"], "nothing is made outside");
+    assert_eq!(listed(outer.path()), ["objects", "packages"], "nothing is made outside");
 }
 
 fn listed(folder: &Path) -> Vec<String> {
@@ -73,45 +71,5 @@ fn walk(folder: &Path, root: &Path, bytes: &mut u64) {
             assert!(metadata.is_file(), "{path:?} is neither file nor folder nor link");
             *bytes += metadata.len();
         }
-    }
-}
-
-#[derive(Default)]
-struct Blobs(Mutex<BTreeMap<String, Bytes>>);
-
-impl BlobStore for Blobs {
-    fn put(&self, key: String, bytes: Bytes) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.lock().expect("nobody panics with it").insert(key, bytes);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn get(&self, key: String) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
-        let blob = self.0.lock().expect("nobody panics with it").get(&key).cloned();
-        Box::pin(async move { Ok(blob) })
-    }
-
-    fn put_file(&self, key: String, file: PathBuf) -> BoxFuture<'_, Result<(), StoreError>> {
-        match fs::read(&file) {
-            Ok(bytes) => self.put(key, bytes.into()),
-            Err(source) => Box::pin(async move { Err(StoreError::Io { path: file, source }) }),
-        }
-    }
-
-    fn get_file(&self, key: String, file: PathBuf) -> BoxFuture<'_, Result<bool, StoreError>> {
-        let blob = self.0.lock().expect("nobody panics with it").get(&key).cloned();
-        let found = blob.map(|bytes| fs::write(&file, bytes)).transpose();
-        Box::pin(async move {
-            found.map(|it| it.is_some()).map_err(|source| StoreError::Io { path: file, source })
-        })
-    }
-
-    fn delete(&self, key: String) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.lock().expect("nobody panics with it").remove(&key);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn list(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
-        let keys = self.0.lock().expect("nobody panics with it").keys().cloned().collect();
-        Box::pin(async move { Ok(keys) })
     }
 }

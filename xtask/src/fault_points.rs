@@ -28,5 +28,5 @@ pub(crate) fn build(profile: &str) -> Result<()> {
 pub(crate) fn test() -> Result<()> {
     let mut test = cargo();
     test.args(["test", "--quiet", "--package", "hearth-code", "--features", "fault-points"]);
-    run(test.args(["--test", "fault_points", "--", "--quiet"]))
+    run(test.args(["--test", "fault_points"]))
 }

@@ -34,8 +34,6 @@ pub(crate) enum SettingsError {
     Zero(&'static str),
     #[error("{0}")]
     SdkClient(String),
-    #[error("{0} must be at most {1}")]
-    TooLarge(&'static str, usize),
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
     NoHome,
 }
@@ -52,11 +50,7 @@ impl SettingsError {
             Self::SdkClient(_) => {
                 Some("name clients such as client-s3 or lib-storage, with commas between them")
             }
-            Self::Unreadable { .. }
-            | Self::Account(_)
-            | Self::Region(_)
-            | Self::Zero(_)
-            | Self::TooLarge(..) => None,
+            Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
         }
     }
 }
@@ -149,7 +143,9 @@ fn put_together(
     set(&mut settings.account_concurrency, arguments.concurrency.or(file.concurrency));
     let idle_timeout_s = arguments.idle_timeout_s.or(file.idle_timeout_s);
     set(&mut settings.idle_timeout, idle_timeout_s.map(Duration::from_secs));
-    set(&mut settings.cold_starts_max, arguments.cold_starts_max.or(file.cold_starts_max));
+    let cold_starts_max = arguments.cold_starts_max.or(file.cold_starts_max);
+    // More than a semaphore can count is as good as that.
+    set(&mut settings.cold_starts_max, cold_starts_max.map(|max| max.min(Semaphore::MAX_PERMITS)));
     let log_retention_days = arguments.log_retention_days.or(file.log_retention_days);
     let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
     set(&mut settings.log_retention, log_retention_days.map(days));
@@ -176,9 +172,6 @@ fn check(settings: Settings) -> Result<Settings, SettingsError> {
     }
     hearth_server::node_sdk_clients(&settings.node_sdk_clients)
         .map_err(|error| SettingsError::SdkClient(error.to_string()))?;
-    if settings.cold_starts_max > Semaphore::MAX_PERMITS {
-        return Err(SettingsError::TooLarge("cold-starts-max", Semaphore::MAX_PERMITS));
-    }
     for (name, is_zero) in [
         ("concurrency", settings.account_concurrency == 0),
         ("idle-timeout-s", settings.idle_timeout.is_zero()),
@@ -291,9 +284,7 @@ mod tests {
             of(&["--isolation", "namespaces"], ""),
             of(&["--account", "1234"], ""),
             of(&["--region", "../.."], ""),
-            of(&["--region", &"x".repeat(33)], ""),
             of(&["--cold-starts-max", "0"], ""),
-            of(&["--cold-starts-max", "18446744073709551615"], ""),
             of(&["--node-sdk-clients", "client-s3,left-pad@1"], ""),
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
@@ -305,10 +296,26 @@ mod tests {
             isolation `namespaces` is not built yet
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
-            region `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` is not a name like `us-east-1`
             cold-starts-max must be at least 1
-            cold-starts-max must be at most 2305843009213693951
             `left-pad@1` is not the name of a package of the AWS SDK for JavaScript"#]].assert_eq(&errors.join("\n"));
+    }
+
+    #[test]
+    fn a_region_is_what_the_server_takes_for_one() {
+        let longest = "x".repeat(32);
+        assert_eq!(of(&["--region", &longest], "").unwrap().region, longest);
+        let error = of(&["--region", &(longest + "x")], "").unwrap_err();
+        assert!(error.ends_with("is not a name like `us-east-1`"), "{error}");
+    }
+
+    #[test]
+    fn numbers_that_are_larger_than_anything_are_no_limit() {
+        let most = u64::MAX.to_string();
+        let flags = ["--cold-starts-max", &most, "--log-retention-days", &most, "--idle-timeout-s", &most];
+        let settings = of(&flags, "").unwrap();
+        assert_eq!(settings.cold_starts_max, Semaphore::MAX_PERMITS);
+        assert_eq!(settings.log_retention, Duration::from_secs(u64::MAX));
+        assert_eq!(settings.idle_timeout, Duration::from_secs(u64::MAX));
     }
 
     #[test]
