@@ -11,6 +11,7 @@ mod cargo_deny;
 mod cases;
 mod codegen;
 mod node;
+mod official_clients;
 mod process;
 mod provided;
 mod python;
@@ -30,6 +31,7 @@ usage: cargo xtask COMMAND
   lint               Clippy over all targets; a warning is an error
   deny               licences, banned crates and sources of the dependencies
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
+  official-clients   build AWS's runtime clients, which the differential test compares ours with, into .cache/
   soak [FILTER]      the tests that have a long form (kill points, rounds of deploys), long; a nextest filter picks some
   bench [OPTIONS]    measure a release build against floors; `bench --help` tells the options";
 
@@ -54,6 +56,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["deny"] => cargo_deny::check(),
         ["codegen"] => codegen::codegen(false),
         ["codegen", "--check"] => codegen::codegen(true),
+        ["official-clients"] => official_clients::build()?.map_or(Ok(()), |why| bail!(why)),
         ["soak"] => soak::soak(None),
         ["soak", filter] => soak::soak(Some(filter)),
         ["bench", ref options @ ..] => bench::bench(options),
