@@ -13,6 +13,7 @@ mod codegen;
 mod fault_points;
 mod fuzz;
 mod node;
+mod official_clients;
 mod process;
 mod provided;
 mod python;
@@ -33,6 +34,7 @@ usage: cargo xtask COMMAND
   deny               licences, banned crates and sources of the dependencies
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
   fault-points       build `hearth-with-fault-points`, which the tests of crashes start
+  official-clients   build AWS's runtime clients, which the differential test compares ours with, into .cache/
   soak [FILTER]      the tests that have a long form (kill points, rounds of deploys), long; a nextest filter picks some
   fuzz [--seconds 60] [TARGET…]
                      libFuzzer on what reads bytes from outside, a while each; `--input FILE TARGET` runs one input once
@@ -60,6 +62,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["codegen"] => codegen::codegen(false),
         ["codegen", "--check"] => codegen::codegen(true),
         ["fault-points"] => fault_points::build("debug"),
+        ["official-clients"] => official_clients::build()?.map_or(Ok(()), |why| bail!(why)),
         ["soak"] => soak::soak(None),
         ["soak", filter] => soak::soak(Some(filter)),
         ["fuzz", ref options @ ..] => fuzz::fuzz(options),

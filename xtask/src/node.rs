@@ -48,7 +48,8 @@ pub(crate) fn node() -> Result<Node> {
     Ok(Node::Ready)
 }
 
-fn npm_install(folder: &std::path::Path) -> Command {
+/// Returns a command that installs the packages that are added to it.
+pub(crate) fn npm_install(folder: &std::path::Path) -> Command {
     let mut npm = command("npm");
     npm.args(["install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
     npm.arg(folder);

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::node::{Node, node};
 use crate::process::{cache, cargo, run, step, succeeds};
 use crate::tally::Tally;
-use crate::{cargo_deny, cases, codegen, fault_points, provided, python};
+use crate::{cargo_deny, cases, codegen, fault_points, official_clients, provided, python};
 
 /// Runs the checks, then all tests of the workspace. The last line counts the tests.
 pub(crate) fn test() -> Result<()> {
@@ -19,6 +19,9 @@ pub(crate) fn test() -> Result<()> {
     let node = step("Node.js packages", node)?;
     if let Node::Missing(why) = node {
         println!("    the tests that need Node.js are going to be skipped: {why}");
+    }
+    if let Some(why) = step("AWS's runtime clients", official_clients::build)? {
+        println!("    the tests that compare with them are going to be skipped: {why}");
     }
     step("generated code is current", || codegen::codegen(true))?;
     step("every case has its test", cases::check)?;
