@@ -151,7 +151,7 @@ async fn case_035_a_payload_that_is_no_json_runs_nothing() {
 }
 
 #[tokio::test]
-async fn a_payload_beyond_its_limit_runs_nothing() {
+async fn case_034_a_payload_beyond_its_limit_runs_nothing() {
     let api = Api::start().await.with_function().await;
     let payload = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
     let sync =
@@ -159,6 +159,7 @@ async fn a_payload_beyond_its_limit_runs_nothing() {
     let large = payload(6_291_457);
     payload_too_large(sync).check("sync", &api.send("POST", INVOKE, &[], large.as_bytes()).await);
     let event = [("X-Amz-Invocation-Type", "Event")];
+    // One of exactly the limit is accepted once `Event` invocations are built.
     let asynchronous =
         "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)";
     let large = payload(1_048_577);
