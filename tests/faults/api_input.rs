@@ -184,7 +184,10 @@ fn case_009_a_handler_that_is_a_path_reads_nothing_outside() {
         for handler in handlers.iter().filter(|handler| handler.len() <= 128) {
             let function = server.create(python("outside", HELLO).with("Handler", handler.as_str()));
             let error = function.invoke("{}").function_error();
-            assert!(error.contains("Runtime.ImportModuleError"), "{handler}: {error}");
+            // As with AWS's own client: slashes become dots, and a name that begins with one is a relative import, which
+            // Python refuses before it looks for anything.
+            let refused = error.contains("Runtime.ImportModuleError") || error.contains("\"TypeError\"");
+            assert!(refused, "{handler}: {error}");
             assert!(!error.contains("root:"), "{handler}: {error}");
             function.delete();
         }
