@@ -19,12 +19,16 @@ const NODE_BUNDLED: &[(&str, &str)] = &[
 /// What is loaded when it is needed.
 const NODE_SEPARATE: &[(&str, &str)] = &[
     ("errors.js", include_str!("clients/node/errors.js")),
+    ("invoke-store.js", include_str!("clients/node/invoke-store.js")),
     ("streaming.js", include_str!("clients/node/streaming.js")),
 ];
+/// How stacks name the client, whose frames every error of a function ends with: as on AWS.
+const NODE_NAME: &str = "//# sourceURL=file:///var/runtime/index.mjs\n";
 const PYTHON: &[(&str, &str)] = &[
     ("bootstrap.py", include_str!("clients/python/bootstrap.py")),
     ("errors.py", include_str!("clients/python/errors.py")),
     ("logs.py", include_str!("clients/python/logs.py")),
+    ("values.py", include_str!("clients/python/values.py")),
 ];
 
 // Without docstrings, and without looking at the sources at start. Tracebacks show AWS's folder.
@@ -109,6 +113,9 @@ fn python_files() -> Vec<(&'static str, String)> {
 fn node_files() -> Vec<(&'static str, String)> {
     let mut files = vec![("bootstrap.js", bundle())];
     files.extend(NODE_SEPARATE.iter().map(|(name, text)| (*name, (*text).to_owned())));
+    for (_, text) in &mut files {
+        text.push_str(NODE_NAME);
+    }
     files
 }
 

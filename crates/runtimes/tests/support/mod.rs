@@ -1,24 +1,27 @@
-//! Runs one of Hearth's runtime clients with a real interpreter against a scripted Runtime API, and tells what happened
-//! as text.
+//! Runs a runtime client with a real interpreter against a scripted Runtime API, and tells what happened as text.
+
+mod server;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::Permissions;
-use std::io::{Read, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hearth_runtimes::{BootRequest, Runtimes, Settings};
+use hearth_runtimes::{BootCommand, BootRequest, Runtimes, Settings, Unavailable};
 use hearth_types::{
     FunctionName, InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, MemoryMb, Region,
     Runtime, Version,
 };
+use regex_lite::Regex;
+pub(crate) use server::Request;
+use server::Server;
 
 /// How long one client may take for its script.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -29,17 +32,28 @@ pub(crate) struct Case {
     pub(crate) handler: &'static str,
     pub(crate) files: Vec<(&'static str, String)>,
     pub(crate) variables: BTreeMap<String, String>,
-    pub(crate) events: Vec<&'static str>,
+    pub(crate) events: Vec<String>,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) framed: bool,
     /// The status that answers each POST of a response.
     pub(crate) response_status: u16,
-    /// The status that answers `/next` once the events are used up; none closes the connection.
-    pub(crate) last_status: Option<u16>,
+    /// What `/next` meets once the events are used up.
+    pub(crate) ending: Ending,
     /// Whether the server closes the connection after each reply.
     pub(crate) closes: bool,
+}
+
+/// How a case ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The server closes the connection, as one that goes away.
+    Closed,
+    /// The server answers with this status.
+    Refused(u16),
+    /// The server does not answer, and the process is killed.
+    Killed,
 }
 
 pub(crate) fn case(handler: &'static str, files: &[(&'static str, &str)]) -> Case {
@@ -47,20 +61,20 @@ pub(crate) fn case(handler: &'static str, files: &[(&'static str, &str)]) -> Cas
         handler,
         files: files.iter().map(|(name, text)| (*name, (*text).to_owned())).collect(),
         variables: BTreeMap::new(),
-        events: vec!["{}"],
+        events: vec!["{}".to_owned()],
         headers: vec![],
         log_format: LogFormat::Text,
         log_level: None,
         framed: false,
         response_status: 202,
-        last_status: None,
+        ending: Ending::Closed,
         closes: false,
     }
 }
 
 impl Case {
-    pub(crate) fn events(mut self, events: &[&'static str]) -> Self {
-        self.events = events.to_vec();
+    pub(crate) fn events(mut self, events: &[&str]) -> Self {
+        self.events = events.iter().map(|event| (*event).to_owned()).collect();
         self
     }
     pub(crate) fn headers(mut self, headers: &[(&'static str, &'static str)]) -> Self {
@@ -84,8 +98,8 @@ impl Case {
         self.response_status = status;
         self
     }
-    pub(crate) fn last_status(mut self, status: u16) -> Self {
-        self.last_status = Some(status);
+    pub(crate) fn ending(mut self, ending: Ending) -> Self {
+        self.ending = ending;
         self
     }
     pub(crate) fn closes(mut self) -> Self {
@@ -105,18 +119,9 @@ pub(crate) struct Host {
 impl Host {
     /// Takes the first runtime that this host has, or says why the tests are skipped.
     pub(crate) fn with_one_of(name: &str, identifiers: &[&str]) -> Option<Self> {
-        // Tests of one file run at once, in one process.
-        static HOSTS: AtomicUsize = AtomicUsize::new(0);
-        let number = HOSTS.fetch_add(1, Ordering::Relaxed);
-        let folder =
-            std::env::temp_dir().join(format!("hearth-runtimes-{name}-{}-{number}", std::process::id()));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let settings = Settings { data_dir: folder.join("data"), path, interpreters: BTreeMap::new() };
-        let runtimes = Runtimes::new(settings);
         for identifier in identifiers {
-            let runtime = Runtime::parse(identifier).unwrap();
-            match runtimes.prepare(runtime) {
-                Ok(()) => return Some(Self { runtimes, runtime, folder, cases: AtomicUsize::new(0) }),
+            match Self::with(name, identifier, None) {
+                Ok(host) => return Some(host),
                 Err(error) => eprintln!("{error}"),
             }
         }
@@ -124,8 +129,58 @@ impl Host {
         None
     }
 
-    /// Runs the case; returns what the Runtime API received, what was written, and how the process ended.
+    /// Takes a runtime with the interpreter that is named, or else the one on the path.
+    pub(crate) fn with(
+        name: &str,
+        identifier: &str,
+        interpreter: Option<&Path>,
+    ) -> Result<Self, Unavailable> {
+        // Tests of one file run at once, in one process.
+        static HOSTS: AtomicUsize = AtomicUsize::new(0);
+        let number = HOSTS.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            std::env::temp_dir().join(format!("hearth-runtimes-{name}-{}-{number}", std::process::id()));
+        let runtime = Runtime::parse(identifier).unwrap();
+        let runtimes = Runtimes::new(Settings {
+            data_dir: folder.join("data"),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            interpreters: interpreter.map(|program| (runtime, program.to_owned())).into_iter().collect(),
+        });
+        runtimes.prepare(runtime)?;
+        Ok(Self { runtimes, runtime, folder, cases: AtomicUsize::new(0) })
+    }
+
+    /// The folders of Hearth's client.
+    pub(crate) fn client_folders(&self) -> Vec<PathBuf> {
+        let folders = std::fs::read_dir(self.folder.join("data/runtimes")).unwrap();
+        folders.map(|folder| folder.unwrap().path()).collect()
+    }
+
+    /// Runs the case with Hearth's client; returns what the Runtime API received, what was written, and how the
+    /// process ended.
     pub(crate) fn run(&self, case: &Case) -> String {
+        let record = self.record(case, |_| {});
+        let mut story = String::new();
+        for request in &record.requests {
+            if let Some(told) = request.told() {
+                writeln!(story, "{told}").unwrap();
+            }
+        }
+        for text in records(&record.stdout) {
+            writeln!(story, "stdout {:?}", shortened(&text)).unwrap();
+        }
+        if !record.stderr.is_empty() {
+            writeln!(story, "stderr {:?}", String::from_utf8_lossy(&record.stderr)).unwrap();
+        }
+        match record.status.code() {
+            Some(code) => writeln!(story, "exit {code}").unwrap(),
+            None => writeln!(story, "{}", record.status).unwrap(),
+        }
+        normal(&story, &record.root)
+    }
+
+    /// Runs the case with what `change` makes of the command that starts Hearth's client.
+    pub(crate) fn record(&self, case: &Case, change: impl FnOnce(&mut BootCommand)) -> Record {
         let number = self.cases.fetch_add(1, Ordering::Relaxed);
         let root = self.folder.join(format!("case-{number}"));
         std::fs::create_dir_all(&root).unwrap();
@@ -135,30 +190,30 @@ impl Host {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         }
-        let server = Server::start(case);
-        let boot = self
-            .runtimes
-            .command(&BootRequest {
-                runtime: self.runtime,
-                code_root: &root,
-                handler: case.handler,
-                user_variables: Some(&case.variables),
-                function_name: &FunctionName::new("greet").unwrap(),
-                version: Version::Latest,
-                memory: MemoryMb::DEFAULT,
-                log_group: &LogGroupName::new("/aws/lambda/greet").unwrap(),
-                log_stream: &LogStreamName::new("2026/01/31/[$LATEST]0f3c").unwrap(),
-                region: &Region::new("eu-west-1").unwrap(),
-                runtime_api: &server.address,
-                initialization_type: InitializationType::OnDemand,
-                log_format: case.log_format,
-                log_level: case.log_level,
-                credentials: None,
-                // Standard output itself: frames and plain writes then show their order.
-                log_fd: case.framed.then_some(1),
-            })
-            .unwrap();
-        let child = Command::new(&boot.program)
+        let (told, tells) = mpsc::channel();
+        let server = Server::start(case, told.clone());
+        let boot = self.runtimes.command(&BootRequest {
+            runtime: self.runtime,
+            code_root: &root,
+            handler: case.handler,
+            user_variables: Some(&case.variables),
+            function_name: &FunctionName::new("greet").unwrap(),
+            version: Version::Latest,
+            memory: MemoryMb::DEFAULT,
+            log_group: &LogGroupName::new("/aws/lambda/greet").unwrap(),
+            log_stream: &LogStreamName::new("2026/01/31/[$LATEST]0f3c").unwrap(),
+            region: &Region::new("eu-west-1").unwrap(),
+            runtime_api: &server.address,
+            initialization_type: InitializationType::OnDemand,
+            log_format: case.log_format,
+            log_level: case.log_level,
+            credentials: None,
+            // Standard output itself: frames and plain writes then show their order.
+            log_fd: case.framed.then_some(1),
+        });
+        let mut boot = boot.unwrap();
+        change(&mut boot);
+        let mut child = Command::new(&boot.program)
             .args(&boot.args)
             .env_clear()
             .envs(boot.environment.iter().map(|(name, value)| (name, value)))
@@ -168,26 +223,50 @@ impl Host {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let pid = child.id();
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || sender.send(child.wait_with_output()));
-        let output =
-            receiver.recv_timeout(LIMIT).map_err(|_| Command::new("kill").arg(pid.to_string()).status());
-        let output = output.unwrap_or_else(|_| panic!("{} did not end in time", case.handler)).unwrap();
-
-        let mut story = server.log.lock().unwrap().clone();
-        for record in records(&output.stdout) {
-            writeln!(story, "stdout {:?}", shortened(&record)).unwrap();
+        let stdout = read_all(child.stdout.take().unwrap(), told.clone());
+        let stderr = read_all(child.stderr.take().unwrap(), told);
+        let mut open = 2;
+        while open > 0 {
+            match tells.recv_timeout(LIMIT) {
+                Ok(Tell::Idle) => drop(child.kill()),
+                Ok(Tell::EndOfOutput) => open -= 1,
+                Err(_) => {
+                    let _ = child.kill();
+                    panic!("did not end in time: {:?} {:?}", boot.program, case.files);
+                }
+            }
         }
-        if !output.stderr.is_empty() {
-            writeln!(story, "stderr {:?}", String::from_utf8_lossy(&output.stderr)).unwrap();
-        }
-        match output.status.code() {
-            Some(code) => writeln!(story, "exit {code}").unwrap(),
-            None => writeln!(story, "{}", output.status).unwrap(),
-        }
-        normal(&story, &root)
+        let status = child.wait().unwrap();
+        let requests = std::mem::take(&mut *server.requests.lock().unwrap());
+        Record { requests, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap(), status, root }
     }
+}
+
+/// All that a process did.
+pub(crate) struct Record {
+    pub(crate) requests: Vec<Request>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) status: ExitStatus,
+    /// The folder of the function.
+    pub(crate) root: PathBuf,
+}
+
+/// What the one that waits for a process is told.
+enum Tell {
+    /// The events are used up, and the client waits for another one.
+    Idle,
+    /// The process has closed one of its two outputs.
+    EndOfOutput,
+}
+
+fn read_all(mut output: impl Read + Send + 'static, told: mpsc::Sender<Tell>) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        output.read_to_end(&mut bytes).unwrap();
+        let _ = told.send(Tell::EndOfOutput);
+        bytes
+    })
 }
 
 impl Drop for Host {
@@ -196,197 +275,8 @@ impl Drop for Host {
     }
 }
 
-struct Server {
-    address: String,
-    log: Arc<Mutex<String>>,
-}
-
-impl Server {
-    fn start(case: &Case) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let log = Arc::new(Mutex::new(String::new()));
-        let (case, shared) = (Arc::new(case.clone()), Arc::clone(&log));
-        let delivered = Arc::new(AtomicUsize::new(0));
-        // Ends with the test's process.
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (case, log, delivered) = (Arc::clone(&case), Arc::clone(&shared), Arc::clone(&delivered));
-                thread::spawn(move || serve(stream.unwrap(), &case, &log, &delivered));
-            }
-        });
-        Self { address, log }
-    }
-}
-
-fn serve(mut stream: TcpStream, case: &Case, log: &Mutex<String>, delivered: &AtomicUsize) {
-    stream.set_nodelay(true).unwrap();
-    let mut buffer = Vec::new();
-    while let Some(request) = read_request(&mut stream, &mut buffer) {
-        if let Some(told) = request.told() {
-            writeln!(log.lock().unwrap(), "{told}").unwrap();
-        }
-        if request.path != "invocation/next" {
-            let status = if request.path.ends_with("/response") { case.response_status } else { 202 };
-            reply(&mut stream, status, &[], "{\"status\":\"OK\"}\n", case.closes);
-        } else {
-            let number = delivered.fetch_add(1, Ordering::Relaxed);
-            match (case.events.get(number), case.last_status) {
-                (Some(event), _) => reply_event(&mut stream, case, number, event),
-                (None, Some(status)) => reply(&mut stream, status, &[], "no", case.closes),
-                (None, None) => {
-                    stream.shutdown(Shutdown::Both).unwrap();
-                    return;
-                }
-            }
-        }
-        if case.closes {
-            return;
-        }
-    }
-}
-
-fn reply_event(stream: &mut TcpStream, case: &Case, number: usize, event: &str) {
-    let id = format!("8476a536-e9f4-11e8-9739-2dfe598c3f{number:02}");
-    let mut headers = vec![
-        ("Lambda-Runtime-Aws-Request-Id", id.as_str()),
-        ("Lambda-Runtime-Deadline-Ms", "4102444800000"),
-        ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:123456789012:function:greet"),
-        (
-            "Lambda-Runtime-Trace-Id",
-            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0",
-        ),
-    ];
-    if !case.headers.iter().any(|(name, _)| *name == "Content-Type") {
-        headers.push(("Content-Type", "application/json"));
-    }
-    headers.extend(&case.headers);
-    reply(stream, 200, &headers, event, case.closes);
-}
-
-fn reply(stream: &mut TcpStream, status: u16, headers: &[(&str, &str)], body: &str, closes: bool) {
-    let mut text = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n", body.len());
-    for (name, value) in headers {
-        write!(text, "{name}: {value}\r\n").unwrap();
-    }
-    if closes {
-        text.push_str("Connection: close\r\n");
-    }
-    text.push_str("\r\n");
-    text.push_str(body);
-    // The client may be gone.
-    let _ = stream.write_all(text.as_bytes());
-}
-
-struct Request {
-    method: String,
-    path: String,
-    headers: BTreeMap<String, String>,
-    body: String,
-    trailers: String,
-}
-
-impl Request {
-    /// A GET is told only where it says something: the first one.
-    fn told(&self) -> Option<String> {
-        let mut told = format!("{} {}", self.method, self.path);
-        for (name, value) in &self.headers {
-            match (name.as_str(), value.as_str()) {
-                ("host" | "user-agent" | "content-length" | "trailer", _) => {}
-                ("content-type", "application/json") => {}
-                ("lambda-runtime-function-xray-error-cause", cause) => {
-                    let cause: serde_json::Value = serde_json::from_str(cause).unwrap();
-                    let exception = &cause["exceptions"][0];
-                    let stack = exception["stack"].as_array().unwrap().len();
-                    write!(told, "\n  cause: {} {} {stack} frames", exception["type"], exception["message"])
-                        .unwrap();
-                }
-                ("hearth-function-init-start", nanoseconds) => {
-                    assert!(nanoseconds.parse::<u64>().unwrap() > 0);
-                    told.push_str("\n  function init began");
-                }
-                _ => write!(told, "\n  {name}: {value}").unwrap(),
-            }
-        }
-        if !self.body.is_empty() {
-            write!(told, "\n  {}", shortened(&self.body).replace('\0', "\\0")).unwrap();
-        }
-        told.push_str(&self.trailers);
-        (told != "GET invocation/next").then_some(told)
-    }
-}
-
-fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
-    let head = read_until(stream, buffer, b"\r\n\r\n")?;
-    let head = String::from_utf8(head).unwrap();
-    let mut lines = head.split("\r\n");
-    let mut words = lines.next()?.split(' ');
-    let method = words.next()?.to_owned();
-    let path = words.next()?.strip_prefix("/2018-06-01/runtime/")?.to_owned();
-    let headers: BTreeMap<_, _> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
-        .collect();
-    let mut body = Vec::new();
-    let mut trailers = String::new();
-    if headers.get("transfer-encoding").is_some_and(|value| value == "chunked") {
-        loop {
-            let size = read_until(stream, buffer, b"\r\n")?;
-            let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap(), 16).unwrap();
-            if size == 0 {
-                break;
-            }
-            body.extend(read_exactly(stream, buffer, size)?);
-            read_exactly(stream, buffer, 2)?;
-        }
-        loop {
-            let line = String::from_utf8(read_until(stream, buffer, b"\r\n")?).unwrap();
-            if line.is_empty() {
-                break;
-            }
-            // The body is base64, whose decoding would prove little here.
-            let shown =
-                if line.contains("Error-Body: ") { "Lambda-Runtime-Function-Error-Body" } else { &line };
-            write!(trailers, "\n  trailer {shown}").unwrap();
-        }
-    } else if let Some(length) = headers.get("content-length") {
-        body = read_exactly(stream, buffer, length.parse().unwrap())?;
-    }
-    let body = String::from_utf8_lossy(&body).into_owned();
-    Some(Request { method, path, headers, body, trailers })
-}
-
-fn read_until(stream: &mut TcpStream, buffer: &mut Vec<u8>, end: &[u8]) -> Option<Vec<u8>> {
-    loop {
-        if let Some(at) = buffer.windows(end.len()).position(|window| window == end) {
-            let mut taken: Vec<u8> = buffer.drain(..at + end.len()).collect();
-            taken.truncate(at);
-            return Some(taken);
-        }
-        read_more(stream, buffer)?;
-    }
-}
-
-fn read_exactly(stream: &mut TcpStream, buffer: &mut Vec<u8>, length: usize) -> Option<Vec<u8>> {
-    while buffer.len() < length {
-        read_more(stream, buffer)?;
-    }
-    Some(buffer.drain(..length).collect())
-}
-
-fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
-    let mut bytes = [0; 65_536];
-    match stream.read(&mut bytes) {
-        Ok(length) if length > 0 => {
-            buffer.extend_from_slice(&bytes[..length]);
-            Some(())
-        }
-        _ => None,
-    }
-}
-
 /// Cuts output into frames and what stands between them.
-fn records(mut output: &[u8]) -> Vec<String> {
+pub(crate) fn records(mut output: &[u8]) -> Vec<String> {
     let mut records = Vec::new();
     while !output.is_empty() {
         let frame = output.windows(2).position(|window| window == [0xa5, 0x5a]);
@@ -418,42 +308,11 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Replaces what differs from run to run.
+/// Replaces what differs from run to run, and the lines of Node.js and of Hearth's client, which are theirs.
 fn normal(story: &str, root: &Path) -> String {
-    let mut text = story.replace(root.to_str().unwrap(), "/var/task");
-    text = text.replace("8476a536-e9f4-11e8-9739-2dfe598c3f0", "ID");
-    // Lines of Node.js itself differ from version to version.
-    for part in [
-        "timers",
-        "process/promises",
-        "cjs/loader",
-        "esm/loader",
-        "esm/module_job",
-        "helpers",
-        "modules/run_main",
-    ] {
-        let mark = format!("{part}:");
-        let mut pieces = text.split(&mark);
-        let mut without = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            without.push_str(part);
-            without.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':'));
-        }
-        text = without;
-    }
-    // Times: 2026-01-31T10:00:00.000Z and the same without milliseconds.
-    let mut normal = String::new();
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find("20") {
-        let length = [24, 20].into_iter().find(|length| {
-            rest.get(at..at + length).is_some_and(|time| {
-                let bytes = time.as_bytes();
-                time.ends_with('Z') && bytes[4] == b'-' && bytes[10] == b'T' && bytes[13] == b':'
-            })
-        });
-        normal.push_str(&rest[..at]);
-        normal.push_str(if length.is_some() { "TIME" } else { "20" });
-        rest = &rest[at + length.unwrap_or(2)..];
-    }
-    normal + rest
+    let text = story.replace(root.to_str().unwrap(), "/var/task");
+    let text = text.replace("8476a536-e9f4-11e8-9739-2dfe598c3f0", "ID");
+    let lines = Regex::new(r"(node:[\w/]+|/var/runtime/[\w.]+):\d+:\d+").unwrap().replace_all(&text, "$1");
+    let times = Regex::new(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z").unwrap();
+    times.replace_all(&lines, "TIME").into_owned()
 }

@@ -3,14 +3,17 @@
 // after another and posts what the handler answers. To a function it looks like AWS's own client.
 //
 // Everything before the first `/next` is part of every cold start, so only `net` is loaded here. What is seldom
-// needed is in files of its own: `errors.js` (reports of errors) and `streaming.js` (streamed responses).
+// needed is in files of its own: `errors.js` (reports of errors), `streaming.js` (streamed responses) and
+// `invoke-store.js` (what SDKs ask for the trace id).
+//
+// Names of classes and methods that show in the stacks of functions are those of AWS's client.
 
 const { Connection } = require('./connection.js');
 const logs = require('./logs.js');
 
 const PREFIX = '/2018-06-01/runtime/';
-// From Node.js 24 on, AWS's client has no callbacks, does not wait for an empty event loop, and leaves uncaught
-// errors to Node.js.
+// From Node.js 24 on, AWS's client is another one: it has no callbacks, does not wait for an empty event loop, and
+// leaves uncaught errors to Node.js.
 const CALLBACKS = parseInt(process.versions.node, 10) < 24;
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
@@ -21,7 +24,8 @@ const errors = () => require('./errors.js');
 
 // Opened now, so that the kernel connects while the function's code loads.
 const connection = new Connection(process.env.AWS_LAMBDA_RUNTIME_API, `hearth-nodejs/${process.versions.node}`);
-let handler;
+// Calls the handler with the event of a reply.
+let handle;
 let functionInitStart;
 // What has to happen when nothing is left to do in the event loop. `null` between invocations.
 let onDrained = null;
@@ -33,20 +37,24 @@ let ending = false;
 // ---- Init -----------------------------------------------------------------------------------------------------
 
 function start() {
-  logs.patchConsole(CALLBACKS ? 'undefined' : '-');
+  logs.patchConsole(CALLBACKS);
   if (CALLBACKS) {
     process.on('uncaughtException', (error) => die('Uncaught Exception', error, 129));
     process.on('unhandledRejection', (reason, promise) => {
       die('Unhandled Promise Rejection', new (errors().UnhandledPromiseRejection)(reason, promise), 128);
     });
+    process.on('beforeExit', () => {
+      const drained = onDrained;
+      onDrained = null;
+      if (drained) drained();
+      // Loading is stuck at an `await`: the exit status that Node.js has for it.
+      else if (!handle && !ending) process.exit(13);
+    });
   }
-  process.on('beforeExit', () => {
-    const drained = onDrained;
-    onDrained = null;
-    if (drained) drained();
-  });
   if (!/^(1|true)$/.test(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA || '')) provideAwsLambda();
 
+  // On AWS the client is an ES module, and a function finds no main module.
+  process.mainModule = undefined;
   functionInitStart = process.hrtime.bigint();
   const { load } = require('./handler.js');
   load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER, CALLBACKS, begin, failInit);
@@ -60,37 +68,50 @@ function provideAwsLambda() {
       if (typeof options?.highWaterMark === 'number') streamed[HIGH_WATER_MARK] = Math.trunc(options.highWaterMark);
       return streamed;
     },
-    HttpResponseStream: {
+    HttpResponseStream: class HttpResponseStream {
       // Puts status and headers before the first byte: their JSON, then eight zero bytes.
-      from(stream, metadata) {
+      static from(stream, metadata) {
         stream.setContentType('application/vnd.awslambda.http-integration-response');
+        const prelude = JSON.stringify(metadata);
         stream._onBeforeFirstWrite = (write) => {
-          write(JSON.stringify(metadata));
+          write(prelude);
           write(new Uint8Array(8));
         };
         return stream;
-      },
+      }
     },
   };
+  if (CALLBACKS) return;
+  let store;
+  Object.defineProperty(globalThis.awslambda, 'InvokeStore', {
+    enumerable: true,
+    get: () => (store ??= require('./invoke-store.js').invokeStore(() => current)),
+    set: (value) => (store = value),
+  });
 }
 
-function begin(loaded) {
-  handler = loaded;
+function begin(handler) {
   const streaming = handler[STREAMING];
   if (streaming && streaming !== 'response') {
     throw new (errors().MalformedStreamingHandler)('Only response streaming is supported.');
   }
-  if (streaming) {
-    const highWaterMark = Number(handler[HIGH_WATER_MARK]) || undefined;
-    const { ResponseStream } = require('./streaming.js');
-    invoke = (event, context, invocation) => {
-      stream(event, context, invocation, new ResponseStream(connection, responsePath(invocation), highWaterMark));
-    };
-  } else if (!CALLBACKS && handler.length >= 3) {
+  if (!streaming && !CALLBACKS && handler.length >= 3) {
     throw new (errors().CallbackHandlerDeprecated)(
       'ERROR: callback-based function handlers are not supported from Node.js 24 on. ' +
         'Return a value or a promise from the handler instead.',
     );
+  }
+  if (streaming) {
+    const highWaterMark = Number(handler[HIGH_WATER_MARK]) || undefined;
+    const { logError } = logs;
+    const client = { connection, begun, contextOf, waiting, whenDrained, responsePath, goOn, logError };
+    handle = require('./streaming.js').processor(handler, CALLBACKS, highWaterMark, client);
+  } else if (CALLBACKS) {
+    const runtime = new Runtime(handler);
+    handle = runtime.handleOnceNonStreaming.bind(runtime);
+  } else {
+    const processor = new BufferedInvokeProcessor(handler);
+    handle = processor.processInvoke.bind(processor);
   }
   // Not at once: a promise that loading left rejected without anybody to see it still fails Init.
   setImmediate(() => {
@@ -101,9 +122,8 @@ function begin(loaded) {
 function failInit(error) {
   if (CALLBACKS) return die('Uncaught Exception', error, 129);
   logs.logError('Init Error', error);
-  reportInit(error, () => {
-    throw error;
-  });
+  // Nobody handles it: Node.js writes it, and ends.
+  reportInit(error, () => Promise.reject(error));
 }
 
 function reportInit(error, then) {
@@ -136,40 +156,95 @@ function receive(reply) {
     console.error(`The Runtime API refused /next with status ${reply.status}: ${reply.body}`);
     process.exit(1);
   }
-  const { headers } = reply;
-  const invocation = { id: headers['lambda-runtime-aws-request-id'], answered: false, pending: false };
+  // As a job of its own, so that the stacks of a function end where it was called.
+  Promise.resolve(reply).then(handle);
+}
+
+// Begins an invocation.
+function begun({ headers }) {
+  const invocation = {
+    id: headers['lambda-runtime-aws-request-id'],
+    traceId: headers['lambda-runtime-trace-id'],
+    answered: false,
+  };
   current = invocation;
   logs.setRequest(invocation.id, headers['lambda-runtime-aws-tenant-id']);
   // Nothing of ours may keep the event loop alive while the handler runs: whether it is empty is the handler's.
   connection.unref();
-  onDrained = () => drained(invocation);
-  try {
-    const context = contextOf(headers, invocation);
-    invoke(JSON.parse(reply.body), context, invocation);
-  } catch (error) {
-    fail(invocation, error);
+  return invocation;
+}
+
+// Calls handlers as AWS's client up to Node.js 22 does.
+class Runtime {
+  constructor(handler) {
+    this.handler = handler;
+  }
+
+  handleOnceNonStreaming(reply) {
+    const invocation = begun(reply);
+    onDrained = () => succeed(invocation, null);
+    const context = callbackMembers(invocation);
+    try {
+      const event = JSON.parse(reply.body);
+      const result = this.handler(event, contextOf(reply, context), invocation.callback);
+      if (isPromise(result)) result.then(context.succeed, context.fail).catch(context.fail);
+    } catch (error) {
+      invocation.callback(error);
+    }
   }
 }
 
-function contextOf(headers, invocation) {
+// Calls handlers as AWS's client from Node.js 24 on does.
+class BufferedInvokeProcessor {
+  constructor(handler) {
+    this.handler = handler;
+  }
+
+  async processInvoke(reply) {
+    const invocation = begun(reply);
+    const context = contextOf(reply, {});
+    const event = JSON.parse(reply.body);
+    try {
+      const result = await this.handler(event, context);
+      await turn();
+      succeed(invocation, result);
+    } catch (error) {
+      await turn();
+      fail(invocation, error);
+    }
+  }
+}
+
+// What the handler has left for the next turn of the event loop comes before the answer.
+function turn() {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+// Adds all that a handler is told besides the event.
+function contextOf({ headers }, context) {
   const traceId = headers['lambda-runtime-trace-id'];
-  if (traceId) process.env._X_AMZN_TRACE_ID = traceId;
-  else delete process.env._X_AMZN_TRACE_ID;
+  const { env } = process;
+  if (traceId) env._X_AMZN_TRACE_ID = traceId;
+  else delete env._X_AMZN_TRACE_ID;
   const deadline = Number(headers['lambda-runtime-deadline-ms']);
-  const context = CALLBACKS ? callbackMembers(invocation) : {};
-  context.functionVersion = process.env.AWS_LAMBDA_FUNCTION_VERSION;
-  context.functionName = process.env.AWS_LAMBDA_FUNCTION_NAME;
-  context.memoryLimitInMB = process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
-  context.logGroupName = process.env.AWS_LAMBDA_LOG_GROUP_NAME;
-  context.logStreamName = process.env.AWS_LAMBDA_LOG_STREAM_NAME;
-  context.clientContext = parsed(headers['lambda-runtime-client-context'], 'ClientContext');
-  context.identity = parsed(headers['lambda-runtime-cognito-identity'], 'CognitoIdentity');
-  context.invokedFunctionArn = headers['lambda-runtime-invoked-function-arn'];
-  context.awsRequestId = invocation.id;
-  context.tenantId = headers['lambda-runtime-aws-tenant-id'];
-  if (!CALLBACKS) context.xRayTraceId = traceId;
-  context.getRemainingTimeInMillis = () => deadline - Date.now();
-  return context;
+  const ofHeaders = {
+    clientContext: parsed(headers['lambda-runtime-client-context'], 'ClientContext'),
+    identity: parsed(headers['lambda-runtime-cognito-identity'], 'CognitoIdentity'),
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    tenantId: headers['lambda-runtime-aws-tenant-id'],
+    ...(CALLBACKS ? {} : { xRayTraceId: traceId ?? '' }),
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+  // In the order of AWS's two clients, which shows when a function logs its context.
+  if (CALLBACKS) context.functionVersion = env.AWS_LAMBDA_FUNCTION_VERSION;
+  else Object.assign(context, ofHeaders);
+  context.functionName = env.AWS_LAMBDA_FUNCTION_NAME;
+  context.functionVersion = env.AWS_LAMBDA_FUNCTION_VERSION;
+  context.memoryLimitInMB = env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
+  context.logGroupName = env.AWS_LAMBDA_LOG_GROUP_NAME;
+  context.logStreamName = env.AWS_LAMBDA_LOG_STREAM_NAME;
+  return CALLBACKS ? Object.assign(context, ofHeaders) : context;
 }
 
 function parsed(json, name) {
@@ -181,6 +256,19 @@ function parsed(json, name) {
   }
 }
 
+// Adds to `context` whether the next event waits for an empty event loop, which the handler may change.
+function waiting(invocation, context) {
+  invocation.waits = true;
+  return Object.defineProperty(context, 'callbackWaitsForEmptyEventLoop', {
+    get: () => invocation.waits,
+    set: (value) => {
+      invocation.waits = value;
+    },
+    enumerable: true,
+    configurable: true,
+  });
+}
+
 // The members of `context` that belong to the callback style. Only the first call of any of them counts.
 function callbackMembers(invocation) {
   const once = (act) => (...values) => {
@@ -189,52 +277,23 @@ function callbackMembers(invocation) {
     invocation.settled = true;
   };
   const done = (error, result) => {
+    onDrained = null;
     if (error !== undefined && error !== null) fail(invocation, error);
     else succeed(invocation, result);
   };
-  invocation.waits = true;
   invocation.callback = once((error, result) => {
     if ((error !== undefined && error !== null) || !invocation.waits) return done(error, result);
     onDrained = () => setImmediate(succeed, invocation, result);
   });
-  return {
-    get callbackWaitsForEmptyEventLoop() {
-      return invocation.waits;
-    },
-    set callbackWaitsForEmptyEventLoop(value) {
-      invocation.waits = value;
-    },
-    succeed: once((result) => done(null, result)),
-    fail: once((error) => done(error ?? 'handled', null)),
-    done: once(done),
-  };
+  const context = waiting(invocation, {});
+  context.succeed = once((result) => done(null, result));
+  context.fail = once((error) => done(error ?? 'handled', null));
+  context.done = once(done);
+  return context;
 }
-
-let invoke = CALLBACKS
-  ? (event, context, invocation) => {
-      const result = handler(event, context, invocation.callback);
-      if (!isPromise(result)) return;
-      invocation.pending = true;
-      result.then(context.succeed, context.fail).catch(context.fail);
-    }
-  : (event, context, invocation) => {
-      const result = handler(event, context);
-      if (!isPromise(result)) return succeed(invocation, result);
-      invocation.pending = true;
-      result.then((value) => succeed(invocation, value)).catch((error) => fail(invocation, error));
-    };
 
 function isPromise(value) {
   return Boolean(value) && typeof value.then === 'function';
-}
-
-// The event loop is empty and the handler has not answered.
-function drained(invocation) {
-  if (!invocation.pending) return succeed(invocation, null);
-  fail(
-    invocation,
-    new (errors().NodeJsExit)('The event loop is empty, but the promise of the handler was never settled.'),
-  );
 }
 
 function responsePath(invocation) {
@@ -254,7 +313,7 @@ function succeed(invocation, result) {
     throw new UnableToStringify('Unable to stringify response body');
   }
   // A function or a symbol has no JSON.
-  if (body === undefined) body = 'null';
+  if (body === undefined) throw new TypeError('Wrong arguments');
   answer(invocation, responsePath(invocation), '', body);
 }
 
@@ -277,34 +336,11 @@ function answer(invocation, path, headers, body) {
   }
 }
 
-// ---- Streamed responses -----------------------------------------------------------------------------------------
-
-async function stream(event, context, invocation, response) {
-  if (CALLBACKS) {
-    for (const member of ['succeed', 'fail', 'done']) delete context[member];
-  }
-  onDrained = () => goOn(invocation);
-  try {
-    const result = handler(event, response, context);
-    if (!isPromise(result)) throw errorOf('Streaming does not support non-async handlers.');
-    if ((await result) !== undefined) console.warn('Streaming handlers ignore return values.');
-    await response.replied;
-    connection.unref();
-    if (!response.writableFinished) throw errorOf('Response stream is not finished.');
-  } catch (error) {
-    logs.logError('Invoke Error', error);
-    await response.fail(errors().report(error));
-    return goOn(invocation);
-  }
-  if (invocation.waits) onDrained = () => setImmediate(goOn, invocation);
-  else goOn(invocation);
+function whenDrained(act) {
+  onDrained = act;
 }
 
-// AWS's client reports these as text up to Node.js 22 and as errors from 24 on.
-function errorOf(message) {
-  return CALLBACKS ? message : new Error(message);
-}
-
+// Asks for the next event after a streamed response, which is the answer.
 function goOn(invocation) {
   if (invocation.answered || ending) return;
   invocation.answered = true;

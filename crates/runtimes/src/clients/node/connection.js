@@ -26,6 +26,8 @@ class Connection {
     // A connection that breaks is closed too; that is where we react.
     socket.on('error', () => {});
     socket.on('close', () => this.closed(socket));
+    // Only waiting for a reply keeps the process alive: loading that gets stuck has to end it.
+    socket.unref();
     this.socket = socket;
     this.replies = 0;
   }

@@ -3,9 +3,18 @@
 
 // The server crops the cause at this size, and more would only endanger the request.
 const XRAY_CAUSE_CHARACTERS_MAX = 65536;
+// The frame of the client's file itself (see `clients.rs`): below it is only how Node.js has started it.
+const CLIENT_FILE = '\n    at Object.<anonymous> (file:///var/runtime/index.mjs:';
+// AWS's client from Node.js 24 on takes less for an error.
+const STRICT = parseInt(process.versions.node, 10) >= 24;
 
 function named(name) {
-  class RuntimeError extends Error {}
+  class RuntimeError extends Error {
+    constructor(message) {
+      super(message);
+      if (STRICT) this.name = `Runtime.${name}`;
+    }
+  }
   Object.defineProperty(RuntimeError, 'name', { value: name });
   RuntimeError.prototype.name = `Runtime.${name}`;
   return RuntimeError;
@@ -22,21 +31,28 @@ class UnhandledPromiseRejection extends named('UnhandledPromiseRejection') {
 // Returns what is posted as the body: type, message and stack of whatever was thrown.
 function report(error) {
   try {
-    const complete = typeof error?.name === 'string' && typeof error?.stack === 'string';
-    if (require('util').types.isNativeError(error) || (complete && error.message)) {
+    if (isError(error)) {
+      const { stack } = error;
       return {
         errorType: withoutDel(error.name),
         errorMessage: withoutDel(error.message),
-        trace: withoutDel(withoutClient(error.stack)).split('\n'),
+        trace: STRICT && !stack ? [] : withoutDel(withoutStart(stack)).split('\n'),
       };
     }
-    return { errorType: typeof error, errorMessage: error.toString(), trace: [] };
+    return { errorType: typeof error, errorMessage: STRICT ? String(error) : error.toString(), trace: [] };
   } catch {
     return {
       errorType: 'handled',
       errorMessage: 'The handler failed with a value whose name, message or stack cannot be read.',
+      ...(STRICT ? { trace: [] } : {}),
     };
   }
+}
+
+function isError(error) {
+  if (STRICT) return error instanceof Error;
+  if (require('util').types.isNativeError(error)) return true;
+  return [error.name, error.message, error.stack].every((member) => member && typeof member === 'string');
 }
 
 // Returns body and headers of a failed invocation's answer.
@@ -53,7 +69,7 @@ function xrayCause(error) {
   try {
     const stack = [];
     if (error.stack) {
-      const frames = withoutDel(withoutClient(error.stack)).split('\n').slice(1);
+      const frames = withoutDel(withoutStart(error.stack)).split('\n').slice(1);
       for (const frame of frames) stack.push(stackEntry(frame));
     }
     const exception = { type: withoutDel(error.name), message: withoutDel(error.message), stack };
@@ -79,7 +95,7 @@ function describe(error) {
   const expand = (_name, value) => {
     if (!(value instanceof Error)) return value;
     const members = { errorType: value.name, errorMessage: value.message, code: value.code, ...value };
-    if (typeof value.stack === 'string') members.stack = withoutClient(value.stack).split('\n');
+    if (typeof value.stack === 'string') members.stack = withoutStart(value.stack).split('\n');
     return members;
   };
   try {
@@ -89,18 +105,10 @@ function describe(error) {
   }
 }
 
-// Cuts off how this client came to call the function: it says nothing about the function.
-function withoutClient(stack) {
-  const lines = stack.split('\n');
-  let end = lines.length;
-  for (let at = lines.length - 1; at > 0; at--) {
-    if (lines[at].includes(__dirname)) end = at;
-    else if (!/^ {4}at .*\bnode:/.test(lines[at])) break;
-  }
-  return lines
-    .slice(0, end)
-    .filter((line) => !line.includes(__dirname))
-    .join('\n');
+// Cuts off how this client was started: it says nothing about the function.
+function withoutStart(stack) {
+  const start = stack.indexOf(CLIENT_FILE);
+  return start < 0 ? stack : stack.slice(0, start);
 }
 
 // DEL is not allowed in a header.
@@ -121,7 +129,6 @@ module.exports = {
   InvalidStreamingOperation: named('InvalidStreamingOperation'),
   CallbackHandlerDeprecated: named('CallbackHandlerDeprecated'),
   JSONStringifyError: named('JSONStringifyError'),
-  NodeJsExit: named('NodeJsExit'),
   UnhandledPromiseRejection,
   report,
   post,

@@ -15,12 +15,17 @@ function load(taskRoot, name, withRequire, loaded, failed) {
     found = find(taskRoot, name, withRequire);
     if (!found.promise) return loaded(member(found.module, found.member, name, withRequire));
   } catch (error) {
-    return failed(explained(error));
+    return failed(explained(error, withRequire));
   }
-  found.promise
-    .then((module) => member(module, found.member, name, withRequire))
-    .then(loaded)
-    .catch((error) => failed(explained(error)));
+  loadImported(found, name, withRequire, loaded, failed);
+}
+
+async function loadImported(found, name, withRequire, loaded, failed) {
+  try {
+    loaded(member(await found.promise, found.member, name, withRequire));
+  } catch (error) {
+    failed(explained(error, withRequire));
+  }
 }
 
 function find(taskRoot, name, withRequire) {
@@ -94,9 +99,18 @@ function member(module, names, name, withRequire) {
 }
 
 // Gives an error of loading the type under which Lambda reports it.
-function explained(error) {
-  if (error instanceof SyntaxError) return new (errors().UserCodeSyntaxError)(error);
-  if (error?.code === 'MODULE_NOT_FOUND') return new (errors().ImportModuleError)(asOnLambda(String(error)));
+function explained(error, withRequire) {
+  if (error instanceof SyntaxError) {
+    const explanation = new (errors().UserCodeSyntaxError)(error);
+    if (!withRequire) explanation.stack = error.stack;
+    return explanation;
+  }
+  try {
+    if (error.code === 'MODULE_NOT_FOUND') return new (errors().ImportModuleError)(asOnLambda(String(error)));
+  } catch (other) {
+    // Nothing has no code; up to Node.js 22 that is the error that AWS reports.
+    if (withRequire) return other;
+  }
   return error;
 }
 

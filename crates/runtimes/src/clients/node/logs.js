@@ -15,14 +15,16 @@ let requestId;
 let tenantId;
 let logFd;
 let json = false;
+// Whether AWS's client is the one up to Node.js 22.
+let callbacks;
 
-function patchConsole(requestIdBefore) {
-  requestId = requestIdBefore;
+function patchConsole(isWithCallbacks) {
+  callbacks = isWithCallbacks;
+  requestId = callbacks ? undefined : '-';
   const fd = parseInt(process.env._LAMBDA_TELEMETRY_LOG_FD, 10);
   delete process.env._LAMBDA_TELEMETRY_LOG_FD;
   if (fd >= 0) logFd = fd;
   json = process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
-  if (json && requestId === 'undefined') requestId = undefined;
   const least = LEVELS[process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase()] || LEVELS.TRACE;
   for (const method of Object.keys(METHODS)) {
     const level = METHODS[method];
@@ -33,11 +35,15 @@ function patchConsole(requestIdBefore) {
 function setRequest(id, tenant) {
   requestId = id;
   tenantId = tenant;
+  if (!callbacks) return;
+  // Where AWS's client up to Node.js 22 keeps them, and libraries look for them.
+  globalThis[Symbol.for('aws.lambda.runtime.requestId')] = id;
+  globalThis[Symbol.for('aws.lambda.runtime.tenantId')] = tenant;
 }
 
 // Writes the record of an error that ended an invocation, an Init or the process.
 function logError(title, thrown) {
-  const error = thrown instanceof Error ? thrown : new Error(thrown);
+  const error = thrown instanceof Error ? thrown : new Error(callbacks ? thrown : String(thrown));
   if (json) console.error(error);
   else console.error(title, `\t${require('./errors.js').describe(error)}`);
 }
@@ -73,7 +79,7 @@ function jsonRecord(timestamp, level, values) {
     }
   }
   record.message = format(values);
-  const error = values.find((value) => value instanceof Error);
+  const error = values.find((value, at) => value instanceof Error && (callbacks || at > 0));
   if (error) {
     record.errorType = error.constructor?.name ?? 'UnknownError';
     record.errorMessage = error.message;

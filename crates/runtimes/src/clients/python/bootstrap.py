@@ -3,13 +3,17 @@ another and posts what the handler answers. To a function it looks like AWS's ow
 
 Everything before the first `/next` is part of every cold start. So the interpreter is started without `site` (see
 `_SiteLater`), HTTP is spoken on a bare socket, JSON goes through the C scanner and encoder without the `json` package,
-and `logging` is set up when somebody imports it. What is seldom needed is in files of its own: `errors.py`, `logs.py`.
+and `logging` is set up when somebody imports it. What is seldom needed is in files of its own: `errors.py`, `logs.py`,
+`values.py`.
 """
 
 import os
 import sys
 import time
 
+import marshal
+
+import _frozen_importlib
 import _socket
 
 _INVOCATION = "/2018-06-01/runtime/invocation/"
@@ -36,7 +40,30 @@ class State:
     request_id = None
     tenant_id = None
     log_fd = None
-    stdout = sys.stdout
+
+
+class Unbuffered:
+    """Standard output and standard error as a function finds them: each write goes out at once, in order."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text):
+        self.stream.write(text)
+        self.stream.flush()
+
+    def writelines(self, texts):
+        self.stream.writelines(texts)
+        self.stream.flush()
 
 
 # ---- Where modules are found ------------------------------------------------------------------------------------
@@ -58,6 +85,9 @@ def _arrange_path(task_root, site_paths):
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     builtins.help = _sitebuiltins._Helper()
+    builtins.copyright = _sitebuiltins._Printer("copyright", sys.copyright)
+    builtins.credits = _sitebuiltins._Printer("credits", "See www.python.org for more information.")
+    builtins.license = _sitebuiltins._Printer("license", "See https://www.python.org/psf/license/")
     sys.meta_path.append(_SiteLater)
 
 
@@ -129,7 +159,6 @@ def _client_module(name):
     """Imports another file of this client, whose folder is not on the path."""
     full_name = "_hearth_" + name
     if full_name not in sys.modules:
-        import _frozen_importlib
         import _frozen_importlib_external
 
         extension = ".pyc" if __file__.endswith(".pyc") else ".py"
@@ -158,8 +187,13 @@ def _load(name):
         )
     try:
         path = module_name.replace("/", ".")
-        __import__(path)
-        module = sys.modules[path]
+        if path.startswith("."):
+            import importlib
+
+            module = importlib.import_module(path)
+        else:
+            # All that `import_module` would do, without the package that it is in.
+            module = _frozen_importlib._gcd_import(path)
     except ImportError as error:
         raise Fault(
             "Runtime.ImportModuleError", "Unable to import module '%s': %s" % (module_name, error)
@@ -184,17 +218,20 @@ def _main():
     log_fd = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
     if log_fd is not None:
         State.log_fd = int(log_fd)
-    # Line by line, so that what is printed and what is logged stay in order.
-    sys.stdout.reconfigure(line_buffering=True)
+    sys.stdout = Unbuffered(sys.stdout)
+    sys.stderr = Unbuffered(sys.stderr)
     connection = Connection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     sys.meta_path.insert(0, _LoggingSetup)
     _arrange_path(os.environ["LAMBDA_TASK_ROOT"], site_paths)
 
     start = "Hearth-Function-Init-Start: %d\r\n" % time.monotonic_ns()
+    failure = None
     try:
         handler = _load(os.environ["_HANDLER"])
     except Exception as error:
-        report = _client_module("errors").report_init(error, State)
+        failure = error
+    if failure is not None:
+        report = _client_module("errors").report_init(failure, State)
         connection.post(
             "/2018-06-01/runtime/init/error",
             "Lambda-Runtime-Function-Error-Type: %s\r\n%s" % (report.error_type, start),
@@ -219,7 +256,11 @@ def _serve(connection, handler, start):
         else:
             os.environ.pop("_X_AMZN_TRACE_ID", None)
 
+        # The ids of an answer, if the event has more than one.
+        ids = headers.get("lambda-runtime-invocation-id")
+        ids = "" if ids is None else "Lambda-Runtime-Invocation-Id: %s\r\n" % ids
         extra = "Content-Type: application/json\r\n"
+        failure = None
         try:
             context = LambdaContext(headers)
             event = _read_event(body, headers.get("content-type"))
@@ -235,14 +276,17 @@ def _serve(connection, handler, start):
             result = None
             path = _INVOCATION + request_id + "/response"
         except Exception as error:
-            report = _client_module("errors").report_invoke(error, request_id, State)
+            failure = error
+        if failure is not None:
+            # Nor must an unfinished answer live on.
+            event = context = result = None
+            report = _client_module("errors").report_invoke(failure, request_id, State)
             answer = report.body
             extra += report.headers
             path = _INVOCATION + request_id + "/error"
             # The frames of the function must not live on with their variables.
-            report = None
-        State.stdout.flush()
-        headers, body = connection.answer_and_next(path, extra, answer)
+            failure = report = None
+        headers, body = connection.answer_and_next(path, ids + extra, answer)
         answer = None
 
 
@@ -260,6 +304,9 @@ class LambdaContext:
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         given = _parsed(headers.get("lambda-runtime-client-context"), "Client Context")
+        self._w3c_fields = {}
+        if isinstance(given, dict) and "w3c" in given:
+            self._w3c_fields = _w3c_fields(given.pop("w3c"))
         self.client_context = None if given is None else ClientContext(given)
         self.identity = CognitoIdentity(
             _parsed(headers.get("lambda-runtime-cognito-identity"), "Cognito Identity") or {}
@@ -268,6 +315,9 @@ class LambdaContext:
 
     def get_remaining_time_in_millis(self):
         return max(self._deadline_ms - int(time.time() * 1000), 0)
+
+    def w3c(self):
+        return dict(self._w3c_fields)
 
     def log(self, message):
         if "logging" in sys.modules:
@@ -293,6 +343,13 @@ class LambdaContext:
                 "tenant_id",
             ),
         )
+
+
+def _w3c_fields(given):
+    if not isinstance(given, dict):
+        return {}
+    names = ("traceparent", "tracestate", "baggage")
+    return {name: given[name] for name in names if isinstance(given.get(name), str)}
 
 
 def _described(value, names):
@@ -376,59 +433,24 @@ def _loads(text):
 
 def _read_event(body, content_type):
     if content_type != "application/json":
-        return body.decode()
+        return body
     try:
         return _loads(body.decode())
     except Exception as error:
         raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error) from error
 
 
-class _Raw(str):
-    """A number as it has to stand in the JSON."""
-
-
-def _encode_text_or_raw(text):
-    return text if type(text) is _Raw else _encode_text(text)
-
-
-class _HasDecimal(Exception):
-    pass
-
-
-def _not_json(value):
-    if isinstance(value, bytes):
-        return value.decode()
-    decimal = sys.modules.get("decimal")
-    if decimal is not None and isinstance(value, decimal.Decimal):
-        raise _HasDecimal
-    raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
-
-
-def _not_json_but_decimal(value):
-    decimal = sys.modules["decimal"]
-    if isinstance(value, decimal.Decimal):
-        return float("nan") if value.is_nan() else _Raw(value)
-    return _not_json(value)
+def _unusual(*_):
+    raise TypeError
 
 
 def _dumps(value):
-    # A named tuple is an object to AWS's client. (Only here, not inside of other values.)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        value = value._asdict()
+    """Writes JSON. What is made of plain values only, the C encoder writes; `marshal` finds out, as fast."""
     try:
-        return "".join(_new_encoder(_not_json, _encode_text)(value, 0))
-    except _HasDecimal:
-        return "".join(_new_encoder(_not_json_but_decimal, _encode_text_or_raw)(value, 0))
-
-
-def _new_encoder(default, encode_text):
-    return _make_encoder({}, default, encode_text, None, ": ", ", ", False, False, True)
-
-
-def _dumps_slowly(value):
-    import json
-
-    return json.dumps(value, default=_not_json, ensure_ascii=_ASCII_ONLY)
+        marshal.dumps(value, 2)
+        return "".join(_make_encoder({}, _unusual, _encode_text, None, ": ", ", ", False, False, True)(value, 0))
+    except Exception:
+        return _client_module("values").dumps(value)
 
 
 def _write_result(result):
@@ -451,8 +473,12 @@ try:
         from _json import encode_basestring as _encode_text
     _scan = _make_scanner(_ScannerSettings)
 except ImportError:
+    # Some builds of Python do without the C parts.
+    from json.encoder import py_encode_basestring, py_encode_basestring_ascii
+
+    _encode_text = py_encode_basestring_ascii if _ASCII_ONLY else py_encode_basestring
     _scan = None
-    _dumps = _dumps_slowly
+    _make_encoder = _unusual
 
 
 # ---- HTTP -----------------------------------------------------------------------------------------------------------
@@ -552,10 +578,7 @@ class Connection:
 
     def leave(self):
         """Ends the process: nobody is there any more, the environment is going away."""
-        try:
-            State.stdout.flush()
-        finally:
-            os._exit(0)
+        os._exit(0)
 
     def _receive(self):
         data = self.socket.recv(_RECEIVE_BYTES)

@@ -28,7 +28,7 @@ class Report:
 
 def report_init(error, state):
     """Logs an error of loading the function; returns what is posted to `/init/error`."""
-    result, _ = _described(error, "")
+    result, _ = _described(error, "", has_import=True)
     import logging
 
     logging.warning(_WARNING)
@@ -51,17 +51,21 @@ def report_invoke(error, request_id, state):
     return Report(result["errorType"], _json(result).encode("utf-8", "backslashreplace"), headers)
 
 
-def _described(error, request_id):
+def _described(error, request_id, has_import=False):
     if isinstance(error, _bootstrap.Fault):
         message, error_type, trace = error.message, error.error_type, error.trace or []
         exception = {"message": message, "type": "LambdaValidationError", "stack": []}
     else:
-        # Frames of this client say nothing about the function. The traceback is given as plain entries, because
-        # AWS's has no marks below the source lines.
+        # Frames of this client come first and say nothing about the function; they are told if there is nothing else.
+        # The traceback is given as plain entries, because AWS's has no marks below the source lines.
         entries = [tuple(entry) for entry in traceback.extract_tb(error.__traceback__)]
-        while entries and entries[0][0] == _CLIENT_FILE:
-            del entries[0]
-        message, error_type, trace = str(error), type(error).__name__, traceback.format_list(entries)
+        own = 0
+        while own < len(entries) and entries[own][0] == _CLIENT_FILE:
+            own += 1
+        entries = entries[own:] or entries[1:] or entries
+        if has_import and entries[0][0].startswith("<frozen importlib"):
+            entries.insert(0, _import_module_entry())
+        message, error_type, trace = _message(error), type(error).__name__, traceback.format_list(entries)
         stack = [{"label": name, "path": path, "line": line} for path, line, name, _ in entries]
         exception = {"message": message, "type": error_type, "stack": stack}
     result = {
@@ -71,6 +75,28 @@ def _described(error, request_id):
         "stackTrace": trace,
     }
     return result, exception
+
+
+def _message(error):
+    try:
+        return str(error)
+    except Exception as other:
+        # The end of the process: then Python tells of both.
+        other.__context__ = error
+        raise
+
+
+def _import_module_entry():
+    """Returns the frame between AWS's client and the import system; this client calls the latter directly."""
+    import importlib
+    import linecache
+
+    code = importlib.import_module.__code__
+    for line in range(code.co_firstlineno, code.co_firstlineno + 50):
+        text = linecache.getline(code.co_filename, line).strip()
+        if "_gcd_import" in text:
+            break
+    return code.co_filename, line, code.co_name, text
 
 
 def _json(value):

@@ -26,7 +26,7 @@ class Sink:
         if self.state.log_fd is None:
             sys.stdout.write(text)
             return
-        message = text.encode("utf-8", "backslashreplace")
+        message = text.encode()
         frame_type = (_FRAME_JSON if is_json else _FRAME_TEXT) | _FRAME_LEVELS[level // 10] << 2
         frame = (
             frame_type.to_bytes(4, "big")
@@ -34,8 +34,7 @@ class Sink:
             + (time.time_ns() // 1000).to_bytes(8, "big")
             + message
         )
-        # What was printed before comes first. One write, so that nothing of another thread gets in between.
-        self.state.stdout.flush()
+        # One write, so that nothing of another thread gets in between.
         while frame:
             frame = frame[os.write(self.state.log_fd, frame) :]
 
