@@ -401,6 +401,7 @@ exports.handler = async (event) => {
             )
             .events(&["1", "2"]),
         ),
+        ("an answer that is refused", does("return event;").events(&["1", "2"]).response_status(413)),
         ("an interval that goes on", does("setInterval(() => {}, 1000); return event;").events(&["1", "2"])),
     ]
 }

@@ -329,11 +329,22 @@ function answer(invocation, path, headers, body) {
   if (ending) return;
   onDrained = null;
   if (body.length > PIPELINED_CHARACTERS_MAX) {
-    // Whether it was taken or refused (413): the caller has been told by the server.
-    connection.post(path, headers, body, () => next(), () => next());
+    const then = (reply) => {
+      posted(reply);
+      next();
+    };
+    connection.post(path, headers, body, then, () => next());
   } else {
-    connection.postAndGet(path, headers, body, `${PREFIX}invocation/next`, receive);
+    connection.postAndGet(path, headers, body, posted, `${PREFIX}invocation/next`, receive);
   }
+}
+
+// An answer that was refused, such as one that is too large (413): the caller has been told by the server, and the log
+// says it in the words that people look for.
+function posted({ status, body }) {
+  if (status >= 200 && status <= 299) return;
+  const told = `LAMBDA_RUNTIME Failed to post handler success response. Http response code: ${status}.`;
+  process.stdout.write(`[ERROR] [${Date.now()}] ${told}${CALLBACKS ? '' : ` ${body}`}\n`);
 }
 
 function whenDrained(act) {
