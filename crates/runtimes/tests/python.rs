@@ -175,14 +175,15 @@ fn the_client_lives_on_whatever_the_runtime_api_answers() {
             "a response that is refused",
             app(echo).events(&["1", "2"]).response_status(413),
             expect![[r#"
-            GET invocation/next
-              function init began
-            POST invocation/ID0/response
-              1
-            POST invocation/ID1/response
-              2
-            exit 0
-        "#]],
+                GET invocation/next
+                  function init began
+                POST invocation/ID0/response
+                  1
+                POST invocation/ID1/response
+                  2
+                stdout "[ERROR] [MS] LAMBDA_RUNTIME Failed to post handler success response. Http response code: 413. {\"status\":\"OK\"}\n\n"
+                exit 0
+            "#]],
         ),
         (
             "a large response that is refused",
@@ -196,6 +197,7 @@ fn the_client_lives_on_whatever_the_runtime_api_answers() {
                   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… 7000002 bytes
                 POST invocation/ID1/response
                   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… 7000002 bytes
+                stdout "[ERROR] [MS] LAMBDA_RUNTIME Failed to post handler success response. Http response code: 413. {\"status\":\"OK\"}\n\n"
                 exit 0
             "#]],
         ),

@@ -384,15 +384,24 @@ exports.handler = (event) => {
         (
             "a timer that goes on after the answer",
             index(
-                "let rung;
+                "let running;
+let rung;
 exports.handler = async (event) => {
-  if (event === 1) rung = new Promise((r) => setTimeout(() => { console.log('later'); r(); }, 500));
-  else await rung;
-  return event;
+  running = event;
+  if (event === 2) return rung;
+  rung = new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (running !== 2) return;
+      clearInterval(timer);
+      console.log('later');
+      resolve('rung');
+    }, 5);
+  });
 };",
             )
             .events(&["1", "2"]),
         ),
+        ("an answer that is refused", does("return event;").events(&["1", "2"]).response_status(413)),
         ("an interval that goes on", does("setInterval(() => {}, 1000); return event;").events(&["1", "2"])),
     ]
 }

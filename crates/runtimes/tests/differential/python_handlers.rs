@@ -230,6 +230,7 @@ fn loading() -> Vec<(&'static str, Case)> {
         ("no such function", app("other = 1\n")),
         ("not a function", app("handler = 5\n")),
         ("a handler without a dot", case("app", &[])),
+        ("an answer that is refused", returns("event").events(&["1", "2"]).response_status(413)),
         ("no module", case(".handler", &[])),
         ("an empty part", case("app.", &[("app.py", "")])),
         ("a leading dot", case(".app.handler", &[("app.py", "")])),

@@ -126,6 +126,7 @@ impl Normal {
         let pattern = |text: &str, with| (Regex::new(text).unwrap(), with);
         let patterns = vec![
             pattern(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", "TIME"),
+            pattern(r"\[ERROR\] \[\d{13}\]", "[ERROR] [MS]"),
             // Node.js: in a list of JSON, and in the text of a stack. Below the client's frames are only those of Node.js.
             pattern(
                 r#""    at [^"]*/var/runtime/[\w.-]+:\d+:\d+\)?"(,"    at ([^"]*/var/runtime/[\w.-]+|[^"]*node:[^"]*):\d+:\d+\)?")*"#,

@@ -37,7 +37,7 @@ pub(crate) struct Case {
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) framed: bool,
-    /// The status that answers each POST of a response.
+    /// The status that answers the first POST of a response.
     pub(crate) response_status: u16,
     /// What `/next` meets once the events are used up.
     pub(crate) ending: Ending,
@@ -314,5 +314,6 @@ fn normal(story: &str, root: &Path) -> String {
     let text = text.replace("8476a536-e9f4-11e8-9739-2dfe598c3f0", "ID");
     let lines = Regex::new(r"(node:[\w/]+|/var/runtime/[\w.]+):\d+:\d+").unwrap().replace_all(&text, "$1");
     let times = Regex::new(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z").unwrap();
-    times.replace_all(&lines, "TIME").into_owned()
+    let text = times.replace_all(&lines, "TIME");
+    Regex::new(r"\[\d{13}\]").unwrap().replace_all(&text, "[MS]").into_owned()
 }

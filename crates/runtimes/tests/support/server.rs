@@ -56,9 +56,11 @@ fn serve(
             // Nobody listens any more if the process has ended by itself.
             drop(told.send(Tell::Idle));
         }
+        let responses = all.iter().filter(|request| request.path.ends_with("/response")).count();
         drop(all);
         if path != "invocation/next" {
-            let status = if path.ends_with("/response") { case.response_status } else { 202 };
+            let is_first = path.ends_with("/response") && responses == 1;
+            let status = if is_first { case.response_status } else { 202 };
             reply(&mut stream, status, &[], "{\"status\":\"OK\"}\n", case.closes);
         } else {
             let number = delivered.fetch_add(1, Ordering::Relaxed);

@@ -220,31 +220,33 @@ function turn() {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-// Adds all that a handler is told besides the event.
+// Adds all that a handler is told besides the event, in the order of AWS's two clients: it shows when a function logs
+// its context.
 function contextOf({ headers }, context) {
-  const traceId = headers['lambda-runtime-trace-id'];
   const { env } = process;
+  const traceId = headers['lambda-runtime-trace-id'];
   if (traceId) env._X_AMZN_TRACE_ID = traceId;
   else delete env._X_AMZN_TRACE_ID;
-  const deadline = Number(headers['lambda-runtime-deadline-ms']);
-  const ofHeaders = {
-    clientContext: parsed(headers['lambda-runtime-client-context'], 'ClientContext'),
-    identity: parsed(headers['lambda-runtime-cognito-identity'], 'CognitoIdentity'),
-    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
-    awsRequestId: headers['lambda-runtime-aws-request-id'],
-    tenantId: headers['lambda-runtime-aws-tenant-id'],
-    ...(CALLBACKS ? {} : { xRayTraceId: traceId ?? '' }),
-    getRemainingTimeInMillis: () => deadline - Date.now(),
-  };
-  // In the order of AWS's two clients, which shows when a function logs its context.
   if (CALLBACKS) context.functionVersion = env.AWS_LAMBDA_FUNCTION_VERSION;
-  else Object.assign(context, ofHeaders);
+  else addHeaders(context, headers);
   context.functionName = env.AWS_LAMBDA_FUNCTION_NAME;
   context.functionVersion = env.AWS_LAMBDA_FUNCTION_VERSION;
   context.memoryLimitInMB = env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
   context.logGroupName = env.AWS_LAMBDA_LOG_GROUP_NAME;
   context.logStreamName = env.AWS_LAMBDA_LOG_STREAM_NAME;
-  return CALLBACKS ? Object.assign(context, ofHeaders) : context;
+  if (CALLBACKS) addHeaders(context, headers);
+  return context;
+}
+
+function addHeaders(context, headers) {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  context.clientContext = parsed(headers['lambda-runtime-client-context'], 'ClientContext');
+  context.identity = parsed(headers['lambda-runtime-cognito-identity'], 'CognitoIdentity');
+  context.invokedFunctionArn = headers['lambda-runtime-invoked-function-arn'];
+  context.awsRequestId = headers['lambda-runtime-aws-request-id'];
+  context.tenantId = headers['lambda-runtime-aws-tenant-id'];
+  if (!CALLBACKS) context.xRayTraceId = headers['lambda-runtime-trace-id'] ?? '';
+  context.getRemainingTimeInMillis = () => deadline - Date.now();
 }
 
 function parsed(json, name) {
@@ -256,17 +258,17 @@ function parsed(json, name) {
   }
 }
 
-// Adds to `context` whether the next event waits for an empty event loop, which the handler may change.
-function waiting(invocation, context) {
+// Returns a context with whether the next event waits for an empty event loop, which the handler may change.
+function waiting(invocation) {
   invocation.waits = true;
-  return Object.defineProperty(context, 'callbackWaitsForEmptyEventLoop', {
-    get: () => invocation.waits,
-    set: (value) => {
+  return {
+    get callbackWaitsForEmptyEventLoop() {
+      return invocation.waits;
+    },
+    set callbackWaitsForEmptyEventLoop(value) {
       invocation.waits = value;
     },
-    enumerable: true,
-    configurable: true,
-  });
+  };
 }
 
 // The members of `context` that belong to the callback style. Only the first call of any of them counts.
@@ -285,7 +287,7 @@ function callbackMembers(invocation) {
     if ((error !== undefined && error !== null) || !invocation.waits) return done(error, result);
     onDrained = () => setImmediate(succeed, invocation, result);
   });
-  const context = waiting(invocation, {});
+  const context = waiting(invocation);
   context.succeed = once((result) => done(null, result));
   context.fail = once((error) => done(error ?? 'handled', null));
   context.done = once(done);
@@ -329,11 +331,22 @@ function answer(invocation, path, headers, body) {
   if (ending) return;
   onDrained = null;
   if (body.length > PIPELINED_CHARACTERS_MAX) {
-    // Whether it was taken or refused (413): the caller has been told by the server.
-    connection.post(path, headers, body, () => next(), () => next());
+    const then = (reply) => {
+      posted(reply);
+      next();
+    };
+    connection.post(path, headers, body, then, () => next());
   } else {
-    connection.postAndGet(path, headers, body, `${PREFIX}invocation/next`, receive);
+    connection.postAndGet(path, headers, body, posted, `${PREFIX}invocation/next`, receive);
   }
+}
+
+// An answer that was refused, such as one that is too large (413): the caller has been told by the server, and the log
+// says it in the words that people look for.
+function posted({ status, body }) {
+  if (status >= 200 && status <= 299) return;
+  const told = `LAMBDA_RUNTIME Failed to post handler success response. Http response code: ${status}.`;
+  process.stdout.write(`[ERROR] [${Date.now()}] ${told}${CALLBACKS ? '' : ` ${body}`}\n`);
 }
 
 function whenDrained(act) {

@@ -45,10 +45,10 @@ class Connection {
     this.send(this.head(path, headers, body) + body);
   }
 
-  // Sends a POST and a GET in one write.
-  postAndGet(path, headers, body, getPath, onReply) {
+  // Sends a POST and a GET in one write; each has its reply.
+  postAndGet(path, headers, body, onPosted, getPath, onReply) {
     const request = `GET ${getPath} HTTP/1.1\r\n${this.common}\r\n`;
-    this.expected.push({ request: null, onReply: nothing, onLost: nothing }, { request, onReply, onLost: null });
+    this.expected.push({ request: null, onReply: onPosted, onLost: nothing }, { request, onReply, onLost: null });
     this.send(this.head(path, headers, body) + body + request);
   }
 

@@ -24,7 +24,7 @@ class Runtime {
     const invocation = client.begun(reply);
     const response = new ResponseStream(client, invocation, this.highWaterMark);
     const stream = facade(response);
-    const context = client.waiting(invocation, {});
+    const context = client.waiting(invocation);
     const goOn = () => {
       if (invocation.waits) client.whenDrained(() => setImmediate(client.goOn, invocation));
       else client.goOn(invocation);

@@ -446,7 +446,11 @@ def _unusual(*_):
 
 
 def _dumps(value):
-    """Writes JSON. What is made of plain values only, the C encoder writes; `marshal` finds out, as fast."""
+    """Writes JSON. What is made of plain values only, the C encoder writes.
+
+    It would take a named tuple for a list. `marshal`, which refuses whatever is not plain, finds out for half of what
+    writing costs (measured with 20,000 texts); looking at each value in Python would cost five times as much.
+    """
     try:
         marshal.dumps(value, 2)
         return "".join(_make_encoder({}, _unusual, _encode_text, None, ": ", ", ", False, False, True)(value, 0))
@@ -528,13 +532,13 @@ class Connection:
                 self._open_again()
 
     def answer_and_next(self, path, headers, body):
-        """Posts an answer and waits for the next event. Whether the answer was taken, the server has told the caller."""
+        """Posts an answer and waits for the next event. If the answer was refused, the server has told the caller."""
         if len(body) > _PIPELINED_BYTES_MAX:
             self.post(path, headers, body)
             return self._next(self.next_request)
         try:
             self.socket.sendall(self._post_head(path, headers, body) + body + self.next_request)
-            if self._reply()[3]:
+            if self._posted():
                 self.open()
                 return self._next(self.next_request)
             return self._event()
@@ -551,10 +555,21 @@ class Connection:
             except OSError:
                 # The server may have answered, and closed, before it had read everything.
                 pass
-            if self._reply()[3]:
+            if self._posted():
                 self.open()
         except (_Lost, OSError):
             self.open()
+
+    def _posted(self):
+        """Reads the reply to an answer; returns whether the server closes the connection."""
+        status, _, body, closes = self._reply()
+        if not 200 <= status <= 299:
+            # Such as 413, an answer that is too large. In the words that people look for.
+            sys.stdout.write(
+                "[ERROR] [%d] LAMBDA_RUNTIME Failed to post handler success response. Http response code: %d. %s\n"
+                % (time.time() * 1000, status, body.decode("utf-8", "replace"))
+            )
+        return closes
 
     def _post_head(self, path, headers, body):
         text = "POST %s HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n" % (path, self.common, headers, len(body))
