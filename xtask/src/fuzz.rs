@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::process::{cache, cargo, command, run, step, succeeds, workspace};
+use crate::process::{cache, cargo, command, output, run, step, succeeds, workspace};
 
 /// The crate that carries the program.
 const CRATE: &str = "cargo-fuzz@0.13.2";
@@ -60,14 +60,17 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<()> {
     // What is fuzzed is what is shipped. The few crates that only the fuzzer needs are added to it.
     fs::copy(workspace().join("Cargo.lock"), workspace().join("fuzz/Cargo.lock"))
         .context("cannot copy Cargo.lock")?;
-    step("build the fuzz targets", || run(cargo_fuzz().arg("build")))?;
+    let host = host()?;
+    step("build the fuzz targets", || run(cargo_fuzz().args(["build", "--target", &host])))?;
+    // What was built runs by itself: cargo-fuzz would look before each run whether it is current, and sources may change.
+    let programs = workspace().join("fuzz/target").join(host).join("release");
     if let Some(input) = options.input {
         let input = fs::canonicalize(&input).with_context(|| format!("there is no `{}`", input.display()))?;
-        return run(cargo_fuzz().args(["run", &options.targets[0]]).arg(input));
+        return run(fuzzer(&programs, &options.targets[0]).arg(input));
     }
     let mut found = Vec::new();
     for target in &options.targets {
-        if !run_target(target, options.seconds)? {
+        if !run_target(fuzzer(&programs, target), target, options.seconds)? {
             found.push(target.as_str());
         }
     }
@@ -130,19 +133,34 @@ fn cargo_fuzz() -> Command {
     cargo_fuzz
 }
 
+/// The triple of this host, of which cargo-fuzz makes a folder.
+fn host() -> Result<String> {
+    let version = output(command("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not say what it builds for")?.to_owned())
+}
+
+fn fuzzer(programs: &Path, target: &str) -> Command {
+    let mut fuzzer = command(programs.join(target));
+    // As cargo-fuzz has it: the same crate may be linked twice, which is no finding.
+    fuzzer.env("ASAN_OPTIONS", "detect_odr_violation=0");
+    fuzzer
+}
+
 /// Runs one target for a while; says whether it found nothing.
-fn run_target(target: &str, seconds: u64) -> Result<bool> {
+fn run_target(mut fuzzer: Command, target: &str, seconds: u64) -> Result<bool> {
     let fuzz = workspace().join("fuzz");
+    let artifacts = fuzz.join("artifacts").join(target);
     let gathered = cache().join("fuzz").join(target);
     let temporary = temporary(target);
-    for folder in [&gathered, &temporary] {
+    for folder in [&gathered, &temporary, &artifacts] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
     }
-    let mut fuzzer = cargo_fuzz();
-    fuzzer.args(["run", target]).arg(&gathered);
+    fuzzer.arg(&gathered);
     let kept = [fuzz.join("corpus").join(target), fuzz.join("regressions").join(target)];
     fuzzer.args(kept.iter().filter(|folder| folder.is_dir()));
-    fuzzer.args(["--", "-print_final_stats=1"]);
+    fuzzer.arg("-print_final_stats=1");
+    fuzzer.arg(format!("-artifact_prefix={}/", artifacts.display()));
     fuzzer.arg(format!("-max_total_time={seconds}"));
     fuzzer.arg(format!("-timeout={INPUT_SECONDS_MAX}"));
     fuzzer.arg(format!("-rss_limit_mb={MEMORY_MB_MAX}"));
@@ -154,7 +172,7 @@ fn run_target(target: &str, seconds: u64) -> Result<bool> {
         fuzzer.arg(format!("-dict={}", dictionary.display()));
     }
     fuzzer.env("TMPDIR", &temporary).stderr(Stdio::piped());
-    let mut running = fuzzer.spawn().context("cannot start cargo-fuzz")?;
+    let mut running = fuzzer.spawn().context("cannot start the fuzzer")?;
     let said = running.stderr.take().context("the fuzzer has no standard error")?;
     let mut findings = Findings::default();
     let mut last_lines = VecDeque::new();

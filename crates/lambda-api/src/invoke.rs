@@ -163,7 +163,9 @@ fn client_context(headers: &HeaderMap) -> Result<Option<Bytes>, ApiError> {
     let wrong =
         || ApiError::invalid_request_content("Client context must be a valid Base64-encoded JSON object.");
     let json = STANDARD.decode(value.as_bytes()).map_err(|_| wrong())?;
-    serde_json::from_slice::<IgnoredAny>(&json).map_err(|_| wrong())?;
+    // What is ignored is not looked at closely, so whether it is text has to be asked first.
+    let text = std::str::from_utf8(&json).map_err(|_| wrong())?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|_| wrong())?;
     Ok(Some(Bytes::from(json)))
 }
 
