@@ -1,13 +1,14 @@
 //! What waits to be written: events gather here until the writer takes them all.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hearth_types::{LogGroupName, LogStreamName};
 use tokio::sync::{Notify, watch};
 
 use super::PutEvent;
+use super::writer::Writer;
 
 /// How long the writer lets events gather. Waking it for each event would cost a short call more than the call itself.
 const GATHER: Duration = Duration::from_millis(10);
@@ -19,12 +20,15 @@ pub(super) struct Put {
     pub(super) events: Vec<PutEvent>,
 }
 
+/// Something else that only the writer may do, with whoever waits for it.
+pub(super) type Job = Box<dyn FnOnce(&mut Writer) + Send>;
+
 /// What waits to be written.
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) puts: Vec<Put>,
-    /// Who waits until everything before is written.
-    pub(super) flushes: Vec<mpsc::SyncSender<()>>,
+    /// Done when everything that was put before is written.
+    pub(super) jobs: Vec<Job>,
     pub(super) closed: bool,
 }
 
@@ -45,16 +49,22 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to write, lets it gather for a moment unless somebody waits, and takes it all. `None` when the
-    /// store is closed and everything is written.
-    pub(super) fn take(&self) -> Option<Queue> {
-        let is_quiet = |queue: &mut Queue| queue.puts.is_empty() && queue.flushes.is_empty() && !queue.closed;
-        let queue = self.rung.wait_while(self.lock(), is_quiet).unwrap_or_else(PoisonError::into_inner);
-        let may_gather = |queue: &mut Queue| queue.flushes.is_empty() && !queue.closed;
+    /// Waits for something to write, lets it gather for a moment unless somebody waits, and takes it all; an empty queue
+    /// when nothing came for `patience`. `None` when the store is closed and everything is written.
+    pub(super) fn take(&self, patience: Duration) -> Option<Queue> {
+        let is_quiet = |queue: &mut Queue| queue.puts.is_empty() && queue.jobs.is_empty() && !queue.closed;
+        let (queue, waited) = self
+            .rung
+            .wait_timeout_while(self.lock(), patience, is_quiet)
+            .unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return Some(Queue::default());
+        }
+        let may_gather = |queue: &mut Queue| queue.jobs.is_empty() && !queue.closed;
         let (mut queue, _) =
             self.rung.wait_timeout_while(queue, GATHER, may_gather).unwrap_or_else(PoisonError::into_inner);
         let taken = Queue { closed: queue.closed, ..std::mem::take(&mut *queue) };
         queue.closed = taken.closed;
-        (!taken.puts.is_empty() || !taken.flushes.is_empty() || !taken.closed).then_some(taken)
+        (!taken.puts.is_empty() || !taken.jobs.is_empty() || !taken.closed).then_some(taken)
     }
 }

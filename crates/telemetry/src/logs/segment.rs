@@ -3,27 +3,18 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
-use hearth_types::LogGroupName;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use super::{LogEvent, LogStoreError};
-
-/// Characters of a group's name that stay as they are in the name of its folder.
-const FOLDER_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+use super::event::Line;
 
 /// The segment of a group that is written to.
 pub(super) struct Segment {
     pub(super) file: File,
-    pub(super) number: u64,
     pub(super) length: u64,
+    /// When its file was made, in milliseconds since 1970, where the file system knows.
+    pub(super) created_ms: Option<i64>,
     /// Which append of the writer was the last one here.
     pub(super) last_append: u64,
-}
-
-/// Where the segments of a group are, below the folder of the store.
-pub(super) fn folder_name(group: &LogGroupName) -> String {
-    utf8_percent_encode(group.as_str(), FOLDER_NAME).to_string()
 }
 
 /// Where a segment is.
@@ -41,58 +32,72 @@ pub(super) fn segments(folder: &Path) -> Vec<u64> {
     numbers
 }
 
-/// Reads a cursor: a segment, and an offset in it.
-pub(super) fn parse_cursor(cursor: &str) -> Result<(u64, u64), LogStoreError> {
-    let parts = cursor
-        .split_once('-')
-        .and_then(|(segment, offset)| Some((segment.parse().ok()?, offset.parse().ok()?)));
-    parts.ok_or_else(|| LogStoreError::Cursor(cursor.to_owned()))
+/// The lines of a segment, from an offset on.
+pub(super) struct Lines {
+    reader: BufReader<File>,
+    path: PathBuf,
+    offset: u64,
+    line: Vec<u8>,
 }
 
-/// Reads events from `offset` on; returns the offset behind the last one.
-pub(super) fn read_segment(
-    path: &Path,
-    offset: u64,
-    limit: usize,
-    events: &mut Vec<LogEvent>,
-) -> io::Result<u64> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(offset), // retention was faster
-        Err(error) => return Err(error),
-    };
-    file.seek(SeekFrom::Start(offset))?;
-    let mut reader = BufReader::new(file);
-    let mut offset = offset;
-    let mut line = Vec::new();
-    while events.len() < limit {
-        line.clear();
-        let length = reader.read_until(b'\n', &mut line)?;
-        // A line without its end is just being written.
-        if length == 0 || line.last() != Some(&b'\n') {
-            break;
-        }
-        offset += length as u64;
-        match serde_json::from_slice(&line) {
-            Ok(event) => events.push(event),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), offset, %error, "a damaged log event is left out");
-            }
-        }
+impl Lines {
+    /// Opens a segment. `None` when there is none: retention was faster.
+    pub(super) fn open(path: &Path, offset: u64) -> io::Result<Option<Self>> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        file.seek(SeekFrom::Start(offset))?;
+        let reader = BufReader::with_capacity(64 << 10, file);
+        Ok(Some(Self { reader, path: path.to_owned(), offset, line: Vec::new() }))
     }
-    Ok(offset)
+
+    /// Where the next line begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Goes on to the next whole line, and says where it begins. One without its end is just being written.
+    pub(super) fn advance(&mut self) -> io::Result<Option<u64>> {
+        self.line.clear();
+        let length = self.reader.read_until(b'\n', &mut self.line)?;
+        if length == 0 || self.line.last() != Some(&b'\n') {
+            return Ok(None);
+        }
+        let begins = self.offset;
+        self.offset += length as u64;
+        Ok(Some(begins))
+    }
+
+    /// Reads the line that was gone on to. `None` when it is damaged.
+    pub(super) fn line(&self) -> Option<Line<'_>> {
+        serde_json::from_slice(&self.line)
+            .inspect_err(|error| {
+                let (path, offset) = (self.path.display(), self.offset);
+                tracing::warn!(%path, offset, %error, "a damaged log event is left out");
+            })
+            .ok()
+    }
 }
 
 /// Opens a segment to append to. An event that a crash has cut off in the middle is removed.
 pub(super) fn open_segment(folder: &Path, number: u64) -> io::Result<Segment> {
-    let mut file =
-        OpenOptions::new().create(true).read(true).append(true).open(segment_path(folder, number))?;
-    let length = file.metadata()?.len();
-    let whole = end_of_last_line(&mut file, length)?;
-    if whole < length {
+    let (mut file, created_ms) = open_lines(&segment_path(folder, number))?;
+    let length = file.seek(SeekFrom::End(0))?;
+    Ok(Segment { file, length, created_ms, last_append: 0 })
+}
+
+/// Opens a file of lines to append to, without what a crash has left of a last one.
+pub(super) fn open_lines(path: &Path) -> io::Result<(File, Option<i64>)> {
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let metadata = file.metadata()?;
+    let whole = end_of_last_line(&mut file, metadata.len())?;
+    if whole < metadata.len() {
         file.set_len(whole)?;
     }
-    Ok(Segment { file, number, length: whole, last_append: 0 })
+    let created = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Ok((file, created.map(|since| since.as_millis() as i64)))
 }
 
 fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {

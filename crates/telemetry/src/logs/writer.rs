@@ -1,4 +1,4 @@
-//! The writer: one thread that appends what has gathered to the segments.
+//! The writer: one thread that appends what has gathered to the segments, and that alone changes what is on disk.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,25 +6,34 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::time::Instant;
 
 use hearth_types::{LogGroupName, LogStreamName};
 
+use super::catalogue::Catalogue;
+use super::event::Line;
 use super::queue::{Put, Queue, Shared};
-use super::segment::{Segment, folder_name, open_segment, segments};
-use super::{LogEvent, LogStoreSettings, PutEvent};
+use super::retention::EXPIRY_INTERVAL;
+use super::segment::{Segment, open_segment, segment_path, segments};
+use super::{LogStoreError, LogStoreSettings, Position, PutEvent};
 use crate::Clock;
 
 /// A segment is closed at this size.
 const SEGMENT_BYTES_MAX: u64 = 16 << 20;
+/// A segment is closed at this age: what is too old goes with all of its segment.
+const SEGMENT_AGE_MS_MAX: i64 = 86_400_000;
 /// How many groups the writer keeps open. Opening one costs microseconds, and a server has few descriptors.
 const OPEN_GROUPS_MAX: usize = 64;
 
 /// Owns the files that are written to.
 pub(super) struct Writer {
-    pub(super) folder: PathBuf,
     pub(super) settings: LogStoreSettings,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
+    pub(super) catalogue: Arc<Catalogue>,
+    /// Who makes the index of a segment that grows no more.
+    pub(super) closed: SyncSender<(PathBuf, u64)>,
     pub(super) open: HashMap<LogGroupName, Segment>,
     pub(super) appends: u64,
     pub(super) buffer: Vec<u8>,
@@ -35,65 +44,68 @@ impl Writer {
     pub(super) fn run(&mut self) {
         let shared = self.shared.clone();
         let mut written = 0u64;
-        while let Some(Queue { puts, flushes, .. }) = shared.take() {
-            let mut bytes = 0;
-            // What has gathered goes to its file in one write a group.
-            let mut groups: Vec<(LogGroupName, Vec<u8>)> = Vec::new();
-            for Put { group, stream, events } in puts {
-                bytes += events.iter().map(|event| event.message.len() + 64).sum::<usize>();
-                self.encode(&stream, &events);
-                match groups.iter_mut().find(|(known, _)| *known == group) {
-                    Some((_, lines)) => lines.append(&mut self.buffer),
-                    None => groups.push((group, std::mem::take(&mut self.buffer))),
-                }
-            }
-            for (group, lines) in groups {
-                if let Err(error) = self.append(&group, &lines) {
-                    tracing::error!(log_group = %group, %error, "cannot write logs; events are lost");
-                    self.open.remove(&group);
-                }
-            }
+        let mut expired = Instant::now();
+        while let Some(Queue { puts, jobs, .. }) = shared.take(EXPIRY_INTERVAL) {
+            let bytes = self.write(puts);
             if bytes > 0 {
                 written += 1;
                 shared.written.send_replace(written);
             }
             shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
             shared.has_room.notify_waiters();
-            for done in flushes {
-                let _ = done.send(());
+            for job in jobs {
+                job(self);
+            }
+            if expired.elapsed() >= EXPIRY_INTERVAL {
+                self.remove_expired();
+                expired = Instant::now();
             }
         }
     }
 
-    fn encode(&mut self, stream: &LogStreamName, events: &[PutEvent]) {
+    /// Writes events to the segments of their groups; returns how much room they took in the queue.
+    fn write(&mut self, puts: Vec<Put>) -> usize {
+        if puts.is_empty() {
+            return 0;
+        }
+        let now_ms = self.clock.epoch_ms();
+        let mut bytes = 0;
+        // What has gathered goes to its file in one write a group.
+        let mut groups: Vec<(LogGroupName, Vec<u8>)> = Vec::new();
+        for Put { group, stream, events } in puts {
+            bytes += events.iter().map(PutEvent::bytes_in_queue).sum::<usize>();
+            self.encode(&stream, &events, now_ms);
+            match groups.iter_mut().find(|(known, _)| *known == group) {
+                Some((_, lines)) => lines.append(&mut self.buffer),
+                None => groups.push((group, std::mem::take(&mut self.buffer))),
+            }
+        }
+        for (group, lines) in groups {
+            if let Err(error) = self.append(&group, &lines, now_ms) {
+                tracing::error!(log_group = %group, %error, "cannot write logs; events are lost");
+                self.open.remove(&group);
+            }
+        }
+        bytes
+    }
+
+    fn encode(&mut self, stream: &LogStreamName, events: &[PutEvent], now_ms: i64) {
         for event in events {
-            let line = LogEvent {
-                timestamp_ms: event.timestamp_ms,
-                log_stream: stream.as_str().to_owned(),
-                message: String::from_utf8_lossy(&event.message).into_owned(),
-            };
-            // Writing to memory does not fail, nor do two strings and a number.
+            // Writing to memory does not fail, nor do two strings and two numbers.
+            let line = Line::new(event, stream.as_str(), now_ms);
             if serde_json::to_writer(&mut self.buffer, &line).is_ok() {
                 self.buffer.push(b'\n');
             }
         }
     }
 
-    fn append(&mut self, group: &LogGroupName, lines: &[u8]) -> io::Result<()> {
-        if self.open.len() >= OPEN_GROUPS_MAX && !self.open.contains_key(group) {
-            self.close_the_least_recently_used();
-        }
-        let folder = self.folder.join(folder_name(group));
-        let is_full = self.open.get(group).is_some_and(|segment| segment.length >= SEGMENT_BYTES_MAX);
-        if is_full {
-            let next = self.open.remove(group).map_or(1, |segment| segment.number + 1);
-            self.open.insert(group.clone(), open_segment(&folder, next)?);
-            self.remove_expired_of(&folder);
-        } else if !self.open.contains_key(group) {
-            fs::create_dir_all(&folder)?;
-            let number = segments(&folder).last().copied().unwrap_or(1);
-            fail::fail_point!("logs::open_segment");
-            self.open.insert(group.clone(), open_segment(&folder, number)?);
+    fn append(&mut self, group: &LogGroupName, lines: &[u8], now_ms: i64) -> io::Result<()> {
+        let is_done = |segment: &Segment| {
+            let age_ms = segment.created_ms.map_or(0, |created_ms| now_ms - created_ms);
+            segment.length >= SEGMENT_BYTES_MAX || (segment.length > 0 && age_ms >= SEGMENT_AGE_MS_MAX)
+        };
+        if self.open.get(group).is_none_or(is_done) {
+            self.open_for(group, now_ms, is_done)?;
         }
         if let Some(segment) = self.open.get_mut(group) {
             fail::fail_point!("logs::append", |_| Err(io::ErrorKind::StorageFull.into()));
@@ -106,10 +118,66 @@ impl Writer {
         Ok(())
     }
 
+    /// Opens the newest segment of a group, or the one after it when that `is_done`.
+    fn open_for(
+        &mut self,
+        group: &LogGroupName,
+        now_ms: i64,
+        is_done: impl Fn(&Segment) -> bool,
+    ) -> io::Result<()> {
+        self.open.remove(group);
+        if self.open.len() >= OPEN_GROUPS_MAX {
+            self.close_the_least_recently_used();
+        }
+        let (folder, segment_min) = self.catalogue.folder_to_write(group, now_ms)?;
+        fs::create_dir_all(&folder)?;
+        let number = segments(&folder).last().copied().unwrap_or(segment_min);
+        fail::fail_point!("logs::open_segment");
+        let mut segment = open_segment(&folder, number)?;
+        if is_done(&segment) {
+            segment = open_segment(&folder, number + 1)?;
+            segment.created_ms = Some(now_ms);
+            // When it has no time, a reader makes the index.
+            let _ = self.closed.try_send((folder, number));
+            self.open.insert(group.clone(), segment);
+            self.remove_expired_of(group);
+        } else {
+            if segment.length == 0 {
+                segment.created_ms = Some(now_ms);
+            }
+            self.open.insert(group.clone(), segment);
+        }
+        Ok(())
+    }
+
     fn close_the_least_recently_used(&mut self) {
         let oldest = self.open.iter().min_by_key(|(_, segment)| segment.last_append);
         if let Some(group) = oldest.map(|(group, _)| group.clone()) {
             self.open.remove(&group);
         }
+    }
+
+    /// Deletes a group; its next event makes it again.
+    pub(super) fn delete_group(&mut self, group: &LogGroupName) -> Result<(), LogStoreError> {
+        self.open.remove(group);
+        self.catalogue.delete(group)
+    }
+
+    /// Deletes what a stream has had until now.
+    pub(super) fn delete_stream(
+        &mut self,
+        group: &LogGroupName,
+        stream: &LogStreamName,
+    ) -> Result<(), LogStoreError> {
+        let folder = self.catalogue.folder(group).ok_or(LogStoreError::GroupNotFound)?;
+        let end = match segments(&folder).last() {
+            Some(&segment) => {
+                let length = fs::metadata(segment_path(&folder, segment)).map(|metadata| metadata.len());
+                let offset = length.map_err(|source| LogStoreError::Io { path: folder, source })?;
+                Position { segment, offset }
+            }
+            None => Position::START,
+        };
+        self.catalogue.delete_stream(group, stream, end)
     }
 }
