@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests start programs and read clocks")]
 
 mod clients;
+mod cloudwatch_logs;
 mod command_line;
 mod experiment;
 mod init;

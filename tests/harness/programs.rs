@@ -3,16 +3,20 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde_json::Value;
 
-use crate::server::{Server, hearth_binary};
+use crate::server::{Server, collect, hearth_binary};
 use crate::wait::{repository, within};
 
 /// How long a client may take for all that it does.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(120);
+
+/// Where Debian installs version 2 of the AWS CLI.
+const AWS_CLI_2: &str = "/usr/bin/aws";
 
 /// What a program left behind.
 #[derive(Debug)]
@@ -59,6 +63,54 @@ pub fn aws(server: &Server, arguments: &[&str]) -> Finished {
     let mut command = python();
     command.args(["-m", "awscli"]).args(arguments).env("AWS_PAGER", "");
     finish(with_endpoint(&mut command, server))
+}
+
+/// A client that goes on until it is dropped.
+pub struct Following {
+    child: EndedOnDrop,
+    stdout: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Following {
+    /// Returns what it has printed so far.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn stdout(&mut self) -> String {
+        if let Some(status) = self.child.0.try_wait().unwrap() {
+            panic!("it has ended: {status}\n{}", self.stderr.lock().unwrap());
+        }
+        self.stdout.lock().unwrap().clone()
+    }
+}
+
+/// Starts version 2 of the AWS CLI, for commands that version 1 has not. See [`needs_aws_cli_2`].
+pub fn aws_follow(server: &Server, arguments: &[&str]) -> Following {
+    let mut command = Command::new(AWS_CLI_2);
+    // Debian's does not know the variable for the endpoint yet.
+    command.args(["--endpoint-url", &server.url()]).args(arguments);
+    command.env("PYTHONUNBUFFERED", "1").env("AWS_PAGER", "");
+    with_endpoint(&mut command, server).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let mut child = EndedOnDrop(child);
+    let (stdout, stderr) = (Arc::default(), Arc::default());
+    collect(child.0.stdout.take().unwrap(), Arc::clone(&stdout));
+    collect(child.0.stderr.take().unwrap(), Arc::clone(&stderr));
+    Following { child, stdout, stderr }
+}
+
+/// Says whether this machine has version 2 of the AWS CLI. If not, the test is noted as skipped.
+#[must_use]
+pub fn needs_aws_cli_2() -> bool {
+    let version = Command::new(AWS_CLI_2).arg("--version").output();
+    let is_there = version.is_ok_and(|output| output.stdout.starts_with(b"aws-cli/2."));
+    if !is_there {
+        skip(
+            "version 2 of the AWS CLI is not here; `cargo xtask test` installs it where Debian's apt-get has it",
+        );
+    }
+    is_there
 }
 
 /// Runs a script of `tests/clients/` in Node.js, where the AWS SDK can be required, with only the endpoint set.

@@ -357,7 +357,8 @@ fn path_with_interpreters() -> String {
     if ours.exists() { format!("{}:{path}", ours.display()) } else { path }
 }
 
-fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
+/// Adds what comes to `into`, until nothing does.
+pub(crate) fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
     thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(length @ 1..) = from.read(&mut bytes) {

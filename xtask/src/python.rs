@@ -69,6 +69,16 @@ pub(crate) fn python() -> Result<Python> {
     Ok(python)
 }
 
+/// Installs version 2 of the AWS CLI, which is in no package index for Python, where Debian has it. Without it, the tests
+/// that need it say that they are skipped.
+pub(crate) fn aws_cli_2() -> bool {
+    let is_there = || {
+        let version = command("/usr/bin/aws").arg("--version").output();
+        version.is_ok_and(|output| output.stdout.starts_with(b"aws-cli/2."))
+    };
+    is_there() || (apt_get(&["awscli"]) && is_there())
+}
+
 /// Asks `apt-get` for Debian packages. Says whether it worked; there may be no apt, or no right to use it.
 pub(crate) fn apt_get(packages: &[&str]) -> bool {
     let apt = || {

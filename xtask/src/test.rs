@@ -16,6 +16,9 @@ use crate::{cargo_deny, cases, codegen, fault_points, official_clients, provided
 pub(crate) fn test() -> Result<()> {
     step("format", || format(true))?;
     step("Python packages", || python::python().map(drop))?;
+    if !step("AWS CLI 2", || Ok(python::aws_cli_2()))? {
+        println!("    the tests that need it are going to be skipped: apt-get could not install `awscli` 2");
+    }
     let node = step("Node.js packages", node)?;
     if let Node::Missing(why) = node {
         println!("    the tests that need Node.js are going to be skipped: {why}");

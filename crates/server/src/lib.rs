@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hearth_aws_wire::{Response, Server, ServerSettings};
+use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
 use hearth_functions::{Functions, FunctionsSettings, OpenError};
 use hearth_invoke::{Concurrency, Invoker};
@@ -173,7 +174,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let functions = Functions::open(
         store.clone(),
         deployment,
-        FunctionsSettings { region: region.clone(), account },
+        FunctionsSettings { region: region.clone(), account: account.clone() },
         wall_clock.clone(),
     )
     .await?;
@@ -213,12 +214,13 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         node_sdk_clients: settings.node_sdk_clients,
         installations: Installations::default(),
     });
+    let cloudwatch_logs = CloudWatchLogs::new(logs.clone(), clock, region.clone(), account);
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
     let api =
         LambdaApi::new(functions.clone(), invoker, wall_clock, host_architecture(), runtime_version_arn);
     let insight = Insight { functions, pool: pool.clone(), recorder, logs: logs.clone(), clock };
-    let front = Arc::new(Front { api, insight, runtimes: runtimes_api.clone() });
+    let front = Arc::new(Front { api, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
 
     let (stop, stopped) = watch::channel(false);
     let mut limits = ServerSettings::default();
@@ -290,9 +292,10 @@ async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>, packa
     futures_util::future::join_all(preparing).await;
 }
 
-/// What stands behind the listener: Lambda's API, and Hearth's own.
+/// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, and Hearth's own.
 struct Front {
     api: LambdaApi,
+    cloudwatch_logs: Arc<CloudWatchLogs>,
     insight: Insight,
     runtimes: Arc<RuntimesApi>,
 }
@@ -300,7 +303,10 @@ struct Front {
 impl Front {
     async fn answer(&self, request: Request<Incoming>) -> Response {
         let Some(path) = request.uri().path().strip_prefix("/_hearth/") else {
-            return self.api.answer(request).await;
+            return match CloudWatchLogs::is_asked(&request) {
+                true => self.cloudwatch_logs.answer(request).await,
+                false => self.api.answer(request).await,
+            };
         };
         let path = path.to_owned();
         let (first, rest) = path.split_once('/').unwrap_or((&path, ""));

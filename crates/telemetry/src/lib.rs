@@ -16,7 +16,10 @@ pub mod timeline;
 pub use capture::OutputCapture;
 pub use clock::Clock;
 pub use environment::{EnvironmentTelemetry, FunctionIdentity};
-pub use logs::{LogEvent, LogPage, LogStore, LogStoreError, LogStoreSettings, PutEvent};
+pub use logs::{
+    EVENT_OVERHEAD_BYTES, EventPage, EventQuery, LogEvent, LogGroup, LogPage, LogStore, LogStoreError,
+    LogStoreSettings, LogStream, PageBounds, Position, PutEvent, StreamSelection,
+};
 pub use record::{
     EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report, ShutdownReason,
 };

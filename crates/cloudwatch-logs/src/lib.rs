@@ -1,0 +1,99 @@
+//! The CloudWatch Logs API: log groups, streams and events, in the JSON 1.1 protocol. One module an operation;
+//! [`operations`] is the table. What it serves is the log store of [`hearth_telemetry`], which functions write to.
+//!
+//! Signatures are not checked yet: whoever reaches the listener may call everything. See `SECURITY.md`.
+
+mod create_log_group;
+mod create_log_stream;
+mod delete_log_group;
+mod delete_log_stream;
+mod describe_log_groups;
+mod describe_log_streams;
+mod error;
+mod filter_log_events;
+mod filter_pattern;
+mod get_log_events;
+mod identifier;
+mod input;
+mod operations;
+mod put_log_events;
+mod retention_policy;
+mod tags;
+mod token;
+
+use std::sync::Arc;
+
+use hearth_aws_wire::{Body, REQUEST_ID, Response, read_body};
+use hearth_telemetry::{Clock, LogStore};
+use hearth_types::{AccountId, Region, RequestId};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request};
+use hyper::body::Incoming;
+use serde_json::Value;
+
+use error::LogsError;
+use input::Input;
+
+/// What the names of the operations stand behind in `X-Amz-Target`.
+const TARGET: &str = "Logs_20140328.";
+/// The largest body that is read. The messages of a batch are 1 MiB at most, and JSON may write each byte as six.
+const REQUEST_BYTES_MAX: usize = 8 << 20;
+const CONTENT_TYPE_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+
+/// The logs of one account in one region.
+pub struct CloudWatchLogs {
+    logs: Arc<LogStore>,
+    clock: Clock,
+    region: Region,
+    account: AccountId,
+}
+
+impl CloudWatchLogs {
+    /// Puts the API in front of a log store.
+    pub fn new(logs: Arc<LogStore>, clock: Clock, region: Region, account: AccountId) -> Arc<Self> {
+        Arc::new(Self { logs, clock, region, account })
+    }
+
+    /// Says whether a request is one of this service.
+    pub fn is_asked<B>(request: &Request<B>) -> bool {
+        // The path first: every call of a function comes by here.
+        request.uri().path() == "/" && request.method() == Method::POST && operation(request).is_some()
+    }
+
+    /// Answers a request for which [`CloudWatchLogs::is_asked`] holds.
+    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response {
+        let request_id = RequestId::random();
+        let answer = self.dispatch(request).await;
+        let mut response = match answer {
+            // An operation without output has no body.
+            Ok(Value::Null) => Response::new(Body::default()),
+            Ok(output) => Response::new(Body::from(output.to_string())),
+            Err(error) => error.into_response(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, CONTENT_TYPE_JSON);
+        if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+            headers.insert(REQUEST_ID, value);
+        }
+        response
+    }
+
+    async fn dispatch(self: &Arc<Self>, request: Request<Incoming>) -> Result<Value, LogsError> {
+        let name = operation(&request).unwrap_or_default();
+        let (operation, puts_events) = (operations::find(name)?, name == "PutLogEvents");
+        let body = read_body(request, REQUEST_BYTES_MAX).await.map_err(|error| LogsError::of_body(&error))?;
+        // Who puts events waits, as functions do, while the disk is behind.
+        if puts_events {
+            self.logs.room().await;
+        }
+        let api = self.clone();
+        // All of it reads or writes the disk.
+        let work = move || operation(&api, Input::parse(&body)?);
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(LogsError::service(&error)))
+    }
+}
+
+/// The name of the operation that a request asks this service for.
+fn operation<B>(request: &Request<B>) -> Option<&str> {
+    request.headers().get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET)
+}

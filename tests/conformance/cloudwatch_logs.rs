@@ -1,0 +1,481 @@
+//! CloudWatch Logs as clients see it: the AWS CLI and boto3, unmodified, on what functions and log shippers write.
+
+use expect_test::{Expect, expect};
+use hearth_tests::{
+    Server, Settings, aws, aws_follow, eventually, http, needs_aws_cli_2, python, run_python, streams,
+};
+use serde_json::{Value, json};
+
+const HELLO: &str = "
+def handler(event, context):
+    print('hello', event['name'])
+";
+
+fn check(seen: &Value, expected: &Expect) {
+    expected.assert_eq(&format!("{seen:#}\n"));
+}
+
+/// Asks CloudWatch Logs without a client in between.
+fn ask(server: &Server, operation: &str, input: &Value) -> Value {
+    let target = format!("Logs_20140328.{operation}");
+    let headers = [("X-Amz-Target", target.as_str()), ("Content-Type", "application/x-amz-json-1.1")];
+    let answer = http(server.address(), "POST", "/", &headers, input.to_string().as_bytes());
+    assert_eq!(answer.status, 200, "{operation}: {}", answer.text());
+    assert_eq!(answer.header("Content-Type"), Some("application/x-amz-json-1.1"));
+    if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).unwrap() }
+}
+
+fn messages(answer: &Value) -> Vec<&str> {
+    answer["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_aws_cli_tails_a_function_that_is_called_meanwhile() {
+    if !needs_aws_cli_2() {
+        return;
+    }
+    let server = Server::start();
+    let function = server.create(python("followed", HELLO));
+    function.invoke(r#"{"name": "first"}"#).success();
+    function.logs_with_reports(1);
+    let mut tail =
+        aws_follow(&server, &["logs", "tail", "/aws/lambda/followed", "--follow", "--format", "short"]);
+    let mut has = |text: &str, number| {
+        eventually(&format!("{number} times `{text}`"), || {
+            let seen = tail.stdout();
+            (seen.matches(text).count() >= number).then_some(seen)
+        })
+    };
+    has("REPORT RequestId", 1);
+    let second = function.invoke(r#"{"name": "second"}"#);
+    let seen = has("REPORT RequestId", 2);
+    // Everything once and in order: the time, and then the line.
+    let lines: Vec<&str> =
+        seen.lines().filter_map(|line| line.split_once(' ')).map(|(_, line)| line).collect();
+    let begins: Vec<&str> = lines.iter().map(|line| line.split([' ', ':']).next().unwrap()).collect();
+    assert_eq!(
+        begins,
+        ["INIT_START", "START", "hello", "END", "REPORT", "START", "hello", "END", "REPORT"],
+        "{seen}"
+    );
+    assert_eq!((lines[2], lines[6]), ("hello first", "hello second"));
+    assert_eq!(lines[5], format!("START RequestId: {} Version: $LATEST", second.request_id()));
+}
+
+#[test]
+fn the_aws_cli_describes_and_filters_what_a_function_wrote() {
+    let server = Server::start();
+    let function = server.create(python("written", HELLO));
+    function.invoke(r#"{"name": "cli"}"#).success();
+    let events = function.logs_with_reports(1);
+    let stream = streams(&events)[0];
+    let group = "/aws/lambda/written";
+
+    let groups = aws(&server, &["logs", "describe-log-groups"]).json();
+    assert_eq!(groups["logGroups"][0]["logGroupName"], group);
+    assert_eq!(groups["logGroups"].as_array().unwrap().len(), 1, "its first line made the group");
+    let of_group = ["--log-group-name", group];
+    let streams = aws(&server, &[&["logs", "describe-log-streams"], &of_group[..]].concat()).json();
+    let described = &streams["logStreams"][0];
+    assert_eq!(described["logStreamName"], stream);
+    assert_eq!(described["firstEventTimestamp"], events[0].timestamp_ms);
+    assert_eq!(described["lastEventTimestamp"], events.last().unwrap().timestamp_ms);
+
+    let get = ["--log-stream-name", stream, "--start-from-head"];
+    let got = aws(&server, &[&["logs", "get-log-events"], &of_group[..], &get].concat()).json();
+    let written: Vec<&str> = events.iter().map(|event| event.message.as_str()).collect();
+    assert_eq!(messages(&got), written);
+
+    let filter = ["--filter-pattern", "?\"hello cli\" ?REPORT -END"];
+    let found = aws(&server, &[&["logs", "filter-log-events"], &of_group[..], &filter].concat()).json();
+    let found = messages(&found);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found[0], "hello cli\n");
+    assert!(found[1].starts_with("REPORT RequestId: "), "{found:?}");
+}
+
+#[test]
+fn a_log_shipper_puts_events_with_boto3_and_reads_them_back() {
+    let server = Server::start();
+    check(
+        &run_python(&server, "logs_shipper.py", &[]).json(),
+        &expect![[r#"
+        {
+          "a batch": "all taken",
+          "an empty stream": [
+            "arn",
+            "creationTime",
+            "logStreamName",
+            "storedBytes",
+            "uploadSequenceToken"
+          ],
+          "an event": {
+            "ingestionTime": "int",
+            "message": "str",
+            "timestamp": "int"
+          },
+          "another, with any sequence token": "all taken",
+          "came now": true,
+          "events left": [],
+          "expired": {
+            "expiredLogEventEndIndex": 1
+          },
+          "forwards": [
+            1500,
+            503,
+            0
+          ],
+          "forwards again": true,
+          "found": [
+            "line 0007"
+          ],
+          "groups left": [],
+          "in time": [
+            "line 0000",
+            "line 0001"
+          ],
+          "it has bytes": true,
+          "kept for good": true,
+          "newest first": [
+            "later",
+            "now"
+          ],
+          "out of time": {
+            "tooNewLogEventStartIndex": 3,
+            "tooOldLogEventEndIndex": 1
+          },
+          "streams left": [],
+          "tags": {
+            "stage": "test"
+          },
+          "the end": [
+            "line 1999",
+            "ü 日本語 \u0000 \"quoted\"\n",
+            "now"
+          ],
+          "the end repeats its token": true,
+          "the event that was found": [
+            "eventId",
+            "ingestionTime",
+            "logStreamName",
+            "message",
+            "timestamp"
+          ],
+          "the group": {
+            "arn": "arn:aws:logs:us-east-1:000000000000:log-group:/shipped/app:*",
+            "logGroupArn": "arn:aws:logs:us-east-1:000000000000:log-group:/shipped/app",
+            "logGroupClass": "STANDARD",
+            "retentionInDays": 1
+          },
+          "the last two": [
+            "old",
+            "now"
+          ],
+          "the stream": {
+            "arn": "arn:aws:logs:us-east-1:000000000000:log-group:/shipped/app:log-stream:host-1/app.log",
+            "first": -72000000,
+            "last": 0,
+            "storedBytes": 0
+          },
+          "the two before": [
+            "line 1999",
+            "ü 日本語 \u0000 \"quoted\"\n"
+          ],
+          "then": [
+            "ü 日本語 \u0000 \"quoted\"\n",
+            "old"
+          ],
+          "what came since": [
+            "later"
+          ]
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn the_paginators_of_boto3_see_every_group_stream_and_event_once() {
+    let server = Server::start();
+    check(
+        &run_python(&server, "logs_pages.py", &[]).json(),
+        &expect![[r#"
+        {
+          "all events, 1000 on a page": {
+            "different": 2800,
+            "pages": [
+              1000,
+              1000,
+              800
+            ],
+            "streams": 28
+          },
+          "all groups": {
+            "different": 60,
+            "ends": [
+              "many/000",
+              "many/059"
+            ],
+            "pages": [
+              50,
+              10
+            ]
+          },
+          "all streams": {
+            "different": 55,
+            "ends": [
+              "stream-000",
+              "stream-054"
+            ],
+            "pages": [
+              50,
+              5
+            ]
+          },
+          "events of a moment": {
+            "different": 200,
+            "pages": [
+              200
+            ],
+            "streams": 2
+          },
+          "events of streams by prefix": {
+            "different": 500,
+            "pages": [
+              500
+            ],
+            "streams": 5
+          },
+          "events of two streams": {
+            "different": 200,
+            "pages": [
+              200
+            ],
+            "streams": 2
+          },
+          "events that match": {
+            "different": 2,
+            "pages": [
+              2
+            ],
+            "streams": 2
+          },
+          "groups by pattern": {
+            "different": 10,
+            "ends": [
+              "many/000",
+              "many/009"
+            ],
+            "pages": [
+              10
+            ]
+          },
+          "groups by prefix, 7 on a page": {
+            "different": 10,
+            "ends": [
+              "many/010",
+              "many/019"
+            ],
+            "pages": [
+              7,
+              3
+            ]
+          },
+          "no groups": {
+            "different": 0,
+            "ends": [],
+            "pages": [
+              0
+            ]
+          },
+          "streams backwards": {
+            "different": 55,
+            "ends": [
+              "stream-054",
+              "stream-000"
+            ],
+            "pages": [
+              50,
+              5
+            ]
+          },
+          "streams by prefix": {
+            "different": 10,
+            "ends": [
+              "stream-010",
+              "stream-019"
+            ],
+            "pages": [
+              10
+            ]
+          },
+          "streams by time": {
+            "different": 55,
+            "ends": [
+              "stream-000",
+              "stream-001"
+            ],
+            "pages": [
+              20,
+              20,
+              15
+            ]
+          }
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn boto3_raises_the_exceptions_of_cloudwatch_logs_with_their_texts() {
+    let server = Server::start();
+    check(
+        &run_python(&server, "logs_errors.py", &[]).json(),
+        &expect![[r#"
+        {
+          "a batch of two days": "400 InvalidParameterException: The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
+          "a batch that is too large": "400 InvalidParameterException: Upload too large: 1048577 bytes exceeds limit of 1048576",
+          "a group of another region": "400 ResourceNotFoundException: The specified log group does not exist.",
+          "a group that is not": "400 ResourceNotFoundException: The specified log group does not exist.",
+          "a group that is not, to delete": "400 ResourceNotFoundException: The specified log group does not exist.",
+          "a group that is there": "400 ResourceAlreadyExistsException: The specified log group already exists",
+          "a key": "501 ClientError(NotImplementedException): Hearth does not implement log groups that are encrypted with a key yet",
+          "a large limit": "400 InvalidParameterException: 1 validation error detected: Value '10001' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 10000",
+          "a long name": "400 InvalidParameterException: 1 validation error detected: Value '<513>' at 'logGroupName' failed to satisfy constraint: Member must have length less than or equal to 512",
+          "a name of another type": "400 ClientError(SerializationException): NUMBER_VALUE can not be converted to a String",
+          "a negative time and a limit": "400 InvalidParameterException: 2 validation errors detected: Value '-1' at 'startTime' failed to satisfy constraint: Member must have value greater than or equal to 0; Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
+          "a page that is too large": "400 InvalidParameterException: 1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50",
+          "a pattern for JSON": "501 ClientError(NotImplementedException): Hearth does not implement filter patterns for JSON yet",
+          "a prefix by time": "400 InvalidParameterException: Cannot order by LastEventTime with a logStreamNamePrefix.",
+          "a protected group": "400 ValidationException: The log group is protected: switch its deletion protection off first",
+          "a retention of no group": "400 ResourceNotFoundException: The specified log group does not exist.",
+          "a small limit": "400 InvalidParameterException: 1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
+          "a stream of a group that is not": "400 ResourceNotFoundException: The specified log group does not exist.",
+          "a stream that is not": "400 ResourceNotFoundException: The specified log stream does not exist.",
+          "a stream that is not, to delete": "400 ResourceNotFoundException: The specified log stream does not exist.",
+          "a stream that is not, to filter": "400 ResourceNotFoundException: The specified log stream does not exist.",
+          "a stream that is not, to put to": "400 ResourceNotFoundException: The specified log stream does not exist.",
+          "a stream that is there": "400 ResourceAlreadyExistsException: The specified log stream already exists",
+          "a token behind the end": "400 InvalidParameterException: The specified nextToken is invalid.",
+          "a wrong class": "400 InvalidParameterException: 1 validation error detected: Value 'GOLD' at 'logGroupClass' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY, ESSENTIALS]",
+          "a wrong name": "400 InvalidParameterException: 1 validation error detected: Value 'a b:c' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+",
+          "a wrong name of a stream": "400 InvalidParameterException: 1 validation error detected: Value 'a:b' at 'logStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [^:*]*",
+          "a wrong order": "400 InvalidParameterException: 1 validation error detected: Value 'Size' at 'orderBy' failed to satisfy constraint: Member must satisfy enum value set: [LogStreamName, LastEventTime]",
+          "a wrong pattern": "400 InvalidParameterException: Invalid filter pattern",
+          "a wrong retention": "400 InvalidParameterException: 1 validation error detected: Value '2' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]",
+          "a wrong token": "400 InvalidParameterException: The specified nextToken is invalid.",
+          "a wrong token of a stream": "400 InvalidParameterException: The specified nextToken is invalid.",
+          "a wrong token of groups": "400 InvalidParameterException: The specified nextToken is invalid.",
+          "a wrong token of streams": "400 InvalidParameterException: The specified nextToken is invalid.",
+          "an empty name": "400 InvalidParameterException: 1 validation error detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1",
+          "an event without a message": "400 InvalidParameterException: 2 validation errors detected: Value '' at 'logEvents.1.member.message' failed to satisfy constraint: Member must have length greater than or equal to 1; Value null at 'logEvents.2.member.message' failed to satisfy constraint: Member must not be null",
+          "an operation that is not there yet": "501 ClientError(NotImplementedException): Hearth does not implement the operation StartQuery of CloudWatch Logs yet",
+          "events out of order": "400 InvalidParameterException: Log events in a single PutLogEvents request must be in chronological order.",
+          "name and identifier": "400 ValidationException: LogGroup name and LogGroup ARN are mutually exclusive parameters.",
+          "names and a prefix": "400 InvalidParameterException: logStreamNames and logStreamNamePrefix are mutually exclusive parameters.",
+          "neither name nor identifier": "400 InvalidParameterException: LogGroup name or LogGroup ARN must be specified.",
+          "no events": "400 InvalidParameterException: 1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1",
+          "no name": "400 InvalidParameterException: 1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null",
+          "prefix and pattern": "400 InvalidParameterException: LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
+          "tags of no group": "400 ResourceNotFoundException: The specified log group does not exist.",
+          "too many events": "gEvents' failed to satisfy constraint: Member must have length less than or equal to 10000",
+          "wrong names": "400 InvalidParameterException: 1 validation error detected: Value '[a:b]' at 'logStreamNames' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 512, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [^:*]*, Member must not be null]",
+          "wrong tags": "400 InvalidParameterException: 1 validation error detected: Value '{\"a;b\":\"c\"}' at 'tags' failed to satisfy constraint: Map keys must satisfy constraint: [Member must have length less than or equal to 128, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$]"
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn an_error_has_its_type_in_body_and_header_and_an_unknown_operation_its_name() {
+    let server = Server::start();
+    let mut table = String::new();
+    for (operation, body) in [
+        ("GetLogEvents", r#"{"logGroupName":"none","logStreamName":"s"}"#),
+        ("GetLogEvents", "{"),
+        ("GetLogEvents", "[]"),
+        ("DescribeLogGroups", ""),
+        ("GetLogEvents", ""),
+        ("StartLiveTail", "{}"),
+        ("Nonsense<script>", "{}"),
+        ("", "{}"),
+    ] {
+        let target = format!("Logs_20140328.{operation}");
+        let answer = http(server.address(), "POST", "/", &[("X-Amz-Target", &target)], body.as_bytes());
+        assert!(answer.header("x-amzn-RequestId").is_some_and(|id| id.len() == 36));
+        let error_type = answer.header("x-amzn-ErrorType").unwrap_or("-");
+        table += &format!("{} {error_type} {}\n", answer.status, answer.text());
+    }
+    expect![[r#"
+        400 ResourceNotFoundException {"__type":"ResourceNotFoundException","message":"The specified log group does not exist."}
+        400 SerializationException {"__type":"SerializationException","message":"Could not parse request body into json: EOF while parsing an object at line 1 column 1"}
+        400 SerializationException {"__type":"SerializationException","message":"The request body is not a JSON object"}
+        200 - {"logGroups":[]}
+        400 InvalidParameterException {"__type":"InvalidParameterException","message":"1 validation error detected: Value null at 'logStreamName' failed to satisfy constraint: Member must not be null"}
+        501 NotImplementedException {"__type":"NotImplementedException","message":"Hearth does not implement the operation StartLiveTail of CloudWatch Logs yet"}
+        400 UnknownOperationException {"__type":"UnknownOperationException","message":"CloudWatch Logs has no operation Nonsensescript"}
+        400 UnknownOperationException {"__type":"UnknownOperationException","message":"CloudWatch Logs has no operation "}
+    "#]].assert_eq(&table);
+}
+
+#[test]
+fn a_restart_keeps_groups_streams_retention_tags_and_events() {
+    let first = Server::start();
+    let data = first.data_dir().clone();
+    let function = first.create(python("kept", HELLO));
+    function.invoke(r#"{"name": "before"}"#).success();
+    function.logs_with_reports(1);
+    let group = json!({ "logGroupName": "/aws/lambda/kept" });
+    let with = |more: Value| {
+        let mut input = group.clone();
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    assert_eq!(ask(&first, "PutRetentionPolicy", &with(json!({ "retentionInDays": 7 }))), Value::Null);
+    ask(&first, "TagLogGroup", &with(json!({ "tags": { "team": "blue" } })));
+    ask(&first, "CreateLogStream", &with(json!({ "logStreamName": "empty" })));
+    let seen = |server: &Server| {
+        let operations = ["DescribeLogGroups", "ListTagsLogGroup", "DescribeLogStreams", "FilterLogEvents"];
+        operations.map(|operation| {
+            let input = if operation == "DescribeLogGroups" { json!({}) } else { group.clone() };
+            ask(server, operation, &input)
+        })
+    };
+    let before = seen(&first);
+    assert_eq!(before[0]["logGroups"][0]["retentionInDays"], 7);
+    assert_eq!(before[1]["tags"]["team"], "blue");
+    assert_eq!(before[2]["logStreams"].as_array().unwrap().len(), 2);
+    assert_eq!(before[3]["events"].as_array().unwrap().len(), 5);
+    // A token of before is a token of afterwards.
+    let page = ask(&first, "FilterLogEvents", &with(json!({ "limit": 3 })));
+    first.stop();
+
+    let second = Settings::new().data_dir(&data).start();
+    assert_eq!(seen(&second), before);
+    let rest = ask(&second, "FilterLogEvents", &with(json!({ "nextToken": page["nextToken"] })));
+    assert_eq!(messages(&rest), messages(&before[3])[3..]);
+}
+
+#[test]
+fn a_deleted_group_comes_back_with_the_next_line_of_its_function() {
+    let server = Server::start();
+    let function = server.create(python("deleted", HELLO));
+    function.invoke(r#"{"name": "old"}"#).success();
+    function.logs_with_reports(1);
+    let group = json!({ "logGroupName": "/aws/lambda/deleted" });
+    let of_groups = || ask(&server, "DescribeLogGroups", &json!({}))["logGroups"].as_array().unwrap().len();
+    assert_eq!(of_groups(), 1);
+    ask(&server, "DeleteLogGroup", &group);
+    assert_eq!(of_groups(), 0);
+    let folder = server.data_dir().path().join("logs");
+    assert!(std::fs::read_dir(folder).unwrap().next().is_none(), "its files are gone");
+
+    function.invoke(r#"{"name": "new"}"#).success();
+    let answer = eventually("the REPORT of the second call", || {
+        let found = (of_groups() == 1).then(|| ask(&server, "FilterLogEvents", &group))?;
+        messages(&found).iter().any(|message| message.starts_with("REPORT")).then_some(found)
+    });
+    let begins: Vec<&str> =
+        messages(&answer).iter().map(|line| line.split([' ', ':']).next().unwrap()).collect();
+    assert_eq!(begins, ["START", "hello", "END", "REPORT"]);
+    assert_eq!(messages(&answer)[1], "hello new\n");
+}
