@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hearth_aws_wire::read_body;
 use hearth_types::limits::REQUEST_BYTES_MAX;
 use http::Request;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -18,8 +18,8 @@ use crate::validation;
 /// From which length on a request counts as an upload.
 const UPLOAD_BYTES_MIN: u64 = 1 << 20;
 
-/// How many uploads are in memory at once; more wait before they are read. Each takes up to twice its 70 MB: as it came
-/// and as it is decoded. Ours, not AWS's.
+/// How many uploads are worked on at once; more wait, read as they are. Each takes up to twice its 70 MB: as it came, for
+/// which `aws-wire` has its own limit, and as it is decoded. Ours, not AWS's.
 const UPLOADS_MAX: usize = 4;
 
 /// Room for uploads.
@@ -32,10 +32,10 @@ impl Default for Uploads {
 }
 
 impl Uploads {
-    /// Waits until there is room for the body of `request`. `None` for one that is small, and says so.
-    pub(crate) async fn admit<B: Body>(&self, request: &Request<B>) -> Option<SemaphorePermit<'_>> {
-        let bytes = request.body().size_hint().upper().unwrap_or(u64::MAX);
-        match bytes < UPLOAD_BYTES_MIN {
+    /// Waits until there is room to decode `body`. `None` for one that is small. Only whole bodies wait here, so that a slow
+    /// client holds up nobody.
+    pub(crate) async fn admit(&self, body: &Bytes) -> Option<SemaphorePermit<'_>> {
+        match (body.len() as u64) < UPLOAD_BYTES_MIN {
             true => None,
             false => Some(self.0.acquire().await.expect("nobody closes the semaphore")),
         }

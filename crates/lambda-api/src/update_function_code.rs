@@ -20,8 +20,8 @@ pub(crate) async fn answer(
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
     let head = input::head(operation.input, labels, &request);
-    let _upload = api.uploads.admit(&request).await;
     let body = input::body(operation.name, request).await?;
+    let _upload = api.uploads.admit(&body).await;
     let head = head?;
     let (request, zip) = input::work_on(body, move |body| {
         let mut request: UpdateFunctionCodeRequest = input::read(operation.input, head, &body)?;
