@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -123,6 +123,15 @@ fn memory_kib(server: &Server, field: &str) -> u64 {
     line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// Returns how long a server has been on a processor: what else the machine does is not in it.
+fn processor_time(server: &Server) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
 #[test]
 fn case_020_a_request_that_is_too_long_is_refused_and_not_kept_in_memory() {
     let host = Host::start();
@@ -176,11 +185,16 @@ fn case_021_022_a_package_that_is_too_large_unpacked_is_refused_and_not_unpacked
         header.size = 1_000_000;
         header.zip64 = false;
     });
-    let begun = Instant::now();
-    host.check_refused("more than the limit", &one_more, TOO_LARGE);
-    host.check_refused("10 GiB", &bomb, TOO_LARGE);
-    host.check_refused("10 GiB that are called 1 MB", &RawZip::of([liar]).bytes(), CANNOT_UNZIP);
-    assert!(begun.elapsed() < Duration::from_secs(6), "three in {:?}", begun.elapsed());
+    for (case, zip, message) in [
+        ("more than the limit", one_more, TOO_LARGE),
+        ("10 GiB", bomb, TOO_LARGE),
+        ("10 GiB that are called 1 MB", RawZip::of([liar]).bytes(), CANNOT_UNZIP),
+    ] {
+        let before = processor_time(&host.server);
+        host.check_refused(case, &zip, message);
+        let took = processor_time(&host.server) - before;
+        assert!(took < Duration::from_secs(2), "{case}: {took:?}");
+    }
 }
 
 #[test]
@@ -275,9 +289,10 @@ def handler(event, context):
     let entries = (1..many).map(|number| RawEntry::stored(format!("{}/{number}", number % 100), b"x"));
     let zip = RawZip::of([RawEntry::stored("app.py", digs.as_bytes())].into_iter().chain(entries));
     let zip = zip.with(|zip| zip.zip64 = true).bytes();
-    let begun = Instant::now();
+    let before = processor_time(&host.server);
     let function = create_active(&host.server, "many", &zip);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let took = processor_time(&host.server) - before;
+    assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(function.invoke("{}").success(), many);
     function.delete();
     eventually("its package is removed", || (kept(host.server.data_dir().path()) == host.kept).then_some(()));
