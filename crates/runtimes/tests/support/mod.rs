@@ -141,6 +141,7 @@ impl Host {
             .command(&BootRequest {
                 runtime: self.runtime,
                 code_root: &root,
+                layers_root: None,
                 handler: case.handler,
                 user_variables: Some(&case.variables),
                 function_name: &FunctionName::new("greet").unwrap(),
