@@ -99,6 +99,7 @@ fn variables(json: &[u8]) {
     let command = runtimes.command(&BootRequest {
         runtime: Runtime::parse("provided.al2023").expect("a runtime"),
         code_root: CODE.path(),
+        layers_root: None,
         handler: "handler",
         user_variables: Some(&variables),
         function_name: &name,

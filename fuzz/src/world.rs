@@ -8,10 +8,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_functions::{
-    Clock, DeployError, DeployedCode, Deployment, Functions, FunctionsSettings, OpenError, ResolvedVersion,
+    Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
+    OpenError, ResolvedVersion,
 };
 use hearth_invoke::{Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Invoker, Permit};
 use hearth_lambda_api::LambdaApi;
+use hearth_store::memory::MemoryLayers;
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
 use http_body_util::BodyExt as _;
@@ -58,6 +60,8 @@ impl World {
             region: Region::new("us-east-1").expect("a region"),
             account: AccountId::new("000000000000").expect("an account"),
         };
+        let (no_layers, deployment) = (Arc::new(MemoryLayers::default()), Arc::new(AnyPackage));
+        let layers = Layers::open(no_layers, deployment, settings.clone(), Arc::new(StandingClock)).await?;
         let functions =
             Functions::open(records.clone(), Arc::new(AnyPackage), settings, Arc::new(StandingClock)).await?;
         let environments = Arc::new(EchoEnvironments);
@@ -65,8 +69,14 @@ impl World {
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let clock = Arc::new(StandingClock);
-        let api =
-            LambdaApi::new(functions.clone(), invoker, clock, Architecture::X86_64, runtime_version_arn);
+        let api = LambdaApi::new(
+            functions.clone(),
+            layers,
+            invoker,
+            clock,
+            Architecture::X86_64,
+            runtime_version_arn,
+        );
         Ok(Self { api, functions, records })
     }
 
@@ -218,6 +228,15 @@ impl Deployment for AnyPackage {
     fn open(&self, sha256: CodeSha256, size: u64) -> BoxFuture<'_, Result<DeployedCode, DeployError>> {
         let code = DeployedCode { sha256, size, root: PathBuf::new(), lease: LEASE.clone() };
         Box::pin(async move { Ok(code) })
+    }
+
+    fn merge_layers(&self, layers: Vec<DeployedCode>) -> BoxFuture<'_, Result<DeployedLayers, DeployError>> {
+        let root = (!layers.is_empty()).then(PathBuf::new);
+        Box::pin(async { Ok(DeployedLayers { root, leases: Vec::new() }) })
+    }
+
+    fn unzipped_bytes(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<u64, DeployError>> {
+        Box::pin(async move { Ok(self.archive(sha256).await?.len() as u64) })
     }
 
     fn archive(&self, _: CodeSha256) -> BoxFuture<'_, Result<Bytes, DeployError>> {

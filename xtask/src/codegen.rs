@@ -16,12 +16,21 @@ use crate::python;
 
 /// The operations whose shapes are generated.
 const IMPLEMENTED: &[&str] = &[
+    "AddLayerVersionPermission",
     "CreateFunction",
     "DeleteFunction",
+    "DeleteLayerVersion",
     "GetFunction",
     "GetFunctionConfiguration",
+    "GetLayerVersion",
+    "GetLayerVersionByArn",
+    "GetLayerVersionPolicy",
     "Invoke",
     "ListFunctions",
+    "ListLayerVersions",
+    "ListLayers",
+    "PublishLayerVersion",
+    "RemoveLayerVersionPermission",
     "UpdateFunctionCode",
     "UpdateFunctionConfiguration",
 ];

@@ -11,6 +11,7 @@
 mod archive;
 mod content;
 mod error;
+mod layers;
 mod packages;
 mod plan;
 mod remove;

@@ -141,6 +141,22 @@ impl Packages {
         Ok(self.0.package(sha256, size))
     }
 
+    /// Finds a tree that is made of others, or makes it with `fill`. It has a lease of its own, as packages have.
+    pub(crate) async fn tree_of(
+        &self,
+        digest: CodeSha256,
+        fill: impl FnOnce(&Path) -> Result<(), PackagesError> + Send + 'static,
+    ) -> Result<Package, PackagesError> {
+        let _changing = self.0.changing.lock().await;
+        if !self.0.trees.path(digest).is_dir() {
+            let trees = self.0.trees.clone();
+            tokio::task::spawn_blocking(move || trees.make_with(digest, fill))
+                .await
+                .map_err(|_| PackagesError::Stopped)??;
+        }
+        Ok(self.0.package(digest, 0))
+    }
+
     /// Returns a package as it was sent.
     pub async fn archive(&self, sha256: CodeSha256) -> Result<Bytes, PackagesError> {
         self.0.archive(sha256).await

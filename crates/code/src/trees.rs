@@ -59,8 +59,17 @@ impl Trees {
 
     /// Unpacks a package beside its place, and puts it there when it is complete. Takes its time.
     pub(crate) fn make(&self, sha256: CodeSha256, zip: &[u8]) -> Result<(), PackagesError> {
+        self.make_with(sha256, |new| Ok(unpack(zip, new).map(drop)?))
+    }
+
+    /// Has `fill` fill a new folder beside the place of a tree, and puts it there when it is complete.
+    pub(crate) fn make_with(
+        &self,
+        sha256: CodeSha256,
+        fill: impl FnOnce(&Path) -> Result<(), PackagesError>,
+    ) -> Result<(), PackagesError> {
         let (new, tree) = (self.unused_name(NEW), self.path(sha256));
-        let made = make(zip, &new, &tree);
+        let made = make(fill, &new, &tree);
         // What is still there is removed at the next start at the latest; why there is no tree matters more.
         if made.is_err() && new.exists() {
             remove(&new);
@@ -104,10 +113,14 @@ impl Trees {
     }
 }
 
-fn make(zip: &[u8], new: &Path, tree: &Path) -> Result<(), PackagesError> {
+fn make(
+    fill: impl FnOnce(&Path) -> Result<(), PackagesError>,
+    new: &Path,
+    tree: &Path,
+) -> Result<(), PackagesError> {
     fail_point!("code::make_tree", |_| Err(cannot_use(new)(nix::errno::Errno::EIO.into())));
     fs::create_dir(new).map_err(cannot_use(new))?;
-    unpack(zip, new)?;
+    fill(new)?;
     fail_point!("code::rename_tree", |_| Err(cannot_use(tree)(nix::errno::Errno::EIO.into())));
     fs::rename(new, tree).map_err(cannot_use(tree))
 }

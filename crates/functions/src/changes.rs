@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use hearth_types::{Architecture, MemoryMb, Runtime, TimeoutSeconds, TracingMode};
 
-use crate::{FunctionConfiguration, LoggingConfiguration};
+use crate::{FunctionConfiguration, LayerInUse, LoggingConfiguration};
 
 /// A new function.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct CreateFunction {
     pub configuration: FunctionConfiguration,
     /// Its package.
     pub zip: Bytes,
+    /// Its layers, in order: those that the configuration names.
+    pub layers: Vec<LayerInUse>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -58,6 +60,8 @@ pub struct ConfigurationChange {
     pub dead_letter_target: Option<Option<String>>,
     /// The key; `Some(None)` removes it.
     pub kms_key_arn: Option<Option<String>>,
+    /// The layers, all of them, in order.
+    pub layers: Option<Vec<LayerInUse>>,
     /// Where lines go.
     pub logging: Option<LoggingConfiguration>,
     /// The revision that the caller has seen, if it matters to them.
@@ -81,6 +85,10 @@ impl ConfigurationChange {
             vpc_config_is_set: self.vpc_config_is_set || current.vpc_config_is_set,
             dead_letter_target: self.dead_letter_target.unwrap_or(current.dead_letter_target),
             kms_key_arn: self.kms_key_arn.unwrap_or(current.kms_key_arn),
+            layers: match self.layers {
+                Some(layers) => layers.into_iter().map(|layer| layer.layer).collect(),
+                None => current.layers,
+            },
             logging: self.logging.unwrap_or(current.logging),
             ..current
         }

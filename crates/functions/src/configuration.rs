@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hearth_types::{
-    Architecture, FunctionName, LogFormat, LogGroupName, LogLevel, MemoryMb, Runtime, TimeoutSeconds,
-    TracingMode,
+    Architecture, CodeSha256, FunctionName, LayerVersionArn, LogFormat, LogGroupName, LogLevel, MemoryMb,
+    Runtime, TimeoutSeconds, TracingMode,
 };
 
 /// Where a function's lines go, and in which form.
@@ -51,6 +51,19 @@ pub struct FunctionConfiguration {
     pub dead_letter_target: Option<String>,
     /// The key that the owner named for the variables. Kept and shown.
     pub kms_key_arn: Option<String>,
+    /// Its layers, in the order in which they are put over one another.
+    pub layers: Vec<FunctionLayer>,
     /// Where lines go.
     pub logging: LoggingConfiguration,
+}
+
+/// A layer version that a function has. The version itself may be deleted meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionLayer {
+    /// Its ARN.
+    pub arn: LayerVersionArn,
+    /// SHA-256 of its package.
+    pub code_sha256: CodeSha256,
+    /// Size of its package, in bytes.
+    pub code_size: u64,
 }

@@ -1,7 +1,7 @@
 //! Why a request about functions cannot be fulfilled.
 
 use hearth_store::StoreError;
-use hearth_types::{FunctionArn, FunctionName};
+use hearth_types::{FunctionArn, FunctionName, LayerVersionArn};
 
 /// Why a package cannot be deployed.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,44 @@ pub enum FunctionsError {
     Store(#[from] StoreError),
 }
 
+/// Why a request about layers cannot be fulfilled.
+#[derive(Debug, thiserror::Error)]
+pub enum LayersError {
+    /// There is no such version.
+    #[error("layer version not found: {arn}")]
+    VersionNotFound {
+        /// As it was asked for.
+        arn: LayerVersionArn,
+    },
+    /// The caller has seen another revision of the policy.
+    #[error("the revision id does not match the latest one")]
+    RevisionMismatch,
+    /// The policy has a statement of this id.
+    #[error("the policy has a statement `{sid}`")]
+    StatementExists {
+        /// Which one.
+        sid: String,
+    },
+    /// The policy has no statement of this id.
+    #[error("the policy has no statement `{sid}`")]
+    StatementNotFound {
+        /// Which one.
+        sid: String,
+    },
+    /// The policy would be too long.
+    #[error("the policy would have {bytes} bytes")]
+    PolicyTooLong {
+        /// How long.
+        bytes: usize,
+    },
+    /// The package is refused.
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    /// The change could not be kept; nothing has changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Why a name cannot be invoked.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
@@ -92,6 +130,16 @@ pub enum OpenError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A record makes no sense.
+    #[error("the record of layer version `{layer}` has a wrong {field}: `{value}`")]
+    LayerRecord {
+        /// Of which version.
+        layer: String,
+        /// Which field.
+        field: &'static str,
+        /// What it says.
+        value: String,
+    },
     /// A record makes no sense.
     #[error("the record of function `{name}` has a wrong {field}: `{value}`")]
     Record {

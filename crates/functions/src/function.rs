@@ -121,6 +121,21 @@ impl fmt::Debug for DeployedCode {
     }
 }
 
+/// The layers of a function, unpacked on this host and put together.
+#[derive(Clone, Default)]
+pub struct DeployedLayers {
+    /// The tree that stands for `/opt`, shared and read-only; `None` without layers.
+    pub root: Option<PathBuf>,
+    /// The tree, and the packages that it was made of, may be removed only when the last clones of these are gone.
+    pub leases: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+impl fmt::Debug for DeployedLayers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeployedLayers").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
 /// The snapshot of a version that an invocation and its environments run on.
 #[derive(Debug)]
 pub struct ResolvedVersion {
@@ -132,6 +147,8 @@ pub struct ResolvedVersion {
     pub configuration: Arc<FunctionConfiguration>,
     /// Its code.
     pub code: DeployedCode,
+    /// Its layers.
+    pub layers: DeployedLayers,
     /// Unlike that of any other snapshot in this process: environments of another generation are obsolete.
     pub generation: u64,
 }

@@ -1,4 +1,5 @@
-//! What functions are: their configuration, states and revisions, and the snapshot that an invocation runs on.
+//! What functions are: their configuration, states and revisions, the snapshot that an invocation runs on, and the
+//! layers that they share.
 //!
 //! All functions are kept in memory; the store is written first. Reading one, or resolving a name for an invocation,
 //! touches no disk and waits for nobody.
@@ -7,16 +8,23 @@ mod changes;
 mod configuration;
 mod error;
 mod function;
+mod function_layers;
+mod layer_policy;
+mod layer_record;
+mod layers;
 mod ports;
 mod record;
 mod registry;
 
 pub use changes::{ConfigurationChange, CreateFunction, UpdateCode};
-pub use configuration::{FunctionConfiguration, LoggingConfiguration};
-pub use error::{DeployError, FunctionsError, OpenError, ResolveError};
+pub use configuration::{FunctionConfiguration, FunctionLayer, LoggingConfiguration};
+pub use error::{DeployError, FunctionsError, LayersError, OpenError, ResolveError};
 pub use function::{
-    DeployedCode, Failure, Function, LastUpdateStatus, ResolvedVersion, State, StateReasonCode,
+    DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, ResolvedVersion, State,
+    StateReasonCode,
 };
 pub use hearth_store::Clock;
+pub use layer_policy::LayerStatement;
+pub use layers::{LayerFilter, LayerInUse, LayerVersion, Layers, PublishLayerVersion};
 pub use ports::{Deployment, VersionListener};
 pub use registry::{Functions, FunctionsSettings};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_types::{CodeSha256, FunctionName, Runtime};
 
-use crate::{DeployError, DeployedCode, ResolvedVersion};
+use crate::{DeployError, DeployedCode, DeployedLayers, ResolvedVersion};
 
 /// Makes packages ready to run on this host.
 pub trait Deployment: Send + Sync + 'static {
@@ -15,6 +15,12 @@ pub trait Deployment: Send + Sync + 'static {
 
     /// Finds a package that was deployed before, perhaps by an earlier server.
     fn open(&self, sha256: CodeSha256, size: u64) -> BoxFuture<'_, Result<DeployedCode, DeployError>>;
+
+    /// Puts the packages of a function's layers together, a later one over an earlier one.
+    fn merge_layers(&self, layers: Vec<DeployedCode>) -> BoxFuture<'_, Result<DeployedLayers, DeployError>>;
+
+    /// Returns how many bytes a package is when it is unpacked.
+    fn unzipped_bytes(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<u64, DeployError>>;
 
     /// Returns a package as it was sent.
     fn archive(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<Bytes, DeployError>>;

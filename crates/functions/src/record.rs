@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use hearth_store::FunctionRecord;
+use hearth_store::{FunctionLayerRecord, FunctionRecord};
 use hearth_types::{
-    Architecture, CodeSha256, FunctionArn, FunctionName, LogFormat, LogGroupName, LogLevel, MemoryMb,
-    RevisionId, Runtime, TimeoutSeconds, TracingMode, Version,
+    Architecture, CodeSha256, FunctionArn, FunctionName, LayerVersionArn, LogFormat, LogGroupName, LogLevel,
+    MemoryMb, RevisionId, Runtime, TimeoutSeconds, TracingMode, Version,
 };
 
 use crate::{
-    Failure, Function, FunctionConfiguration, FunctionsSettings, LastUpdateStatus, LoggingConfiguration,
-    OpenError, State, StateReasonCode,
+    Failure, Function, FunctionConfiguration, FunctionLayer, FunctionsSettings, LastUpdateStatus,
+    LoggingConfiguration, OpenError, State, StateReasonCode,
 };
 
 /// Writes the record of a function.
@@ -44,6 +44,15 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         vpc_config_is_set: configuration.vpc_config_is_set,
         dead_letter_target: configuration.dead_letter_target.clone(),
         kms_key_arn: configuration.kms_key_arn.clone(),
+        layers: configuration
+            .layers
+            .iter()
+            .map(|layer| FunctionLayerRecord {
+                arn: layer.arn.to_string(),
+                code_sha256: layer.code_sha256.to_string(),
+                code_size: layer.code_size,
+            })
+            .collect(),
         log_format: configuration.logging.format.to_string(),
         log_group: configuration.logging.group.to_string(),
         application_log_level: configuration.logging.application_level.map(|level| level.to_string()),
@@ -82,6 +91,7 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
         vpc_config_is_set: record.vpc_config_is_set,
         dead_letter_target: record.dead_letter_target.clone(),
         kms_key_arn: record.kms_key_arn.clone(),
+        layers: record.layers.iter().map(|layer| reader.layer(layer)).collect::<Result<_, _>>()?,
         logging: LoggingConfiguration {
             format: reader.field("log format", &record.log_format, LogFormat::parse)?,
             group: reader.field("log group", &record.log_group, |value| LogGroupName::new(value).ok())?,
@@ -144,6 +154,14 @@ impl Reader<'_> {
             name: self.record.name.clone(),
             field,
             value: value.to_owned(),
+        })
+    }
+
+    fn layer(&self, layer: &FunctionLayerRecord) -> Result<FunctionLayer, OpenError> {
+        Ok(FunctionLayer {
+            arn: self.field("layer", &layer.arn, LayerVersionArn::parse)?,
+            code_sha256: self.field("layer digest", &layer.code_sha256, CodeSha256::parse)?,
+            code_size: layer.code_size,
         })
     }
 

@@ -18,9 +18,9 @@ use hearth_types::{
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::{
-    ConfigurationChange, CreateFunction, DeployedCode, Deployment, Failure, Function, FunctionConfiguration,
-    FunctionsError, LastUpdateStatus, OpenError, ResolveError, ResolvedVersion, State, StateReasonCode,
-    UpdateCode, VersionListener, record,
+    ConfigurationChange, CreateFunction, DeployError, DeployedCode, DeployedLayers, Deployment, Failure,
+    Function, FunctionConfiguration, FunctionsError, LastUpdateStatus, OpenError, ResolveError,
+    ResolvedVersion, State, StateReasonCode, UpdateCode, VersionListener, record,
 };
 
 /// How long after a failed attempt to keep what a function settled to the next one is made. Ours: long enough for a
@@ -39,7 +39,7 @@ pub struct FunctionsSettings {
 /// All functions of an account in a region.
 pub struct Functions {
     store: Arc<dyn FunctionStore>,
-    deployment: Arc<dyn Deployment>,
+    pub(crate) deployment: Arc<dyn Deployment>,
     settings: FunctionsSettings,
     clock: Arc<dyn Clock>,
     listener: OnceLock<Arc<dyn VersionListener>>,
@@ -48,15 +48,17 @@ pub struct Functions {
     changing: Mutex<BTreeMap<FunctionName, Arc<tokio::sync::Mutex<()>>>>,
     generations: AtomicU64,
     /// Whether the code of some function could not be opened at the start.
-    misses_code: AtomicBool,
+    pub(crate) misses_code: AtomicBool,
     /// Changes whenever a function has settled or is removed.
     settled: watch::Sender<u64>,
 }
 
 struct Entry {
     function: Arc<Function>,
-    /// The code of `function`, kept on disk.
+    /// The code of `function`, kept on disk; `None` when it is lost.
     code: Option<DeployedCode>,
+    /// The layers of `function`, likewise.
+    layers: Option<DeployedLayers>,
     /// What invocations run on: `function` once it has settled, and what was there before until then.
     serving: Option<Arc<ResolvedVersion>>,
 }
@@ -92,46 +94,51 @@ impl Functions {
         let serving = match &stored.serving {
             Some(serving) => {
                 let before = record::read(serving, &self.settings)?;
-                let code = self.open_code(&before).await.ok();
-                code.map(|code| self.snapshot(&before, code))
+                let opened = (self.open_code(&before).await, self.open_layers(&before).await);
+                match opened {
+                    (Ok(code), Ok(layers)) => Some(self.snapshot(&before, code, layers)),
+                    _ => None,
+                }
             }
             None => None,
         };
-        let code = match self.open_code(&function).await {
-            Ok(code) => Some(code),
-            // Named, and only this function is affected; its record is not touched. There is nothing to settle.
-            Err(error) => {
-                let reason = error.to_string();
-                tracing::error!(function = %function.configuration.name, reason, "a function's code is lost");
-                let failure = Failure { code: StateReasonCode::InvalidZipFileException, reason };
-                if function.last_update.is_some() {
-                    function.last_update = Some(LastUpdateStatus::Failed(failure.clone()));
-                }
-                if serving.is_none() {
-                    function.state = State::Failed(failure);
-                }
-                None
-            }
+        let (code, layers) = (self.open_code(&function).await, self.open_layers(&function).await);
+        let lost = match (&code, &layers) {
+            (Err(error), _) => Some(error.to_string()),
+            (_, Err(error)) => Some(format!("a layer cannot be used: {error}")),
+            (Ok(_), Ok(_)) => None,
         };
+        // Named, and only this function is affected; its record is not touched. There is nothing to settle.
+        if let Some(reason) = lost {
+            tracing::error!(function = %function.configuration.name, reason, "a function's code is lost");
+            let failure = Failure { code: StateReasonCode::InvalidZipFileException, reason };
+            if function.last_update.is_some() {
+                function.last_update = Some(LastUpdateStatus::Failed(failure.clone()));
+            }
+            if serving.is_none() {
+                function.state = State::Failed(failure);
+            }
+        }
+        let (code, layers) = (code.ok(), layers.ok());
         let serves = function.state == State::Active
             && !matches!(
                 function.last_update,
                 Some(LastUpdateStatus::InProgress | LastUpdateStatus::Failed(_))
             );
-        let serving = match (&code, serves) {
-            (Some(code), true) => Some(self.snapshot(&function, code.clone())),
+        let serving = match (&code, &layers, serves) {
+            (Some(code), Some(layers), true) => Some(self.snapshot(&function, code.clone(), layers.clone())),
             _ => serving,
         };
         let is_settling = function.is_settling();
         let name = function.configuration.name.clone();
-        self.write().insert(name.clone(), Entry { function: Arc::new(function), code, serving });
+        self.write().insert(name.clone(), Entry { function: Arc::new(function), code, layers, serving });
         if is_settling {
             self.begin_to_settle(name);
         }
         Ok(())
     }
 
-    async fn open_code(&self, function: &Function) -> Result<DeployedCode, crate::DeployError> {
+    async fn open_code(&self, function: &Function) -> Result<DeployedCode, DeployError> {
         let opened = self.deployment.open(function.code_sha256, function.code_size).await;
         if opened.is_err() {
             self.misses_code.store(true, Ordering::Relaxed);
@@ -166,6 +173,7 @@ impl Functions {
             return Err(exists());
         }
         let code = self.deployment.deploy(request.zip).await?;
+        let layers = self.deploy_layers(code.sha256, request.layers).await?;
         fail::fail_point!("functions::deployed");
         let function = Arc::new(Function {
             configuration: Arc::new(request.configuration),
@@ -182,10 +190,11 @@ impl Functions {
         match self.store.insert(record::write(&function)).await {
             Ok(Outcome::Done) => {}
             Ok(Outcome::Conflict) => return Err(exists()),
-            Err(error) => return Err(keep_if_in_doubt(error.into(), Some(&code))),
+            Err(error) => return Err(keep_if_in_doubt(error.into(), Some(&code), Some(&layers))),
         }
         fail::fail_point!("functions::created");
-        let entry = Entry { function: function.clone(), code: Some(code), serving: None };
+        let (code, layers) = (Some(code), Some(layers));
+        let entry = Entry { function: function.clone(), code, layers, serving: None };
         self.write().insert(name.clone(), entry);
         tracing::info!(function = %name, "function created");
         self.begin_to_settle(name);
@@ -228,8 +237,12 @@ impl Functions {
         let current = self.changeable(name, request.revision_id.as_deref())?;
         let code = self.deployment.deploy(request.zip).await?;
         let mut configuration = FunctionConfiguration::clone(&current.configuration);
+        if !configuration.layers.is_empty() {
+            let layers = configuration.layers.iter().map(|layer| layer.code_sha256);
+            self.check_size(code.sha256, layers).await?;
+        }
         configuration.architecture = request.architecture.unwrap_or(configuration.architecture);
-        self.update(&current, configuration, Some(code), request.dry_run).await
+        self.update(&current, configuration, Some(code), None, request.dry_run).await
     }
 
     /// Gives a function new configuration.
@@ -242,8 +255,12 @@ impl Functions {
         to_the_end(async move {
             let _changing = functions.change(&name).await;
             let current = functions.changeable(&name, change.revision_id.as_deref())?;
+            let layers = match &change.layers {
+                Some(layers) => Some(functions.deploy_layers(current.code_sha256, layers.clone()).await?),
+                None => None,
+            };
             let configuration = change.apply(&current.configuration);
-            functions.update(&current, configuration, None, false).await
+            functions.update(&current, configuration, None, layers, false).await
         })
         .await
     }
@@ -254,6 +271,7 @@ impl Functions {
         current: &Arc<Function>,
         configuration: FunctionConfiguration,
         code: Option<DeployedCode>,
+        layers: Option<DeployedLayers>,
         dry_run: bool,
     ) -> Result<Arc<Function>, FunctionsError> {
         let name = configuration.name.clone();
@@ -271,12 +289,13 @@ impl Functions {
         updated.last_update = Some(LastUpdateStatus::InProgress);
         let updated = Arc::new(updated);
         if let Err(error) = self.keep(current, &updated).await {
-            return Err(keep_if_in_doubt(error, code.as_ref()));
+            return Err(keep_if_in_doubt(error, code.as_ref(), layers.as_ref()));
         }
         fail::fail_point!("functions::updated");
         if let Some(entry) = self.write().get_mut(&name) {
             entry.function = updated.clone();
             entry.code = code.or(entry.code.take());
+            entry.layers = layers.or(entry.layers.take());
         }
         tracing::info!(function = %name, "function updated");
         self.begin_to_settle(name);
@@ -431,18 +450,23 @@ impl Functions {
     ) -> Result<(), FunctionsError> {
         let _changing = self.change(name).await;
         // It may have been deleted, and even created again, meanwhile.
-        let (current, has_code) = match self.read().get(name) {
+        let (current, has_code, has_layers) = match self.read().get(name) {
             Some(entry) if entry.function.revision_id == before.revision_id => {
-                (entry.function.clone(), entry.code.is_some())
+                (entry.function.clone(), entry.code.is_some(), entry.layers.is_some())
             }
             _ => return Ok(()),
         };
-        let result = match (ready, has_code) {
-            (Ok(()), false) => Err(Failure {
-                code: StateReasonCode::InvalidZipFileException,
-                reason: "the package is missing or damaged on disk: update the function's code".to_owned(),
-            }),
-            (ready, _) => ready.clone(),
+        let lost = |reason: &str| {
+            Err(Failure { code: StateReasonCode::InvalidZipFileException, reason: reason.to_owned() })
+        };
+        let result = match (ready, has_code, has_layers) {
+            (Ok(()), false, _) => {
+                lost("the package is missing or damaged on disk: update the function's code")
+            }
+            (Ok(()), true, false) => lost(
+                "a layer is missing or damaged on disk: publish it again and update the function's layers",
+            ),
+            (ready, _, _) => ready.clone(),
         };
         let mut settled = Function { revision_id: RevisionId::random(), ..Function::clone(&current) };
         match (current.last_update.is_some(), &result) {
@@ -467,9 +491,9 @@ impl Functions {
             let Some(entry) = entries.get_mut(name) else { return Ok(()) };
             entry.function = settled.clone();
             if result.is_ok()
-                && let Some(code) = &entry.code
+                && let (Some(code), Some(layers)) = (&entry.code, &entry.layers)
             {
-                entry.serving = Some(self.snapshot(&settled, code.clone()));
+                entry.serving = Some(self.snapshot(&settled, code.clone(), layers.clone()));
             }
             entry.serving.clone()
         };
@@ -504,12 +528,18 @@ impl Functions {
         }
     }
 
-    fn snapshot(&self, function: &Function, code: DeployedCode) -> Arc<ResolvedVersion> {
+    fn snapshot(
+        &self,
+        function: &Function,
+        code: DeployedCode,
+        layers: DeployedLayers,
+    ) -> Arc<ResolvedVersion> {
         Arc::new(ResolvedVersion {
             arn: function.arn.clone(),
             version: function.version,
             configuration: function.configuration.clone(),
             code,
+            layers,
             generation: self.generations.fetch_add(1, Ordering::Relaxed) + 1,
         })
     }
@@ -554,14 +584,29 @@ async fn to_the_end<T: Send + 'static>(
     tokio::spawn(change).await.unwrap_or(Err(FunctionsError::Store(StoreError::Stopped)))
 }
 
-/// Keeps a package on disk when a record may name it although the store reported an error. The next start knows.
-fn keep_if_in_doubt(error: FunctionsError, code: Option<&DeployedCode>) -> FunctionsError {
-    if let (FunctionsError::Store(cause), Some(code)) = (&error, code)
+/// Keeps packages on disk when a record may name it although the store reported an error. The next start knows.
+fn keep_if_in_doubt(
+    error: FunctionsError,
+    code: Option<&DeployedCode>,
+    layers: Option<&DeployedLayers>,
+) -> FunctionsError {
+    if let FunctionsError::Store(cause) = &error
         && cause.leaves_doubt()
     {
-        std::mem::forget(code.lease.clone());
+        keep_on_disk(code, layers);
     }
     error
+}
+
+/// Leaves packages on disk although nobody in this process is going to hold them.
+fn keep_on_disk<'a>(
+    code: impl IntoIterator<Item = &'a DeployedCode>,
+    layers: impl IntoIterator<Item = &'a DeployedLayers>,
+) {
+    let layers = layers.into_iter().flat_map(|layers| &layers.leases);
+    for lease in code.into_iter().map(|code| &code.lease).chain(layers) {
+        std::mem::forget(lease.clone());
+    }
 }
 
 /// The right to change a function. Forgets the lock of a name when nobody else waits for it.
@@ -587,10 +632,11 @@ impl Drop for Functions {
     fn drop(&mut self) {
         let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
         for entry in entries.values() {
-            let serving = entry.serving.as_ref().map(|serving| &serving.code);
-            for code in entry.code.iter().chain(serving) {
-                std::mem::forget(code.lease.clone());
-            }
+            let serving = entry.serving.as_deref();
+            keep_on_disk(
+                entry.code.iter().chain(serving.map(|serving| &serving.code)),
+                entry.layers.iter().chain(serving.map(|serving| &serving.layers)),
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::generated::shapes::{
     RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse, VpcConfigResponse,
 };
 
-use crate::{LambdaApi, validation};
+use crate::{LambdaApi, function_layers, validation};
 
 /// What `State` and its relatives show while something is being made.
 const CREATING: (&str, &str) = ("The function is being created.", "Creating");
@@ -74,6 +74,7 @@ pub(crate) fn describe(
             .map(|variables| EnvironmentResponse { variables: Some(variables), ..Default::default() }),
         kms_key_arn: configuration.kms_key_arn.clone(),
         tracing_config: Some(TracingConfigResponse { mode: Some(configuration.tracing_mode.to_string()) }),
+        layers: function_layers::describe(&configuration.layers),
         revision_id: Some(function.revision_id.to_string()),
         state: Some(state.to_owned()),
         state_reason,
@@ -119,7 +120,7 @@ pub(crate) fn describe_in_list(
 }
 
 /// `2024-01-31T12:00:00.000+0000`
-fn last_modified(epoch_ms: i64) -> String {
+pub(crate) fn last_modified(epoch_ms: i64) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(epoch_ms).unwrap_or_default();
     let text = format!("{timestamp:.3}");
     format!("{}+0000", text.trim_end_matches('Z'))

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use crate::error::ApiError;
 use crate::generated::shapes::CreateFunctionRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, function_name, input, unsupported};
+use crate::{LambdaApi, configuration, function_layers, function_name, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -47,6 +47,7 @@ pub(crate) async fn answer(
     let logging = request.logging_config.unwrap_or_default();
     let environment = request.environment.and_then(|environment| environment.variables);
     let dead_letter = request.dead_letter_config.and_then(|config| config.target_arn);
+    let layers = function_layers::find(api, &request.layers.unwrap_or_default())?;
     let configuration = FunctionConfiguration {
         role: request.role.unwrap_or_default(),
         runtime,
@@ -69,6 +70,7 @@ pub(crate) async fn answer(
         vpc_config_is_set: request.vpc_config.is_some(),
         dead_letter_target: dead_letter.filter(|target| !target.is_empty()),
         kms_key_arn: request.kms_key_arn.filter(|arn| !arn.is_empty()),
+        layers: layers.iter().map(|layer| layer.layer.clone()).collect(),
         logging: configuration::logging(&logging, &configuration::default_logging(&name))?,
         name,
     };
@@ -76,7 +78,7 @@ pub(crate) async fn answer(
     if tags.len() > 50 {
         return Err(ApiError::invalid_parameter("Number of tags exceeds resource tag limit."));
     }
-    let function = api.functions.create(CreateFunction { configuration, zip: zip?, tags }).await?;
+    let function = api.functions.create(CreateFunction { configuration, zip: zip?, layers, tags }).await?;
     let described = configuration::describe(api, &function, None);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::CREATED, text))

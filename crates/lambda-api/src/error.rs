@@ -83,6 +83,26 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, error_type, ErrorBody::User, MessageKey::Capital, message)
     }
 
+    /// 409: something of that name is there.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::of_caller(StatusCode::CONFLICT, "ResourceConflictException", message)
+    }
+
+    /// 412: the caller has seen another revision; `operation` shows the latest one.
+    pub(crate) fn precondition_failed(operation: &str) -> Self {
+        let message = format!(
+            "The Revision Id provided does not match the latest Revision Id. Call the {operation} API to retrieve the \
+             latest Revision Id"
+        );
+        Self::of_caller(StatusCode::PRECONDITION_FAILED, "PreconditionFailedException", message)
+    }
+
+    /// 400: a policy has no room for one more statement.
+    pub(crate) fn policy_too_long(bytes: usize, bytes_max: usize) -> Self {
+        let message = format!("The final policy size ({bytes}) is bigger than the limit ({bytes_max}).");
+        Self::of_caller(StatusCode::BAD_REQUEST, "PolicyLengthExceededException", message)
+    }
+
     /// 403: another account.
     pub(crate) fn access_denied(message: impl Into<String>) -> Self {
         let error_type = "AccessDeniedException";
@@ -94,7 +114,7 @@ impl ApiError {
         let message = format!(
             "The operation cannot be performed at this time. The function is currently in the following state: {state}"
         );
-        Self::of_caller(StatusCode::CONFLICT, "ResourceConflictException", message)
+        Self::conflict(message)
     }
 
     /// 400: an operation on functions, asked for one of their versions.
@@ -192,25 +212,14 @@ impl From<FunctionsError> for ApiError {
     fn from(error: FunctionsError) -> Self {
         match error {
             FunctionsError::NotFound { arn } => Self::not_found(format!("Function not found: {arn}")),
-            FunctionsError::AlreadyExists { name } => Self::of_caller(
-                StatusCode::CONFLICT,
-                "ResourceConflictException",
-                format!("Function already exist: {name}"),
-            ),
-            FunctionsError::UpdateInProgress { arn } => Self::of_caller(
-                StatusCode::CONFLICT,
-                "ResourceConflictException",
-                format!(
-                    "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
-                ),
-            ),
+            FunctionsError::AlreadyExists { name } => {
+                Self::conflict(format!("Function already exist: {name}"))
+            }
+            FunctionsError::UpdateInProgress { arn } => Self::conflict(format!(
+                "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
+            )),
             FunctionsError::Pending { .. } => Self::is_in_state("Pending"),
-            FunctionsError::RevisionMismatch => Self::of_caller(
-                StatusCode::PRECONDITION_FAILED,
-                "PreconditionFailedException",
-                "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
-                 retrieve the latest Revision Id",
-            ),
+            FunctionsError::RevisionMismatch => Self::precondition_failed("GetFunction/GetAlias"),
             FunctionsError::Deploy(DeployError::Unpack { reason }) => {
                 tracing::info!(reason, "a package was refused");
                 Self::invalid_parameter(

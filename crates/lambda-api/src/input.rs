@@ -72,7 +72,11 @@ pub(crate) fn head<B>(
     let Shape::Structure(members) = input else { return Ok(Map::new()) };
     let mut head = Map::new();
     for (name, label) in labels {
-        head.insert(name.to_owned(), Value::from(label));
+        let value = match members.iter().find(|member| member.name == name) {
+            Some(member) => of_text(member.shape, label),
+            None => label.into(),
+        };
+        head.insert(name.to_owned(), value);
     }
     let query = request.uri().query().unwrap_or("");
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -104,7 +108,7 @@ pub(crate) fn head<B>(
     Ok(head)
 }
 
-/// Reads a value that stands in a query or header as its type.
+/// Reads a value that stands in a path, query or header as its type.
 fn of_text(shape: &Shape, text: String) -> Value {
     match shape {
         Shape::Integer { .. } => text.parse::<i64>().map_or(Value::String(text), Value::from),

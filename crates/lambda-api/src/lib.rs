@@ -7,16 +7,23 @@ mod code_location;
 mod configuration;
 mod create_function;
 mod delete_function;
+mod delete_layer_version;
 mod error;
+mod function_layers;
 mod function_name;
 mod generated;
 mod get_function;
 mod get_function_configuration;
+mod get_layer_version;
 mod input;
 mod invoke;
+mod layer_version_permission;
+mod layers;
 mod list_functions;
+mod list_layers;
 mod other_services;
 mod patterns;
+mod publish_layer_version;
 mod routes;
 mod sts;
 mod unsupported;
@@ -27,7 +34,7 @@ mod validation;
 use std::sync::Arc;
 
 use hearth_aws_wire::{REQUEST_ID, Response};
-use hearth_functions::{Clock, Functions};
+use hearth_functions::{Clock, Functions, Layers};
 use hearth_invoke::Invoker;
 use hearth_types::{Architecture, RequestId, Runtime};
 use http::header::CONTENT_TYPE;
@@ -45,6 +52,7 @@ pub type RuntimeVersionArn = dyn Fn(Runtime) -> Option<String> + Send + Sync;
 /// The Lambda API of one account in one region.
 pub struct LambdaApi {
     functions: Arc<Functions>,
+    layers: Arc<Layers>,
     invoker: Arc<Invoker>,
     clock: Arc<dyn Clock>,
     code_locations: CodeLocations,
@@ -55,16 +63,26 @@ pub struct LambdaApi {
 }
 
 impl LambdaApi {
-    /// Puts the API in front of functions and invocations.
+    /// Puts the API in front of functions, layers and invocations.
     pub fn new(
         functions: Arc<Functions>,
+        layers: Arc<Layers>,
         invoker: Arc<Invoker>,
         clock: Arc<dyn Clock>,
         host_architecture: Architecture,
         runtime_version_arn: Box<RuntimeVersionArn>,
     ) -> Self {
         let (code_locations, uploads) = (CodeLocations::default(), Uploads::default());
-        Self { functions, invoker, clock, code_locations, uploads, runtime_version_arn, host_architecture }
+        Self {
+            functions,
+            layers,
+            invoker,
+            clock,
+            code_locations,
+            uploads,
+            runtime_version_arn,
+            host_architecture,
+        }
     }
 
     /// Answers a request of an AWS client.
@@ -96,6 +114,19 @@ impl LambdaApi {
                     update_function_configuration::answer(self, call, request).await
                 }
                 "DeleteFunction" => delete_function::answer(self, call, &request).await,
+                "PublishLayerVersion" => publish_layer_version::answer(self, call, request).await,
+                "GetLayerVersion" => get_layer_version::answer(self, call, &request),
+                "GetLayerVersionByArn" => get_layer_version::answer_by_arn(self, call, &request),
+                "ListLayers" => list_layers::answer(self, call, &request),
+                "ListLayerVersions" => list_layers::answer_versions(self, call, &request),
+                "DeleteLayerVersion" => delete_layer_version::answer(self, call, &request).await,
+                "AddLayerVersionPermission" => {
+                    layer_version_permission::answer_add(self, call, request).await
+                }
+                "RemoveLayerVersionPermission" => {
+                    layer_version_permission::answer_remove(self, call, &request).await
+                }
+                "GetLayerVersionPolicy" => layer_version_permission::answer_get(self, call, &request),
                 other => Err(ApiError::not_implemented(other)),
             },
             Route::Root => other_services::answer(self, request_id, request).await,

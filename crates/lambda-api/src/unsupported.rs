@@ -7,8 +7,8 @@ use http::HeaderMap;
 use crate::LambdaApi;
 use crate::error::ApiError;
 use crate::generated::shapes::{
-    CreateFunctionRequest, FunctionCode, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest,
-    VpcConfig,
+    CreateFunctionRequest, FunctionCode, LayerVersionContentInput, UpdateFunctionCodeRequest,
+    UpdateFunctionConfigurationRequest, VpcConfig,
 };
 
 fn refuse(member: &str) -> Result<(), ApiError> {
@@ -36,7 +36,6 @@ pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> 
     refuse_if(request.publish == Some(true), "Publish")?;
     refuse_if(request.publish_to.is_some(), "PublishTo")?;
     refuse_if(has_network(request.vpc_config.as_ref()), "VpcConfig")?;
-    refuse_if(request.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "Layers")?;
     refuse_if(
         request.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
         "FileSystemConfigs",
@@ -61,6 +60,15 @@ fn check_code(code: &FunctionCode) -> Result<(), ApiError> {
     )?;
     refuse_if(code.s3_object_storage_mode.is_some(), "Code.S3ObjectStorageMode")?;
     refuse_if(is_named(code.source_kms_key_arn.as_deref()), "Code.SourceKMSKeyArn")
+}
+
+/// Where the package of a layer comes from.
+pub(crate) fn check_layer_content(content: &LayerVersionContentInput) -> Result<(), ApiError> {
+    refuse_if(
+        content.s3_bucket.is_some() || content.s3_key.is_some() || content.s3_object_version.is_some(),
+        "Content.S3Bucket (send the package as Content.ZipFile)",
+    )?;
+    refuse_if(content.s3_object_storage_mode.is_some(), "Content.S3ObjectStorageMode")
 }
 
 fn is_named(value: Option<&str>) -> bool {
@@ -91,7 +99,6 @@ pub(crate) fn check_update_configuration(
     request: &UpdateFunctionConfigurationRequest,
 ) -> Result<(), ApiError> {
     refuse_if(has_network(request.vpc_config.as_ref()), "VpcConfig")?;
-    refuse_if(request.layers.as_ref().is_some_and(|layers| !layers.is_empty()), "Layers")?;
     refuse_if(
         request.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
         "FileSystemConfigs",

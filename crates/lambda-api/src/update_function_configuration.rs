@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::function_name::changeable;
 use crate::generated::shapes::UpdateFunctionConfigurationRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, input, unsupported};
+use crate::{LambdaApi, configuration, function_layers, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -46,6 +46,7 @@ pub(crate) async fn answer(
         vpc_config_is_set: request.vpc_config.is_some(),
         dead_letter_target: request.dead_letter_config.map(|config| config.target_arn.and_then(not_empty)),
         kms_key_arn: request.kms_key_arn.map(not_empty),
+        layers: request.layers.map(|layers| function_layers::find(api, &layers)).transpose()?,
         logging: match &request.logging_config {
             None => None,
             Some(config) => {

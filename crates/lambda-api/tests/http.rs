@@ -142,13 +142,12 @@ async fn an_empty_network_is_shown_from_when_it_was_sent() {
 async fn what_cannot_be_honoured_is_refused_and_makes_nothing() {
     let api = Api::start().await;
     let mut seen = String::new();
-    let layer = "arn:aws:lambda:us-east-1:000000000000:layer:l:1";
     let key = "arn:aws:kms:us-east-1:000000000000:key/k";
     let access_point = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000";
     let signing = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-00000000000000000";
     for change in [
         json!({ "Publish": true }),
-        json!({ "Layers": [layer] }),
+        json!({ "Layers": ["arn:aws:lambda:::awslayer:AmazonLinux1803"] }),
         json!({ "VpcConfig": { "SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"] } }),
         json!({ "FileSystemConfigs": [{ "Arn": access_point, "LocalMountPath": "/mnt/a" }] }),
         json!({ "PackageType": "Image" }),
@@ -166,7 +165,7 @@ async fn what_cannot_be_honoured_is_refused_and_makes_nothing() {
     }
     expect![[r#"
         400 InvalidParameterValueException: Publish is not supported by Hearth yet
-        400 InvalidParameterValueException: Layers is not supported by Hearth yet
+        400 InvalidParameterValueException: Layers that AWS publishes (arn:aws:lambda:::awslayer:AmazonLinux1803) are not supported by Hearth yet
         400 InvalidParameterValueException: VpcConfig is not supported by Hearth yet
         400 InvalidParameterValueException: FileSystemConfigs is not supported by Hearth yet
         400 InvalidParameterValueException: PackageType Image is not supported by Hearth yet

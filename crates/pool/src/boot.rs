@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hearth_environment::{Boot, FatalError};
 use hearth_functions::ResolvedVersion;
-use hearth_runtimes::{BootRequest, Runtimes};
+use hearth_runtimes::{BootRequest, Bootstrap, Runtimes};
 use hearth_sandbox::Command;
 use hearth_telemetry::FunctionIdentity;
 use hearth_types::{
@@ -65,7 +65,10 @@ pub(crate) fn boot(
     runtime_api: SocketAddr,
 ) -> Boot {
     let shown_program = match version.configuration.runtime.family() {
-        RuntimeFamily::Provided => "/var/task/bootstrap",
+        RuntimeFamily::Provided => {
+            let found = Bootstrap::find(&version.code.root, version.layers.root.as_deref());
+            found.map_or("/var/task/bootstrap", |bootstrap| bootstrap.shown)
+        }
         RuntimeFamily::NodeJs { .. } | RuntimeFamily::Python { .. } | RuntimeFamily::Other => {
             "/var/runtime/bootstrap"
         }
@@ -76,6 +79,7 @@ pub(crate) fn boot(
         let request = BootRequest {
             runtime: configuration.runtime,
             code_root: &version.code.root,
+            layers_root: version.layers.root.as_deref(),
             handler: &configuration.handler,
             user_variables: configuration.environment.as_ref(),
             function_name: &configuration.name,

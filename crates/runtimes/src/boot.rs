@@ -16,6 +16,8 @@ pub struct BootRequest<'a> {
     pub runtime: Runtime,
     /// The function's code as the function sees it: `LAMBDA_TASK_ROOT` and the working directory.
     pub code_root: &'a Path,
+    /// What the function has under `/opt` on AWS, where it is on this host; `None` without layers.
+    pub layers_root: Option<&'a Path>,
     /// The Handler setting.
     pub handler: &'a str,
     /// What the user has configured.

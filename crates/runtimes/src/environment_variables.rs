@@ -20,8 +20,10 @@ const NO_KEYS: [(&str, &str); 3] = [
 
 /// Where AWS has the runtime client and the SDK.
 const RUNTIME_DIR: &str = "/var/runtime";
-/// AWS's `PATH` behind the folder of the interpreter.
-const AWS_PATH: &str = "/usr/local/bin:/usr/bin/:/bin:/opt/bin";
+/// AWS's `PATH` behind the folder of the interpreter, and before that of the layers' programs.
+const AWS_PATH: &str = "/usr/local/bin:/usr/bin/:/bin";
+/// Where AWS has the layers.
+pub(crate) const LAYERS_ROOT: &str = "/opt";
 
 /// Where things are on this host, as far as variables show it.
 pub(crate) struct Places<'a> {
@@ -56,13 +58,14 @@ fn set(variables: &mut BTreeMap<OsString, OsString>, more: Vec<(&'static str, Os
 /// What the user may override.
 fn defaults(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str, OsString)> {
     let root = request.code_root;
+    let opt = opt(request);
     let mut variables = vec![
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into()),
         ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000".into()),
         ("LANG", "en_US.UTF-8".into()),
         // AWS's value without the folders of the system: this host's loader knows its own.
-        ("LD_LIBRARY_PATH", joined([root, &root.join("lib"), Path::new("/opt/lib")])),
-        ("PATH", path(places)),
+        ("LD_LIBRARY_PATH", joined([root, &root.join("lib"), &opt.join("lib")])),
+        ("PATH", path(&opt.join("bin"), places)),
         ("TZ", ":UTC".into()),
     ];
     if request.log_format == LogFormat::Json {
@@ -73,11 +76,11 @@ fn defaults(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
     }
     match request.runtime.family() {
         RuntimeFamily::NodeJs { major } => {
-            let layer = format!("/opt/nodejs/node{major}/node_modules");
             let runtime = places.libraries.unwrap_or(Path::new(RUNTIME_DIR));
-            let layers = [Path::new(&layer), Path::new("/opt/nodejs/node_modules")];
+            let of_version = opt.join(format!("nodejs/node{major}/node_modules"));
+            let of_all = opt.join("nodejs/node_modules");
             let modules = runtime.join("node_modules");
-            variables.push(("NODE_PATH", joined(layers.into_iter().chain([&*modules, runtime, root]))));
+            variables.push(("NODE_PATH", joined([&*of_version, &of_all, &modules, runtime, root])));
         }
         // From 3.12 on AWS sets the encoding instead.
         RuntimeFamily::Python { minor } if minor >= 12 => variables.push(("LC_CTYPE", "C.UTF-8".into())),
@@ -117,6 +120,10 @@ fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
         ]),
         None => variables.extend(NO_KEYS.map(|(name, value)| (name, value.into()))),
     }
+    // Ours: the only way in which code can know where its layers are, without a mount of its own at `/opt`.
+    if let Some(layers) = request.layers_root {
+        variables.push(("HEARTH_LAYERS_ROOT", layers.into()));
+    }
     // OS-only runtimes have none.
     if request.runtime.family() != RuntimeFamily::Provided {
         variables.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", request.runtime).into()));
@@ -127,12 +134,18 @@ fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
     variables
 }
 
+/// Where the layers are: the folder of this host that has them, or where AWS would have them.
+fn opt<'a>(request: &BootRequest<'a>) -> &'a Path {
+    request.layers_root.unwrap_or(Path::new(LAYERS_ROOT))
+}
+
 /// The folder of the interpreter stands where AWS has `/var/lang/bin`. The host's `PATH` follows at the end, because
 /// without a root file system of its own a function finds its tools (`git`, `ffmpeg`, …) only there.
-fn path(places: &Places<'_>) -> OsString {
+fn path(layers: &Path, places: &Places<'_>) -> OsString {
     let mut folders: Vec<PathBuf> = Vec::new();
     let interpreter = places.interpreter.and_then(Path::parent).map(Path::to_path_buf);
-    let known = interpreter.into_iter().chain(AWS_PATH.split(':').map(PathBuf::from));
+    let known =
+        interpreter.into_iter().chain(AWS_PATH.split(':').map(PathBuf::from)).chain([layers.to_owned()]);
     for folder in known.chain(std::env::split_paths(places.host_path)) {
         // Relative folders would mean something else in the function's working directory.
         if folder.is_absolute() && !folders.contains(&folder) {

@@ -9,6 +9,7 @@
 
 mod ask;
 mod boot;
+mod bootstrap;
 mod clients;
 mod environment_variables;
 mod install;
@@ -19,6 +20,7 @@ mod runtimes;
 mod table;
 
 pub use boot::{BootCommand, BootError, BootRequest, Credentials};
+pub use bootstrap::Bootstrap;
 pub use install::{
     InstallError, InstallOptions, Installed, NODE_SDK_CLIENTS_DEFAULT, Progress, RuntimePackages, Watcher,
     node_sdk_clients,

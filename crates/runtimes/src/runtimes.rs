@@ -11,8 +11,9 @@ use hearth_types::{Region, Runtime, RuntimeFamily};
 use sha2::{Digest, Sha256};
 
 use crate::boot::{BootCommand, BootError, BootRequest};
+use crate::bootstrap::Bootstrap;
 use crate::clients::{Client, materialise};
-use crate::environment_variables::{Places, variables};
+use crate::environment_variables::{LAYERS_ROOT, Places, variables};
 use crate::interpreters::{Asked, Interpreter, Interpreters, Language, Unavailable};
 use crate::packages::manifest::hex;
 use crate::packages::{PackageFolder, is_run, with_source};
@@ -172,6 +173,7 @@ impl Runtimes {
             let libraries = libraries.as_deref().map(Path::as_os_str).into_iter();
             let paths: Vec<&OsStr> = libraries.chain(site_paths.iter().map(OsStr::new)).collect();
             args.push(paths.join(OsStr::new(":")));
+            args.extend(python_layers(request));
         }
         let mut command = BootCommand {
             program: interpreter.program.clone(),
@@ -182,22 +184,21 @@ impl Runtimes {
         if let Some(wrapper) =
             user_variable(request, "AWS_LAMBDA_EXEC_WRAPPER").filter(|value| !value.is_empty())
         {
-            wrap(&mut command, &on_host(wrapper, request.code_root));
+            wrap(&mut command, &on_host(wrapper, request));
         }
         command
     }
 
     /// The first `bootstrap` that is there is it, whether it can be executed or not.
     fn provided(&self, request: &BootRequest<'_>) -> Result<BootCommand, BootError> {
-        let program = request.code_root.join("bootstrap");
-        let metadata = fs::metadata(&program).ok().filter(|metadata| !metadata.is_dir());
-        let Some(metadata) = metadata else {
+        let Some(Bootstrap { program, shown }) = Bootstrap::find(request.code_root, request.layers_root)
+        else {
             return Err(BootError::invalid_entrypoint(
                 "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",
             ));
         };
-        if metadata.permissions().mode() & 0o111 == 0 {
-            return Err(BootError::invalid_entrypoint("fork/exec /var/task/bootstrap: permission denied"));
+        if !fs::metadata(&program).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0) {
+            return Err(BootError::invalid_entrypoint(format!("fork/exec {shown}: permission denied")));
         }
         let places = Places { interpreter: None, client: None, libraries: None, host_path: &self.host_path };
         Ok(BootCommand {
@@ -246,11 +247,28 @@ fn wrap(command: &mut BootCommand, wrapper: &Path) {
 }
 
 /// Finds a path that the user knows from AWS on this host.
-fn on_host(path: &str, code_root: &Path) -> PathBuf {
-    match Path::new(path).strip_prefix(TASK_ROOT) {
-        Ok(inside) => code_root.join(inside),
-        Err(_) => PathBuf::from(path),
+fn on_host(path: &str, request: &BootRequest<'_>) -> PathBuf {
+    let path = Path::new(path);
+    let layers = request.layers_root.map(|root| (LAYERS_ROOT, root));
+    for (on_aws, here) in [(TASK_ROOT, request.code_root)].into_iter().chain(layers) {
+        if let Ok(inside) = path.strip_prefix(on_aws) {
+            return here.join(inside);
+        }
     }
+    path.to_owned()
+}
+
+/// The folders of Python packages in the layers, in AWS's order: behind the function's own, before everything else.
+/// Those that are not there are left out: each would be looked at for every import.
+fn python_layers(request: &BootRequest<'_>) -> Option<OsString> {
+    let (layers, RuntimeFamily::Python { minor }) = (request.layers_root?, request.runtime.family()) else {
+        return None;
+    };
+    let python = layers.join("python");
+    let folders = [python.join(format!("lib/python3.{minor}/site-packages")), python];
+    let there: Vec<&OsStr> =
+        folders.iter().filter(|folder| folder.is_dir()).map(|folder| folder.as_os_str()).collect();
+    (!there.is_empty()).then(|| there.join(OsStr::new(":")))
 }
 
 fn version_name(runtime: Runtime, version: &str) -> String {

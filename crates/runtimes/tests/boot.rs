@@ -60,6 +60,7 @@ impl Host {
         let mut request = BootRequest {
             runtime: Runtime::parse(runtime).unwrap(),
             code_root: &self.folder.join("task"),
+            layers_root: None,
             handler: "index.handler",
             user_variables: Some(&user),
             function_name: &FunctionName::new("greet").unwrap(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_code::{Package, Packages, PackagesError, UnpackError};
-use hearth_functions::{DeployError, DeployedCode, Deployment};
+use hearth_functions::{DeployError, DeployedCode, DeployedLayers, Deployment};
 use hearth_runtimes::{RuntimePackages, Runtimes};
 use hearth_types::{CodeSha256, Runtime};
 
@@ -25,6 +25,20 @@ impl Deployment for HostDeployment {
         Box::pin(
             async move { self.packages.open_package(sha256, size).await.map(deployed).map_err(deploy_error) },
         )
+    }
+
+    fn merge_layers(&self, layers: Vec<DeployedCode>) -> BoxFuture<'_, Result<DeployedLayers, DeployError>> {
+        Box::pin(async move {
+            let layers: Vec<Package> = layers.into_iter().map(package).collect();
+            let merged = self.packages.merge(&layers).await.map_err(deploy_error)?;
+            let root = merged.as_ref().map(|merged| merged.root.clone());
+            let leases = layers.into_iter().chain(merged).map(|package| package.lease).collect();
+            Ok(DeployedLayers { root, leases })
+        })
+    }
+
+    fn unzipped_bytes(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<u64, DeployError>> {
+        Box::pin(async move { self.packages.unzipped_bytes(sha256).await.map_err(deploy_error) })
     }
 
     fn archive(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<Bytes, DeployError>> {
@@ -56,6 +70,10 @@ pub(crate) async fn runtime_ready(
 
 fn deployed(package: Package) -> DeployedCode {
     DeployedCode { sha256: package.sha256, size: package.size, root: package.root, lease: package.lease }
+}
+
+fn package(code: DeployedCode) -> Package {
+    Package { sha256: code.sha256, size: code.size, root: code.root, lease: code.lease }
 }
 
 /// Whose fault is it? The sender of a package has to know what is wrong with it; nobody but us what is wrong with us.

@@ -16,7 +16,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use hearth_aws_wire::{Response, Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
-use hearth_functions::{Functions, FunctionsSettings, OpenError};
+use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
 use hearth_invoke::{Concurrency, Invoker};
 use hearth_lambda_api::LambdaApi;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
@@ -171,20 +171,16 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         runtime_packages: runtime_packages.clone(),
     });
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
-    let functions = Functions::open(
-        store.clone(),
-        deployment,
-        FunctionsSettings { region: region.clone(), account: account.clone() },
-        wall_clock.clone(),
-    )
-    .await?;
+    let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
+    let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;
+    let functions = Functions::open(store.clone(), deployment, ours, wall_clock.clone()).await?;
     let unsettled_functions =
         functions.list(None, usize::MAX).0.iter().filter(|function| function.is_settling()).count();
     functions.set_listener(pool.clone());
     prepare_runtimes(&functions, &runtimes, &runtime_packages).await;
     functions.settle_again(|_| true).await;
     let mut unused_packages = 0;
-    if functions.misses_code() {
+    if functions.misses_code() || layers.misses_code() {
         tracing::warn!(
             "some code could not be opened; packages that look unused are kept until the next start"
         );
@@ -217,8 +213,14 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let cloudwatch_logs = CloudWatchLogs::new(logs.clone(), clock, region.clone(), account);
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
-    let api =
-        LambdaApi::new(functions.clone(), invoker, wall_clock, host_architecture(), runtime_version_arn);
+    let api = LambdaApi::new(
+        functions.clone(),
+        layers,
+        invoker,
+        wall_clock,
+        host_architecture(),
+        runtime_version_arn,
+    );
     let insight = Insight { functions, pool: pool.clone(), recorder, logs: logs.clone(), clock };
     let front = Arc::new(Front { api, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
 

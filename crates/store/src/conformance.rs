@@ -4,7 +4,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use crate::{BlobStore, FunctionRecord, FunctionStore, Outcome};
+use crate::{
+    BlobStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore,
+    LayerVersionRecord, Outcome,
+};
 
 /// A record to try things with.
 pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
@@ -24,6 +27,11 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         dead_letter_target: None,
         vpc_config_is_set: false,
         kms_key_arn: None,
+        layers: vec![FunctionLayerRecord {
+            arn: "arn:aws:lambda:us-east-1:000000000000:layer:l:1".to_owned(),
+            code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+            code_size: 22,
+        }],
         log_format: "Text".to_owned(),
         log_group: "/aws/lambda/f".to_owned(),
         application_log_level: None,
@@ -68,6 +76,62 @@ pub async fn check_functions(store: &dyn FunctionStore) {
     assert!(done(store.remove("a".to_owned()).await));
     assert!(conflict(store.remove("a".to_owned()).await));
     assert_eq!(names().await, ["b"]);
+}
+
+/// A layer version to try things with.
+pub fn a_layer_version(name: &str, version: u64, revision_id: &str) -> LayerVersionRecord {
+    LayerVersionRecord {
+        name: name.to_owned(),
+        version,
+        revision_id: revision_id.to_owned(),
+        description: "ü \u{1f525}\n".to_owned(),
+        license_info: Some("MIT".to_owned()),
+        compatible_runtimes: vec!["python3.11".to_owned()],
+        compatible_architectures: vec!["x86_64".to_owned(), "arm64".to_owned()],
+        created_ms: 1_764_000_000_000,
+        code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+        code_size: 22,
+        statements: Vec::new(),
+        is_deleted: false,
+    }
+}
+
+/// Checks a store of layers that is empty.
+///
+/// # Panics
+/// When the store does not do what it must.
+pub async fn check_layers(store: &dyn LayerStore) {
+    let done = |result: Result<Outcome, _>| matches!(result, Ok(Outcome::Done));
+    let conflict = |result: Result<Outcome, _>| matches!(result, Ok(Outcome::Conflict));
+    let kept = async || -> Vec<LayerVersionRecord> {
+        let mut records = store.load_all().await.expect("records can be read");
+        records.sort_by_key(|record| (record.name.clone(), record.version));
+        records
+    };
+    assert!(kept().await.is_empty());
+
+    let first = a_layer_version("a", 1, "1");
+    let tenth = a_layer_version("a", 10, "1");
+    for record in [&tenth, &first] {
+        assert!(done(store.insert(record.clone()).await));
+    }
+    assert!(conflict(store.insert(a_layer_version("a", 1, "2")).await), "a number is taken once");
+    assert_eq!(kept().await, [first, tenth.clone()]);
+
+    let mut changed = a_layer_version("a", 1, "2");
+    changed.statements = vec![LayerStatementRecord {
+        sid: "s".to_owned(),
+        principal: "*".to_owned(),
+        organization_id: Some("o-0123456789".to_owned()),
+    }];
+    assert!(done(store.replace("1".to_owned(), changed.clone()).await));
+    assert!(conflict(store.replace("1".to_owned(), a_layer_version("a", 1, "3")).await), "a stale revision");
+    assert!(conflict(store.replace("1".to_owned(), a_layer_version("b", 1, "1")).await), "not there");
+    assert_eq!(kept().await, [changed.clone(), tenth.clone()]);
+
+    assert!(done(store.remove(changed.key()).await));
+    assert!(conflict(store.remove(changed.key()).await));
+    assert_eq!(kept().await, [tenth]);
 }
 
 /// Checks a store of blobs that is empty.

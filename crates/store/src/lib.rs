@@ -1,11 +1,12 @@
 //! What is kept: traits by question, and the embedded engine behind them.
 //!
-//! [`FunctionStore`] keeps the records of functions, [`BlobStore`] keeps packages as they came. A change is durable when
+//! [`FunctionStore`] keeps the records of functions, [`LayerStore`] those of layers, [`BlobStore`] keeps packages as they came. A change is durable when
 //! its method returns, and wholly there or wholly absent after any crash.
 
 mod blobs;
 pub mod conformance;
 pub mod embedded;
+pub mod memory;
 mod records;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub use blobs::LocalBlobStore;
-pub use records::FunctionRecord;
+pub use records::{FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord};
 
 /// The wall clock, handed in.
 pub trait Clock: Send + Sync + 'static {
@@ -66,7 +67,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A record cannot be read.
-    #[error("the record of function `{name}` cannot be read")]
+    #[error("the record `{name}` cannot be read")]
     Record {
         /// Which one.
         name: String,
@@ -139,6 +140,25 @@ pub trait FunctionStore: Send + Sync + 'static {
 
     /// Removes a record; a conflict when it is not there.
     fn remove(&self, name: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+}
+
+/// Which layer versions are there?
+pub trait LayerStore: Send + Sync + 'static {
+    /// Returns every record, in no order that means anything.
+    fn load_all(&self) -> BoxFuture<'_, Result<Vec<LayerVersionRecord>, StoreError>>;
+
+    /// Keeps a new record; a conflict when its name and number are taken.
+    fn insert(&self, record: LayerVersionRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Replaces a record whose revision is `expected`; a conflict when it has another, or is gone.
+    fn replace(
+        &self,
+        expected: String,
+        record: LayerVersionRecord,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Removes the record of a [`LayerVersionRecord::key`]; a conflict when it is not there.
+    fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 }
 
 /// Which bytes are behind a key?

@@ -38,6 +38,9 @@ pub struct FunctionRecord {
     pub dead_letter_target: Option<String>,
     /// The key for variables.
     pub kms_key_arn: Option<String>,
+    /// Its layers, in order. Records of older releases have none.
+    #[serde(default)]
+    pub layers: Vec<FunctionLayerRecord>,
     /// `Text` or `JSON`.
     pub log_format: String,
     /// The log group.
@@ -65,4 +68,63 @@ pub struct FunctionRecord {
     /// What goes on serving while an update is in progress, or after it failed.
     #[serde(default)]
     pub serving: Option<Box<FunctionRecord>>,
+}
+
+/// A layer that a function has, as it is kept with the function: the version itself may be deleted later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionLayerRecord {
+    /// The ARN of the layer version.
+    pub arn: String,
+    /// SHA-256 of its package, in base64.
+    pub code_sha256: String,
+    /// Size of its package, in bytes.
+    pub code_size: u64,
+}
+
+/// A version of a layer, as it is kept. The texts are those of AWS's API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerVersionRecord {
+    /// The name of the layer.
+    pub name: String,
+    /// The number of the version; with the name, the key.
+    pub version: u64,
+    /// Fresh after each change; [`crate::LayerStore::replace`] compares it. Of a version, only its policy changes.
+    pub revision_id: String,
+    /// The description.
+    pub description: String,
+    /// Its license.
+    pub license_info: Option<String>,
+    /// Identifiers of runtimes.
+    pub compatible_runtimes: Vec<String>,
+    /// `x86_64` or `arm64`.
+    pub compatible_architectures: Vec<String>,
+    /// When it was published, in milliseconds since 1970.
+    pub created_ms: i64,
+    /// SHA-256 of the package, in base64.
+    pub code_sha256: String,
+    /// Size of the package, in bytes.
+    pub code_size: u64,
+    /// Who else may use it.
+    pub statements: Vec<LayerStatementRecord>,
+    /// Whether the version was deleted. Such a record stays while its number is the highest of the layer, so that the
+    /// number is not given again.
+    pub is_deleted: bool,
+}
+
+impl LayerVersionRecord {
+    /// Returns the text under which the record is kept.
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.name, self.version)
+    }
+}
+
+/// A statement of the policy of a layer version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerStatementRecord {
+    /// Its id.
+    pub sid: String,
+    /// `*`, an account, or an ARN.
+    pub principal: String,
+    /// The organization that `*` is narrowed to.
+    pub organization_id: Option<String>,
 }

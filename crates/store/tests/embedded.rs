@@ -6,9 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hearth_store::conformance::{a_record, check_blob_files, check_blobs, check_functions};
+use hearth_store::conformance::{
+    a_layer_version, a_record, check_blob_files, check_blobs, check_functions, check_layers,
+};
 use hearth_store::embedded::EmbeddedStore;
-use hearth_store::{FunctionStore as _, LocalBlobStore, Outcome, StoreError};
+use hearth_store::memory::MemoryLayers;
+use hearth_store::{FunctionStore, LayerStore, LocalBlobStore, Outcome, StoreError};
+use sha2::{Digest as _, Sha256};
 
 /// A folder of its own for each test, empty at its start.
 fn folder(test: &str) -> PathBuf {
@@ -28,6 +32,8 @@ fn refusal(folder: &Path) -> StoreError {
 #[tokio::test]
 async fn the_embedded_store_does_what_every_store_must() {
     check_functions(&EmbeddedStore::open(&folder("functions")).unwrap()).await;
+    check_layers(&EmbeddedStore::open(&folder("layers")).unwrap()).await;
+    check_layers(&MemoryLayers::default()).await;
     check_blobs(&LocalBlobStore::open(&folder("blobs")).unwrap()).await;
     check_blob_files(&LocalBlobStore::open(&folder("blobs-of-files")).unwrap(), &folder("files")).await;
 }
@@ -37,9 +43,13 @@ async fn what_was_kept_is_there_after_a_restart() {
     let folder = folder("restart");
     let record = a_record("f", "1");
     let store = EmbeddedStore::open(&folder).unwrap();
-    assert_eq!(store.insert(record.clone()).await.unwrap(), Outcome::Done);
+    let layer = a_layer_version("l", 1, "1");
+    assert_eq!(FunctionStore::insert(&store, record.clone()).await.unwrap(), Outcome::Done);
+    assert_eq!(LayerStore::insert(&store, layer.clone()).await.unwrap(), Outcome::Done);
     drop(store);
-    assert_eq!(EmbeddedStore::open(&folder).unwrap().load_all().await.unwrap(), [record]);
+    let store = EmbeddedStore::open(&folder).unwrap();
+    assert_eq!(FunctionStore::load_all(&store).await.unwrap(), [record]);
+    assert_eq!(LayerStore::load_all(&store).await.unwrap(), [layer]);
 }
 
 #[tokio::test]
@@ -48,7 +58,9 @@ async fn of_twenty_inserts_of_one_name_at_once_one_is_done() {
     let tasks: Vec<_> = (0..20)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.insert(a_record("f", &number.to_string())).await.unwrap() })
+            tokio::spawn(async move {
+                FunctionStore::insert(&*store, a_record("f", &number.to_string())).await.unwrap()
+            })
         })
         .collect();
     let mut done = 0;
@@ -67,6 +79,35 @@ fn a_second_server_on_a_folder_is_refused_until_the_first_ends() {
     assert!(error.hint().is_some());
     drop(first);
     EmbeddedStore::open(&folder).unwrap();
+}
+
+/// A release before layers left two tables, and records that do not speak of layers.
+#[tokio::test]
+async fn a_file_of_a_release_before_layers_is_taken_over() {
+    let folder = folder("earlier");
+    let store = EmbeddedStore::open(&folder).unwrap();
+    FunctionStore::insert(&store, a_record("f", "1")).await.unwrap();
+    drop(store);
+    let connection = rusqlite::Connection::open(folder.join("hearth.db")).unwrap();
+    connection.execute_batch("DROP TABLE layer_versions").unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    let text: String = connection.query_row("SELECT record FROM functions", [], |row| row.get(0)).unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(record.as_object_mut().unwrap().remove("layers").is_some());
+    let (text, mut hash) = (record.to_string(), Sha256::new());
+    for part in ["f", "1", &text] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let row = (text, hash.finalize().to_vec());
+    connection.execute("UPDATE functions SET record = ?1, checksum = ?2", row).unwrap();
+    drop(connection);
+
+    let store = EmbeddedStore::open(&folder).unwrap();
+    let mut expected = a_record("f", "1");
+    expected.layers = Vec::new();
+    assert_eq!(FunctionStore::load_all(&store).await.unwrap(), [expected]);
+    check_layers(&store).await;
 }
 
 #[test]

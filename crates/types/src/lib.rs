@@ -7,6 +7,7 @@ mod arn;
 mod cold_reason;
 mod configuration;
 mod ids;
+mod layers;
 pub mod limits;
 mod names;
 mod runtime;
@@ -17,7 +18,8 @@ pub use configuration::{
     Architecture, InitializationType, LogFormat, LogLevel, MemoryMb, TimeoutSeconds, TracingMode,
 };
 pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, TraceHeader};
+pub use layers::{LayerReference, LayerVersionArn};
 pub use names::{
-    AccountId, FunctionName, LogGroupName, LogStreamName, NameError, Qualifier, Region, Version,
+    AccountId, FunctionName, LayerName, LogGroupName, LogStreamName, NameError, Qualifier, Region, Version,
 };
 pub use runtime::{Runtime, RuntimeFamily, UnknownRuntime};

@@ -20,6 +20,12 @@ pub const ZIP_BYTES_MAX: usize = 52_428_800;
 pub const REQUEST_BYTES_MAX: usize = 70_167_211;
 /// Largest unpacked deployment package, layers included.
 pub const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+/// How many layers a function may have.
+pub const LAYERS_MAX: usize = 5;
+/// How many layers, or versions of one, a list returns on a page. Source: `MaxLayerListItems` of the service model.
+pub const LIST_LAYERS_PAGE: usize = 50;
+/// Largest resource policy, as text. Source: the text of `PolicyLengthExceededException`, read 2026-11.
+pub const POLICY_BYTES_MAX: usize = 20_480;
 /// Largest sum of environment variables, measured on their compact JSON.
 pub const ENVIRONMENT_VARIABLES_BYTES_MAX: usize = 4_096;
 /// How long the Init phase of an on-demand environment may take, all its steps together.

@@ -1,4 +1,4 @@
-//! Names: of functions, versions, regions, accounts, log groups and log streams.
+//! Names: of functions, layers, versions, regions, accounts, log groups and log streams.
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,6 +54,14 @@ shared_name!(
     FunctionName,
     "function name",
     |value| (1..=64).contains(&value.len())
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+);
+
+shared_name!(
+    /// The bare name of a layer: 1 to 140 of `[a-zA-Z0-9-_]`.
+    LayerName,
+    "layer name",
+    |value| (1..=140).contains(&value.len())
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 );
 

@@ -14,6 +14,36 @@ pub(crate) struct AcceleratorConfig {
     pub(crate) accelerator_memory_size: Option<i64>,
 }
 
+/// `AddLayerVersionPermissionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AddLayerVersionPermissionRequest {
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "VersionNumber", skip_serializing_if = "Option::is_none")]
+    pub(crate) version_number: Option<i64>,
+    #[serde(rename = "StatementId", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement_id: Option<String>,
+    #[serde(rename = "Action", skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
+    #[serde(rename = "Principal", skip_serializing_if = "Option::is_none")]
+    pub(crate) principal: Option<String>,
+    #[serde(rename = "OrganizationId", skip_serializing_if = "Option::is_none")]
+    pub(crate) organization_id: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+/// `AddLayerVersionPermissionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AddLayerVersionPermissionResponse {
+    #[serde(rename = "Statement", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
 /// `CapacityProviderConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -124,6 +154,16 @@ pub(crate) struct DeleteFunctionRequest {
 pub(crate) struct DeleteFunctionResponse {
     #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
     pub(crate) status_code: Option<i64>,
+}
+
+/// `DeleteLayerVersionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteLayerVersionRequest {
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "VersionNumber", skip_serializing_if = "Option::is_none")]
+    pub(crate) version_number: Option<i64>,
 }
 
 /// `DurableConfig` of the model.
@@ -372,6 +412,68 @@ pub(crate) struct GetFunctionResponse {
     pub(crate) concurrency: Option<Concurrency>,
 }
 
+/// `GetLayerVersionByArnRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetLayerVersionByArnRequest {
+    #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
+    pub(crate) arn: Option<String>,
+}
+
+/// `GetLayerVersionPolicyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetLayerVersionPolicyRequest {
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "VersionNumber", skip_serializing_if = "Option::is_none")]
+    pub(crate) version_number: Option<i64>,
+}
+
+/// `GetLayerVersionPolicyResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetLayerVersionPolicyResponse {
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+/// `GetLayerVersionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetLayerVersionRequest {
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "VersionNumber", skip_serializing_if = "Option::is_none")]
+    pub(crate) version_number: Option<i64>,
+}
+
+/// `GetLayerVersionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetLayerVersionResponse {
+    #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<LayerVersionContentOutput>,
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_arn: Option<String>,
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_version_arn: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub(crate) created_date: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<i64>,
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub(crate) license_info: Option<String>,
+}
+
 /// `ImageConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -470,6 +572,72 @@ pub(crate) struct Layer {
     pub(crate) signing_job_arn: Option<String>,
 }
 
+/// `LayerVersionContentInput` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LayerVersionContentInput {
+    #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
+    pub(crate) s3_bucket: Option<String>,
+    #[serde(rename = "S3Key", skip_serializing_if = "Option::is_none")]
+    pub(crate) s3_key: Option<String>,
+    #[serde(rename = "S3ObjectVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) s3_object_version: Option<String>,
+    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) s3_object_storage_mode: Option<String>,
+    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
+    pub(crate) zip_file: Option<String>,
+}
+
+/// `LayerVersionContentOutput` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LayerVersionContentOutput {
+    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<String>,
+    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_sha256: Option<String>,
+    #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_size: Option<i64>,
+    #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_profile_version_arn: Option<String>,
+    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_job_arn: Option<String>,
+    #[serde(rename = "ResolvedS3Object", skip_serializing_if = "Option::is_none")]
+    pub(crate) resolved_s3_object: Option<ResolvedS3Object>,
+}
+
+/// `LayerVersionsListItem` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LayerVersionsListItem {
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_version_arn: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<i64>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub(crate) created_date: Option<String>,
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub(crate) license_info: Option<String>,
+}
+
+/// `LayersListItem` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LayersListItem {
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_arn: Option<String>,
+    #[serde(rename = "LatestMatchingVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) latest_matching_version: Option<LayerVersionsListItem>,
+}
+
 /// `ListFunctionsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -494,6 +662,56 @@ pub(crate) struct ListFunctionsResponse {
     pub(crate) functions: Option<Vec<FunctionConfiguration>>,
 }
 
+/// `ListLayerVersionsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListLayerVersionsRequest {
+    #[serde(rename = "CompatibleArchitecture", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_architecture: Option<String>,
+    #[serde(rename = "CompatibleRuntime", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtime: Option<String>,
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListLayerVersionsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListLayerVersionsResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "LayerVersions", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+/// `ListLayersRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListLayersRequest {
+    #[serde(rename = "CompatibleArchitecture", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_architecture: Option<String>,
+    #[serde(rename = "CompatibleRuntime", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtime: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListLayersResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListLayersResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub(crate) layers: Option<Vec<LayersListItem>>,
+}
+
 /// `LoggingConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -506,6 +724,62 @@ pub(crate) struct LoggingConfig {
     pub(crate) system_log_level: Option<String>,
     #[serde(rename = "LogGroup", skip_serializing_if = "Option::is_none")]
     pub(crate) log_group: Option<String>,
+}
+
+/// `PublishLayerVersionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PublishLayerVersionRequest {
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<LayerVersionContentInput>,
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub(crate) license_info: Option<String>,
+}
+
+/// `PublishLayerVersionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PublishLayerVersionResponse {
+    #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<LayerVersionContentOutput>,
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_arn: Option<String>,
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_version_arn: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub(crate) created_date: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<i64>,
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub(crate) license_info: Option<String>,
+}
+
+/// `RemoveLayerVersionPermissionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RemoveLayerVersionPermissionRequest {
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "VersionNumber", skip_serializing_if = "Option::is_none")]
+    pub(crate) version_number: Option<i64>,
+    #[serde(rename = "StatementId", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement_id: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
 }
 
 /// `ResolvedS3Object` of the model.

@@ -15,10 +15,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_aws_wire::{Server, ServerSettings};
 use hearth_functions::{
-    Clock, DeployError, DeployedCode, Deployment, Functions, FunctionsSettings, ResolvedVersion,
+    Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
+    ResolvedVersion,
 };
 use hearth_invoke::{Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Invoker, Permit};
 use hearth_lambda_api::LambdaApi;
+use hearth_store::memory::MemoryLayers;
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
 use serde_json::{Value, json};
@@ -69,6 +71,8 @@ impl Api {
             account: AccountId::new("000000000000").unwrap(),
         };
         let store = Arc::new(Records::default());
+        let records = Arc::new(MemoryLayers::default());
+        let layers = Layers::open(records, packages.clone(), settings.clone(), clock.clone()).await.unwrap();
         let functions = Functions::open(store, packages.clone(), settings, clock.clone()).await.unwrap();
         let runs = Arc::<AtomicUsize>::default();
         let invoker = Arc::new(Invoker::new(
@@ -80,6 +84,7 @@ impl Api {
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let api = Arc::new(LambdaApi::new(
             functions.clone(),
+            layers,
             invoker,
             clock.clone(),
             Architecture::X86_64,
@@ -289,6 +294,15 @@ impl Deployment for Packages {
     fn open(&self, sha256: CodeSha256, size: u64) -> BoxFuture<'_, Result<DeployedCode, DeployError>> {
         let code = DeployedCode { sha256, size, root: PathBuf::new(), lease: Arc::new(()) };
         Box::pin(async move { Ok(code) })
+    }
+
+    fn merge_layers(&self, layers: Vec<DeployedCode>) -> BoxFuture<'_, Result<DeployedLayers, DeployError>> {
+        let root = (!layers.is_empty()).then(PathBuf::new);
+        Box::pin(async { Ok(DeployedLayers { root, leases: Vec::new() }) })
+    }
+
+    fn unzipped_bytes(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<u64, DeployError>> {
+        Box::pin(async move { Ok(self.archive(sha256).await?.len() as u64) })
     }
 
     fn archive(&self, sha256: CodeSha256) -> BoxFuture<'_, Result<Bytes, DeployError>> {

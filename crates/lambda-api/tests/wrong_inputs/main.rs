@@ -10,6 +10,7 @@ mod support;
 mod create_function;
 mod get_and_delete;
 mod invoke;
+mod layers;
 mod list_functions;
 mod refusal;
 mod root;
@@ -36,3 +37,6 @@ const ANY_ARN: &str = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()";
 
 /// The model's pattern of `LayerVersionArn`.
 const LAYER: &str = r"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))";
+
+/// The model's pattern of `LayerNameOrArn`.
+const LAYER_NAME: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})";

@@ -159,6 +159,27 @@ pub(crate) fn denied(action: &str) -> Refusal {
     Refusal { key: "Message", ..Refusal::of_framework(403, "AccessDeniedException", message) }
 }
 
+/// 403: a layer of another account. The text is under `Message`, without a `Type`.
+pub(crate) fn denied_layer(action: &str, arn: &str) -> Refusal {
+    let message = format!(
+        "User: arn:aws:iam::000000000000:root is not authorized to perform: lambda:{action} on resource: {arn} because no \
+         resource-based policy allows the lambda:{action} action"
+    );
+    Refusal { key: "Message", ..Refusal::of_framework(403, "AccessDeniedException", message) }
+}
+
+/// 412: of the policy of a layer version.
+pub(crate) fn old_layer_policy() -> Refusal {
+    let message = "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to \
+                   retrieve the latest Revision Id";
+    Refusal::modelled(412, "PreconditionFailedException", message)
+}
+
+/// 400: one more statement than a policy has room for.
+pub(crate) fn policy_too_long() -> Refusal {
+    Refusal::modelled(400, "PolicyLengthExceededException", "The final policy size (").and_so_on()
+}
+
 /// 409.
 pub(crate) fn conflict(message: &str) -> Refusal {
     Refusal::modelled(409, "ResourceConflictException", message)

@@ -59,8 +59,7 @@ async fn an_operation_that_is_not_there_yet_is_named_whatever_it_was_sent() {
     for (method, path, operation) in [
         ("POST", "/2015-03-31/functions/f/versions", "PublishVersion"),
         ("GET", "/2015-03-31/functions/f/aliases/live", "GetAlias"),
-        ("GET", "/2018-10-31/layers?find=LayerVersion&Arn=a", "GetLayerVersionByArn"),
-        ("GET", "/2018-10-31/layers", "ListLayers"),
+        ("GET", "/2020-04-22/code-signing-configs/", "ListCodeSigningConfigs"),
         ("PUT", "/2017-10-31/functions/f/concurrency", "PutFunctionConcurrency"),
         (
             "GET",

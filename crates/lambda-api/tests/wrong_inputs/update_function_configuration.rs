@@ -92,7 +92,11 @@ async fn a_wrong_configuration_changes_nothing() {
                 elements(&[length_at_most(2_048), length_at_least(1), pattern(LAYER)]),
             ),
         ),
-        ("f", json!({ "Layers": [layer] }), unsupported("Layers")),
+        (
+            "f",
+            json!({ "Layers": [layer] }),
+            invalid_parameter(&format!("Layer version {layer} does not exist.")),
+        ),
         ("f", json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }), unsupported("VpcConfig")),
         (
             "f",

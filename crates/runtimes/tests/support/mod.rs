@@ -195,6 +195,7 @@ impl Host {
         let boot = self.runtimes.command(&BootRequest {
             runtime: self.runtime,
             code_root: &root,
+            layers_root: None,
             handler: case.handler,
             user_variables: Some(&case.variables),
             function_name: &FunctionName::new("greet").unwrap(),

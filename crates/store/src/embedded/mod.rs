@@ -3,7 +3,9 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
+mod layers;
 mod lock;
+mod table;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,12 +14,12 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, ffi, params};
-use sha2::{Digest as _, Sha256};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 use tokio::sync::oneshot;
 
 use crate::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use lock::{FolderLock, Holder};
+use table::{Encoded, Table};
 
 /// Marks a file as ours: "Hrth".
 const APPLICATION_ID: i64 = 0x4872_7468;
@@ -34,7 +36,16 @@ const MIGRATIONS: &[&str] = &[
     // Which data folder the file belongs to.
     "CREATE TABLE folder (id TEXT NOT NULL) STRICT;
     INSERT INTO folder (id) VALUES (lower(hex(randomblob(16))));",
+    // A name is `LAYER:VERSION`.
+    "CREATE TABLE layer_versions (
+        name TEXT NOT NULL PRIMARY KEY,
+        revision_id TEXT NOT NULL,
+        record TEXT NOT NULL,
+        checksum BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;",
 ];
+
+const FUNCTIONS: Table = Table { name: "functions", kind: "function" };
 
 /// How many changes may wait for the writer before callers wait to be queued.
 const QUEUE_MAX: usize = 1_024;
@@ -255,18 +266,6 @@ fn is_lost(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| lost.contains(&error.extended_code))
 }
 
-/// Name, revision, record and checksum.
-type Row = (String, String, String, Vec<u8>);
-
-fn checksum(name: &str, revision_id: &str, record: &str) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for part in [name, revision_id, record] {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().to_vec()
-}
-
 fn is_conversion(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::{FromSqlConversionFailure, InvalidColumnType, Utf8Error};
     matches!(error, FromSqlConversionFailure(..) | InvalidColumnType(..) | Utf8Error(..))
@@ -277,8 +276,8 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
-fn encode(record: &FunctionRecord) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|source| StoreError::Record { name: record.name.clone(), source })
+fn encode(record: &FunctionRecord) -> Result<Encoded, StoreError> {
+    Encoded::of(record.name.clone(), &record.revision_id, record)
 }
 
 /// The error that a fault point stands for: `full`, or a sync that failed.
@@ -303,61 +302,11 @@ fn change(
 
 impl FunctionStore for EmbeddedStore {
     fn load_all(&self) -> BoxFuture<'_, Result<Vec<FunctionRecord>, StoreError>> {
-        Box::pin(async move {
-            let damaged = |finding: String| StoreError::Damaged { path: self.path.clone(), finding };
-            let rows: Result<Vec<Row>, _> = self
-                .run(|connection| {
-                    let mut statement = connection
-                        .prepare("SELECT name, revision_id, record, checksum FROM functions ORDER BY name")?;
-                    let rows = statement
-                        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-                    rows.collect()
-                })
-                .await;
-            let rows = match rows {
-                // A strict table holds what its columns say, so a value of another kind is damage.
-                Err(StoreError::Database { source, .. }) if is_damage(&source) || is_conversion(&source) => {
-                    return Err(damaged(source.to_string()));
-                }
-                rows => rows?,
-            };
-            rows.into_iter()
-                .map(|(name, revision_id, record, found)| {
-                    if found != checksum(&name, &revision_id, &record) {
-                        return Err(damaged(format!("the checksum of function `{name}` is wrong")));
-                    }
-                    serde_json::from_str(&record).map_err(|source| StoreError::Record { name, source })
-                })
-                .collect()
-        })
+        Box::pin(FUNCTIONS.load(self))
     }
 
     fn insert(&self, record: FunctionRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
-        Box::pin(async move {
-            let text = encode(&record)?;
-            self.run(move |connection| {
-                change(connection, |transaction| {
-                    let taken: Option<i64> = transaction
-                        .query_row("SELECT 1 FROM functions WHERE name = ?1", [&record.name], |row| {
-                            row.get(0)
-                        })
-                        .optional()?;
-                    if taken.is_some() {
-                        return Ok(0);
-                    }
-                    transaction.execute(
-                        "INSERT INTO functions (name, revision_id, record, checksum) VALUES (?1, ?2, ?3, ?4)",
-                        params![
-                            record.name,
-                            record.revision_id,
-                            text,
-                            checksum(&record.name, &record.revision_id, &text)
-                        ],
-                    )
-                })
-            })
-            .await
-        })
+        Box::pin(async move { FUNCTIONS.insert(self, encode(&record)?).await })
     }
 
     fn replace(
@@ -365,35 +314,10 @@ impl FunctionStore for EmbeddedStore {
         expected: String,
         record: FunctionRecord,
     ) -> BoxFuture<'_, Result<Outcome, StoreError>> {
-        Box::pin(async move {
-            let text = encode(&record)?;
-            self.run(move |connection| {
-                change(connection, |transaction| {
-                    transaction.execute(
-                        "UPDATE functions SET revision_id = ?2, record = ?3, checksum = ?5
-                         WHERE name = ?1 AND revision_id = ?4",
-                        params![
-                            record.name,
-                            record.revision_id,
-                            text,
-                            expected,
-                            checksum(&record.name, &record.revision_id, &text)
-                        ],
-                    )
-                })
-            })
-            .await
-        })
+        Box::pin(async move { FUNCTIONS.replace(self, expected, encode(&record)?).await })
     }
 
     fn remove(&self, name: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
-        Box::pin(async move {
-            self.run(move |connection| {
-                change(connection, |transaction| {
-                    transaction.execute("DELETE FROM functions WHERE name = ?1", [name])
-                })
-            })
-            .await
-        })
+        Box::pin(FUNCTIONS.remove(self, name))
     }
 }

@@ -69,9 +69,9 @@ class Unbuffered:
 # ---- Where modules are found ------------------------------------------------------------------------------------
 
 
-def _arrange_path(task_root, site_paths):
+def _arrange_path(task_root, layer_paths, site_paths):
     # In the place of this client's own folder, as on AWS.
-    sys.path[0] = task_root
+    sys.path[:1] = [task_root, *layer_paths]
     # With those of the runtime package first. `site`, if it runs at all, finds its own folders there and passes on.
     sys.path.extend(path for path in site_paths if path not in sys.path)
     if not sys.flags.no_site:
@@ -215,6 +215,7 @@ def _load(name):
 
 def _main():
     site_paths = sys.argv[1].split(os.pathsep) if len(sys.argv) > 1 and sys.argv[1] else ()
+    layer_paths = sys.argv[2].split(os.pathsep) if len(sys.argv) > 2 else ()
     del sys.argv[1:]
     log_fd = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
     if log_fd is not None:
@@ -223,7 +224,7 @@ def _main():
     sys.stderr = Unbuffered(sys.stderr)
     connection = Connection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     sys.meta_path.insert(0, _LoggingSetup)
-    _arrange_path(os.environ["LAMBDA_TASK_ROOT"], site_paths)
+    _arrange_path(os.environ["LAMBDA_TASK_ROOT"], layer_paths, site_paths)
 
     start = "Hearth-Function-Init-Start: %d\r\n" % time.monotonic_ns()
     failure = None
