@@ -19,10 +19,10 @@ pub(crate) async fn answer(
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
     let head = input::head(operation.input, labels, &request);
-    let _upload = api.uploads.admit(&request).await;
     let (parts, body) = request.into_parts();
     let asked_at = Request::from_parts(parts.clone(), ());
     let body = input::body(operation.name, Request::from_parts(parts, body)).await?;
+    let _upload = api.uploads.admit(&body).await;
     let head = head?;
     let (request, zip) = input::work_on(body, move |body| {
         let mut request: PublishLayerVersionRequest = input::read(operation.input, head, &body)?;
