@@ -7,15 +7,14 @@
 //! Nor what depends on which of two requests is faster: a promise that is rejected while a CommonJS module of Node.js
 //! loads. AWS's client posts `/init/error` and asks for the first event at once; Hearth's only posts (see `node.rs`).
 
-use std::collections::BTreeSet;
-
+use crate::Chapter;
 use crate::Official::{self, Node20, Node22, Node24, Python311};
 
 /// A difference that is meant.
 struct Known {
     /// The clients that Hearth's differ from.
     clients: &'static [Official],
-    /// The handlers; `*` is all that have such a line, and at least one.
+    /// The handlers; `chapter/*` is all of a chapter that have such a line, and at least one.
     rows: &'static [&'static str],
     /// What the lines have in them that only Hearth's client has.
     hearth: &'static [&'static str],
@@ -33,7 +32,7 @@ const NODE_4: &[Official] = &[Node24];
 const KNOWN_DIFFERENCES: &[Known] = &[
     Known {
         clients: PYTHON,
-        rows: &["*"],
+        rows: &["loading/*"],
         hearth: &["LAMBDA_WARNING: Unhandled exception."],
         aws: &["LAMBDA_WARNING: Unhandled exception."],
         why: "AWS's text goes on about updates of its runtimes, which Hearth does not have",
@@ -154,7 +153,7 @@ const KNOWN_DIFFERENCES: &[Known] = &[
     },
     Known {
         clients: NODE_4,
-        rows: &["*"],
+        rows: &["callbacks/*"],
         hearth: &["ERROR: callback-based function handlers are not supported from Node.js 24 on."],
         aws: &["ERROR: AWS Lambda has removed support for callback-based function handlers"],
         why: "the same in other words",
@@ -196,42 +195,72 @@ const KNOWN_DIFFERENCES: &[Known] = &[
 
 /// The known differences from one client, and which of them were met.
 pub(crate) struct KnownDifferences {
-    official: Official,
-    met: BTreeSet<(usize, &'static str, bool, &'static str)>,
+    parts: Vec<Part>,
+}
+
+/// A part of a line, and where it differs.
+struct Part {
+    chapter: &'static str,
+    /// A handler, or `chapter/*`.
+    row: &'static str,
+    is_hearth: bool,
+    text: &'static str,
+    met: bool,
 }
 
 impl KnownDifferences {
-    pub(crate) fn of(official: Official) -> Self {
-        Self { official, met: BTreeSet::new() }
+    /// # Panics
+    /// When a handler is not there.
+    pub(crate) fn of(official: Official, chapters: &[Chapter]) -> Self {
+        let mut parts = Vec::new();
+        for known in KNOWN_DIFFERENCES.iter().filter(|known| known.clients.contains(&official)) {
+            for row in known.rows {
+                let has_row = |(chapter, handlers): &&Chapter| {
+                    row.strip_suffix("/*") == Some(chapter) || handlers.iter().any(|(name, _)| name == row)
+                };
+                let (chapter, _) =
+                    chapters.iter().find(has_row).unwrap_or_else(|| panic!("no handler `{row}`"));
+                let part =
+                    |is_hearth| move |text: &&'static str| Part { chapter, row, is_hearth, text, met: false };
+                parts.extend(known.hearth.iter().map(part(true)));
+                parts.extend(known.aws.iter().map(part(false)));
+            }
+        }
+        Self { parts }
     }
 
-    /// Says whether a line that only one of the clients has is known to differ.
-    pub(crate) fn explain(&mut self, row: &str, is_hearth: bool, line: &str) -> bool {
-        let matching: Vec<_> = self
-            .all()
-            .filter(|(_, of, whose, part)| {
-                (*of == row || *of == "*") && *whose == is_hearth && line.contains(part)
-            })
-            .collect();
-        self.met.extend(&matching);
-        !matching.is_empty()
+    /// Returns the lines that only one of the clients has and that are not known to differ.
+    pub(crate) fn unexplained(
+        &mut self,
+        chapter: &str,
+        row: &str,
+        ours: &[String],
+        theirs: &[String],
+    ) -> String {
+        let mut unexplained = String::new();
+        for (is_hearth, whose, lines) in [(true, "Hearth", ours), (false, "AWS   ", theirs)] {
+            for line in lines {
+                let mut is_known = false;
+                for part in self.parts.iter_mut().filter(|part| part.is_hearth == is_hearth) {
+                    let is_here = part.row == row || part.row.strip_suffix("/*") == Some(chapter);
+                    if is_here && line.contains(part.text) {
+                        part.met = true;
+                        is_known = true;
+                    }
+                }
+                if !is_known {
+                    unexplained.push_str(&format!("  only {whose} {line}\n"));
+                }
+            }
+        }
+        unexplained
     }
 
-    /// Returns those that were not met.
-    pub(crate) fn gone(&self) -> impl Iterator<Item = String> {
-        self.all().filter(|known| !self.met.contains(known)).map(|(_, row, is_hearth, part)| {
-            format!("{row}: only {} {part}", if is_hearth { "Hearth" } else { "AWS" })
-        })
-    }
-
-    fn all(&self) -> impl Iterator<Item = (usize, &'static str, bool, &'static str)> + use<> {
-        let official = self.official;
-        let known = KNOWN_DIFFERENCES.iter().enumerate();
-        known.filter(move |(_, known)| known.clients.contains(&official)).flat_map(|(number, known)| {
-            known.rows.iter().flat_map(move |row| {
-                let hearth = known.hearth.iter().map(move |part| (number, *row, true, *part));
-                hearth.chain(known.aws.iter().map(move |part| (number, *row, false, *part)))
-            })
+    /// Returns those of some chapters that were not met.
+    pub(crate) fn gone(&self, chapters: &[&str]) -> impl Iterator<Item = String> {
+        let gone = self.parts.iter().filter(|part| !part.met && chapters.contains(&part.chapter));
+        gone.map(|part| {
+            format!("{}: only {} {}", part.row, if part.is_hearth { "Hearth" } else { "AWS" }, part.text)
         })
     }
 }

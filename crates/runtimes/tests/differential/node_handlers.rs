@@ -3,6 +3,7 @@
 use hearth_types::LogLevel;
 
 use crate::support::{Case, case};
+use crate::{Chapter, Handler};
 
 fn index(source: &str) -> Case {
     case("index.handler", &[("index.js", source)])
@@ -75,11 +76,21 @@ exports.handler = async () => {
 };
 ";
 
-pub(crate) fn handlers() -> Vec<(&'static str, Case)> {
-    [values(), loading(), callbacks(), surroundings(), errors(), ends(), logs(), streaming()].concat()
+/// Returns the chapters of handlers.
+pub(crate) fn chapters() -> Vec<Chapter> {
+    vec![
+        ("values", values()),
+        ("loading", loading()),
+        ("callbacks", callbacks()),
+        ("surroundings", surroundings()),
+        ("errors", errors()),
+        ("ends", ends()),
+        ("logs", logs()),
+        ("streaming", streaming()),
+    ]
 }
 
-fn values() -> Vec<(&'static str, Case)> {
+fn values() -> Vec<Handler> {
     vec![
         (
             "several events, one after the other",
@@ -127,7 +138,7 @@ exports.handler = async (event) => [++seen, event];
     ]
 }
 
-fn loading() -> Vec<(&'static str, Case)> {
+fn loading() -> Vec<Handler> {
     vec![
         (
             "an ES module with a top-level await",
@@ -234,7 +245,7 @@ fn loading() -> Vec<(&'static str, Case)> {
     ]
 }
 
-fn callbacks() -> Vec<(&'static str, Case)> {
+fn callbacks() -> Vec<Handler> {
     vec![
         ("a callback", calls_back("callback(null, { a: 1 });")),
         ("a callback that waits for an empty event loop", calls_back("setTimeout(() => console.log('later'), 20); callback(null, 'now');")),
@@ -258,7 +269,7 @@ fn callbacks() -> Vec<(&'static str, Case)> {
     ]
 }
 
-fn surroundings() -> Vec<(&'static str, Case)> {
+fn surroundings() -> Vec<Handler> {
     const CONTEXT: &str = "exports.handler = async (event, context) => {
   const left = context.getRemainingTimeInMillis();
   return [typeof left, Number.isInteger(left), Object.keys(context), context];
@@ -282,7 +293,7 @@ fn surroundings() -> Vec<(&'static str, Case)> {
     ]
 }
 
-fn errors() -> Vec<(&'static str, Case)> {
+fn errors() -> Vec<Handler> {
     vec![
         ("an exception, and the next event after it", index("function inner() { throw new TypeError('boom'); }
 exports.handler = async (event) => { if (event) inner(); return 'fine'; };").events(&["1", "0"])),
@@ -321,7 +332,7 @@ exports.handler = async () => { throw new ShopError('é\\n second'); };").framed
     ]
 }
 
-fn ends() -> Vec<(&'static str, Case)> {
+fn ends() -> Vec<Handler> {
     vec![
         (
             "a promise that is never settled",
@@ -406,7 +417,7 @@ exports.handler = async (event) => {
     ]
 }
 
-fn logs() -> Vec<(&'static str, Case)> {
+fn logs() -> Vec<Handler> {
     vec![
         ("logs", index(LOGS)),
         ("logs, framed", index(LOGS).framed()),
@@ -430,7 +441,7 @@ fn logs() -> Vec<(&'static str, Case)> {
     ]
 }
 
-fn streaming() -> Vec<(&'static str, Case)> {
+fn streaming() -> Vec<Handler> {
     vec![
         ("a stream of pieces of several kinds", streams("stream.setContentType('text/plain'); stream.write('hello '); stream.write({ a: 1 }); stream.write(new Uint8Array([33])); stream.write(Buffer.from('é')); stream.end();").events(&["1", "2"])),
         ("a stream that ends with a piece", streams("stream.write('x'); stream.end('last');")),

@@ -3,6 +3,7 @@
 use hearth_types::LogLevel;
 
 use crate::support::{Case, case};
+use crate::{Chapter, Handler};
 
 fn app(source: &str) -> Case {
     case("app.handler", &[("app.py", source)])
@@ -101,11 +102,18 @@ def handler(event, context):
     return logging.getLogger().level
 ";
 
-pub(crate) fn handlers() -> Vec<(&'static str, Case)> {
-    [values(), loading(), surroundings(), errors(), logs()].concat()
+/// Returns the chapters of handlers.
+pub(crate) fn chapters() -> Vec<Chapter> {
+    vec![
+        ("values", values()),
+        ("loading", loading()),
+        ("surroundings", surroundings()),
+        ("errors", errors()),
+        ("logs", logs()),
+    ]
 }
 
-fn values() -> Vec<(&'static str, Case)> {
+fn values() -> Vec<Handler> {
     vec![
         (
             "several events, one after the other",
@@ -208,7 +216,7 @@ def handler(event, context):
     ]
 }
 
-fn loading() -> Vec<(&'static str, Case)> {
+fn loading() -> Vec<Handler> {
     let name = "def func(event, context):\n    return [__name__, __file__]\n";
     vec![
         ("a module in a folder", case("pkg/sub/mod.func", &[("pkg/sub/mod.py", name)])),
@@ -269,7 +277,7 @@ fn loading() -> Vec<(&'static str, Case)> {
     ]
 }
 
-fn surroundings() -> Vec<(&'static str, Case)> {
+fn surroundings() -> Vec<Handler> {
     vec![
         ("the context", app(CONTEXT)),
         ("the context with everything", app(CONTEXT).headers(&[
@@ -308,7 +316,7 @@ def handler(event, context):
     ]
 }
 
-fn errors() -> Vec<(&'static str, Case)> {
+fn errors() -> Vec<Handler> {
     vec![
         (
             "exceptions",
@@ -420,7 +428,7 @@ def handler(event, context):
     ]
 }
 
-fn logs() -> Vec<(&'static str, Case)> {
+fn logs() -> Vec<Handler> {
     vec![
         ("logs", app(LOGS)),
         ("logs, framed", app(LOGS).framed()),
