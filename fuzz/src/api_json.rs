@@ -21,7 +21,7 @@ const OPERATIONS: &[(u8, &str, &str)] = &[
 ];
 
 /// What is encoded in a query: everything but its own punctuation.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'=').remove(b'&').remove(b'%').remove(b'+');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'=').remove(b'&').remove(b'+');
 
 /// Runs one input.
 pub fn run(data: &[u8]) {

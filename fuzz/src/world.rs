@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use hearth_aws_wire::{ServerSettings, serve_connection};
 use hearth_functions::{
     Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
     OpenError, ResolvedVersion,
@@ -17,14 +18,11 @@ use hearth_store::memory::MemoryLayers;
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
 use http_body_util::BodyExt as _;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{HANGS_AFTER, in_time, in_turn};
+use super::{in_time, in_turn};
 
 /// 2024-01-31T12:00:00Z.
 const NOW_MS: i64 = 1_706_702_400_000;
@@ -97,24 +95,18 @@ impl World {
     /// Sends `bytes` on one connection, and returns what was answered to each request in them.
     pub(super) async fn exchange(&self, bytes: &[u8], closes: Closes) -> Vec<Answer> {
         let answers = Mutex::new(Vec::new());
-        let service = service_fn(async |request| {
+        let answer = async |request| {
             let (head, body) = self.api.answer(request).await.into_parts();
-            let body = body.collect().await?.to_bytes();
+            let body = body.collect().await.expect("it is whole").to_bytes();
             answers
                 .lock()
                 .expect("nobody panics with it")
                 .push(Answer { head: head.clone(), body: body.clone() });
-            Ok::<_, std::convert::Infallible>(http::Response::from_parts(
-                head,
-                http_body_util::Full::new(body),
-            ))
-        });
+            http::Response::from_parts(head, http_body_util::Full::new(body))
+        };
         let (ours, theirs) = tokio::io::duplex(16 * 1_024);
-        // As `aws-wire` serves connections from the network.
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(2 * HANGS_AFTER)
-            .serve_connection(TokioIo::new(theirs), service);
+        let settings = ServerSettings::default();
+        let connection = serve_connection(theirs, &settings, answer);
         let (mut reader, mut writer) = tokio::io::split(ours);
         let client = async {
             let mut said = Vec::new();
@@ -130,7 +122,7 @@ impl World {
             let (_, _) = tokio::join!(write, reader.read_to_end(&mut said));
             said
         };
-        let (_, said) = in_time("a connection", async { tokio::join!(connection, client) }).await;
+        let ((), said) = in_time("a connection", async { tokio::join!(connection, client) }).await;
         assert!(said.is_empty() || said.starts_with(b"HTTP/1."), "an answer is HTTP");
         answers.into_inner().expect("nobody panics with it")
     }

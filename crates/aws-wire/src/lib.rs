@@ -15,6 +15,8 @@ pub use body::{BodyError, read_body};
 pub use credential::CredentialScope;
 pub use error::{ErrorBody, MessageKey, WireError};
 pub use path::{decode, path_segments, query_pairs};
+#[doc(hidden)]
+pub use server::serve_connection;
 pub use server::{Server, ServerSettings, listen};
 
 /// The body of every response so far: complete when it is sent.

@@ -16,6 +16,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -118,36 +119,64 @@ impl Server {
             }
             let answered = Answered::default();
             let stream = GuardedStream::new(stream, &self.settings, answered.clone(), full.clone());
-            let (answer, body_room) = (answer.clone(), body_room.clone());
-            let service = service_fn(move |mut request| {
-                body_room.go_along(&mut request);
-                let response = answer(request);
-                let answered = answered.clone();
-                async move { Ok::<_, Infallible>(response.await.map(|body| Counted { body, answered })) }
-            });
-            let connection = http1::Builder::new()
-                // `GuardedStream` knows better when a head has begun, and when a connection is idle.
-                .header_read_timeout(None)
-                .serve_connection(TokioIo::new(stream), service);
-            let mut stop = stop.clone();
+            let conversation = converse(stream, answered, body_room.clone(), answer.clone(), stop.clone());
             connections.spawn(async move {
                 let _place = place;
-                tokio::pin!(connection);
-                let served = tokio::select! {
-                    served = connection.as_mut() => served,
-                    () = stopped(&mut stop) => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
-                    }
-                };
-                if let Err(error) = served {
-                    tracing::debug!(%error, "a connection ended early");
-                }
+                conversation.await;
             });
         }
         drop(listener);
         while connections.join_next().await.is_some() {}
     }
+}
+
+/// Serves one connection to its end, or until the server stops and nothing is being answered on it.
+async fn converse<S, F, Answer>(
+    stream: GuardedStream<S>,
+    answered: Answered,
+    body_room: BodyRoom,
+    answer: F,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(http::Request<Incoming>) -> Answer,
+    Answer: Future<Output = Response>,
+{
+    let service = service_fn(move |mut request| {
+        body_room.go_along(&mut request);
+        let response = answer(request);
+        let answered = answered.clone();
+        async move { Ok::<_, Infallible>(response.await.map(|body| Counted { body, answered })) }
+    });
+    let connection = http1::Builder::new()
+        // `GuardedStream` knows better when a head has begun, and when a connection is idle.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Serves one connection as [`Server`] does. For the fuzzer (`fuzz/`), whose connections are in memory.
+#[doc(hidden)]
+pub async fn serve_connection<S, F, Answer>(stream: S, settings: &ServerSettings, answer: F)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(http::Request<Incoming>) -> Answer,
+    Answer: Future<Output = Response>,
+{
+    let (_stop, stopped) = watch::channel(false);
+    let answered = Answered::default();
+    let stream = GuardedStream::new(stream, settings, answered.clone(), Full::default());
+    converse(stream, answered, BodyRoom::default(), answer, stopped).await;
 }
 
 /// A body that is counted when the HTTP library has taken all of it.

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::framing::{Framing, HEAD_BYTES_MAX, Stop};
@@ -41,8 +40,8 @@ pub(crate) type Answered = Arc<AtomicU64>;
 pub(crate) type Full = Arc<AtomicBool>;
 
 /// A connection whose heads have been checked.
-pub(crate) struct GuardedStream {
-    stream: TcpStream,
+pub(crate) struct GuardedStream<S> {
+    stream: S,
     framing: Framing,
     answered: Answered,
     full: Full,
@@ -89,8 +88,8 @@ enum Farewell {
     Linger(usize),
 }
 
-impl GuardedStream {
-    pub(crate) fn new(stream: TcpStream, settings: &ServerSettings, answered: Answered, full: Full) -> Self {
+impl<S> GuardedStream<S> {
+    pub(crate) fn new(stream: S, settings: &ServerSettings, answered: Answered, full: Full) -> Self {
         let limits = Limits {
             head: settings.head_timeout,
             keep_alive: settings.keep_alive_timeout,
@@ -189,7 +188,7 @@ impl GuardedStream {
     }
 }
 
-impl AsyncRead for GuardedStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
@@ -238,7 +237,7 @@ impl AsyncRead for GuardedStream {
     }
 }
 
-impl AsyncWrite for GuardedStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[io::IoSlice::new(bytes)])
     }
