@@ -1,8 +1,13 @@
 //! CloudWatch Logs as clients see it: the AWS CLI and boto3, unmodified, on what functions and log shippers write.
 
+use std::fmt::Write as _;
+use std::fs;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use expect_test::{Expect, expect};
 use hearth_tests::{
-    Server, Settings, aws, aws_follow, eventually, http, needs_aws_cli_2, python, run_python, streams,
+    Folder, Server, Settings, aws, aws_follow, eventually, http, needs_aws_cli_2, python, run_python, streams,
 };
 use serde_json::{Value, json};
 
@@ -199,129 +204,140 @@ fn the_paginators_of_boto3_see_every_group_stream_and_event_once() {
     check(
         &run_python(&server, "logs_pages.py", &[]).json(),
         &expect![[r#"
-        {
-          "all events, 1000 on a page": {
-            "different": 2800,
-            "pages": [
-              1000,
-              1000,
-              800
-            ],
-            "streams": 28
-          },
-          "all groups": {
-            "different": 60,
-            "ends": [
-              "many/000",
-              "many/059"
-            ],
-            "pages": [
-              50,
-              10
-            ]
-          },
-          "all streams": {
-            "different": 55,
-            "ends": [
-              "stream-000",
-              "stream-054"
-            ],
-            "pages": [
-              50,
-              5
-            ]
-          },
-          "events of a moment": {
-            "different": 200,
-            "pages": [
-              200
-            ],
-            "streams": 2
-          },
-          "events of streams by prefix": {
-            "different": 500,
-            "pages": [
-              500
-            ],
-            "streams": 5
-          },
-          "events of two streams": {
-            "different": 200,
-            "pages": [
-              200
-            ],
-            "streams": 2
-          },
-          "events that match": {
-            "different": 2,
-            "pages": [
-              2
-            ],
-            "streams": 2
-          },
-          "groups by pattern": {
-            "different": 10,
-            "ends": [
-              "many/000",
-              "many/009"
-            ],
-            "pages": [
-              10
-            ]
-          },
-          "groups by prefix, 7 on a page": {
-            "different": 10,
-            "ends": [
-              "many/010",
-              "many/019"
-            ],
-            "pages": [
-              7,
-              3
-            ]
-          },
-          "no groups": {
-            "different": 0,
-            "ends": [],
-            "pages": [
-              0
-            ]
-          },
-          "streams backwards": {
-            "different": 55,
-            "ends": [
-              "stream-054",
-              "stream-000"
-            ],
-            "pages": [
-              50,
-              5
-            ]
-          },
-          "streams by prefix": {
-            "different": 10,
-            "ends": [
-              "stream-010",
-              "stream-019"
-            ],
-            "pages": [
-              10
-            ]
-          },
-          "streams by time": {
-            "different": 55,
-            "ends": [
-              "stream-000",
-              "stream-001"
-            ],
-            "pages": [
-              20,
-              20,
-              15
-            ]
-          }
-        }
-    "#]],
+            {
+              "all events, 1000 on a page": {
+                "different": 2800,
+                "pages": [
+                  1000,
+                  1000,
+                  800
+                ],
+                "streams": 28
+              },
+              "all groups": {
+                "different": 60,
+                "ends": [
+                  "many/000",
+                  "many/059"
+                ],
+                "pages": [
+                  50,
+                  10
+                ]
+              },
+              "all streams": {
+                "different": 55,
+                "ends": [
+                  "stream-000",
+                  "stream-054"
+                ],
+                "pages": [
+                  50,
+                  5
+                ]
+              },
+              "events of a moment": {
+                "different": 200,
+                "pages": [
+                  200
+                ],
+                "streams": 2
+              },
+              "events of streams by prefix": {
+                "different": 500,
+                "pages": [
+                  500
+                ],
+                "streams": 5
+              },
+              "events of two streams": {
+                "different": 200,
+                "pages": [
+                  200
+                ],
+                "streams": 2
+              },
+              "events that match": {
+                "different": 2,
+                "pages": [
+                  2
+                ],
+                "streams": 2
+              },
+              "groups by pattern": {
+                "different": 10,
+                "ends": [
+                  "many/000",
+                  "many/009"
+                ],
+                "pages": [
+                  10
+                ]
+              },
+              "groups by prefix, 7 on a page": {
+                "different": 10,
+                "ends": [
+                  "many/010",
+                  "many/019"
+                ],
+                "pages": [
+                  7,
+                  3
+                ]
+              },
+              "names of groups": {
+                "different": 60,
+                "ends": [
+                  "arn:aws:logs:us-east-1:000000000000:log-group:many/000",
+                  "arn:aws:logs:us-east-1:000000000000:log-group:many/059"
+                ],
+                "pages": [
+                  40,
+                  20
+                ]
+              },
+              "no groups": {
+                "different": 0,
+                "ends": [],
+                "pages": [
+                  0
+                ]
+              },
+              "streams backwards": {
+                "different": 55,
+                "ends": [
+                  "stream-054",
+                  "stream-000"
+                ],
+                "pages": [
+                  50,
+                  5
+                ]
+              },
+              "streams by prefix": {
+                "different": 10,
+                "ends": [
+                  "stream-010",
+                  "stream-019"
+                ],
+                "pages": [
+                  10
+                ]
+              },
+              "streams by time": {
+                "different": 55,
+                "ends": [
+                  "stream-000",
+                  "stream-001"
+                ],
+                "pages": [
+                  20,
+                  20,
+                  15
+                ]
+              }
+            }
+        "#]],
     );
 }
 
@@ -467,7 +483,7 @@ fn a_deleted_group_comes_back_with_the_next_line_of_its_function() {
     ask(&server, "DeleteLogGroup", &group);
     assert_eq!(of_groups(), 0);
     let folder = server.data_dir().path().join("logs");
-    assert!(std::fs::read_dir(folder).unwrap().next().is_none(), "its files are gone");
+    assert!(fs::read_dir(folder).unwrap().next().is_none(), "its files are gone");
 
     function.invoke(r#"{"name": "new"}"#).success();
     let answer = eventually("the REPORT of the second call", || {
@@ -478,4 +494,63 @@ fn a_deleted_group_comes_back_with_the_next_line_of_its_function() {
         messages(&answer).iter().map(|line| line.split([' ', ':']).next().unwrap()).collect();
     assert_eq!(begins, ["START", "hello", "END", "REPORT"]);
     assert_eq!(messages(&answer)[1], "hello new\n");
+}
+
+#[test]
+fn a_group_larger_than_memory_may_hold_is_read_in_pages_from_any_time() {
+    const SEGMENTS: usize = 6;
+    const LINES: usize = 80_000;
+    let data = Arc::new(Folder::new());
+    let folder = data.path().join("logs/large");
+    fs::create_dir_all(&folder).unwrap();
+    let now = now_ms();
+    // A line each ten milliseconds until now, a stream for a thousand of them.
+    let time = |number: usize| now - 10 * (SEGMENTS * LINES - number) as i64;
+    for segment in 0..SEGMENTS {
+        let mut text = String::new();
+        for number in segment * LINES..(segment + 1) * LINES {
+            let (time, stream) = (time(number), number / 1_000);
+            let message = format!("line {number:06} {}", "x".repeat(120));
+            writeln!(text, "{{\"t\":{time},\"s\":\"stream-{stream:04}\",\"m\":\"{message}\"}}").unwrap();
+        }
+        fs::write(folder.join(format!("{:012}.jsonl", segment + 1)), text).unwrap();
+    }
+    let server = Settings::new().data_dir(&data).start();
+    let before = server.resident_kib();
+    let group = json!({ "logGroupName": "large" });
+    let ask = |operation: &str, more: Value| {
+        let mut input = group.clone();
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        ask(&server, operation, &input)
+    };
+    // What `tail` wants: the last second of 80 minutes.
+    let last = ask("FilterLogEvents", json!({ "startTime": time(SEGMENTS * LINES - 100) }));
+    let last = messages(&last);
+    assert_eq!((last.len(), &last[0][..11], &last[99][..11]), (100, "line 479900", "line 479999"));
+    // A line somewhere: pages without events go before it, and no page reads it all.
+    let mut pages = 0;
+    let mut token = Value::Null;
+    let found = loop {
+        let page = ask("FilterLogEvents", json!({ "filterPattern": "\"line 450000\"", "nextToken": token }));
+        pages += 1;
+        token = page["nextToken"].clone();
+        if !messages(&page).is_empty() {
+            break page;
+        }
+        assert!(token.is_string(), "it is there");
+    };
+    assert_eq!(&messages(&found)[0][..11], "line 450000");
+    assert!(pages > 1, "{pages} pages");
+    let streams =
+        ask("DescribeLogStreams", json!({ "orderBy": "LastEventTime", "descending": true, "limit": 2 }));
+    assert_eq!(streams["logStreams"][0]["logStreamName"], "stream-0479");
+    assert_eq!(streams["logStreams"][1]["firstEventTimestamp"], time(478_000));
+    let middle = ask("GetLogEvents", json!({ "logStreamName": "stream-0200", "limit": 1 }));
+    assert_eq!(&messages(&middle)[0][..11], "line 200999");
+    let more_kib = server.resident_kib().saturating_sub(before);
+    assert!(more_kib < 48 << 10, "{more_kib} KiB for reading {} MB", SEGMENTS * LINES * 200 / 1_000_000);
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }

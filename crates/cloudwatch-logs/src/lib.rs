@@ -15,6 +15,7 @@ mod filter_pattern;
 mod get_log_events;
 mod identifier;
 mod input;
+mod list_log_groups;
 mod operations;
 mod put_log_events;
 mod retention_policy;

@@ -143,6 +143,9 @@ impl Group {
 
     /// Reads a folder. `None` when it is none of a group.
     pub(super) fn load(folder: &Path) -> Option<Self> {
+        if !folder.is_dir() {
+            return None;
+        }
         let description = fs::read(folder.join(DESCRIPTION)).ok();
         let description: Option<Description> =
             description.and_then(|text| serde_json::from_slice(&text).ok());
