@@ -243,11 +243,13 @@ impl Input {
         }
     }
 
+    /// A list that is too long is noted, and none of it looked at.
     fn list(&mut self, name: &str, min: usize, max: usize) -> Result<Option<Vec<Value>>, LogsError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let Value::Array(items) = value else { return Err(wrong_type(&value, "a List")) };
         if items.len() > max {
             self.fail(name, &shown(&items), &length_at_most(max));
+            return Ok(Some(Vec::new()));
         }
         if items.len() < min {
             self.fail(name, &shown(&items), &length_at_least(min));
