@@ -50,7 +50,7 @@ impl LogEvent {
 pub(super) struct Line<'a> {
     #[serde(rename = "t")]
     pub(super) timestamp_ms: i64,
-    /// Not there in segments of Hearth 0.1.
+    /// Not there in segments from before it was kept.
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     ingestion_ms: Option<i64>,
     #[serde(rename = "s", borrow)]

@@ -161,7 +161,7 @@ impl Group {
                 };
                 Self::new(group, folder.to_owned(), description.segment_min)
             }
-            // Hearth 0.1 described no groups; or the machine stopped at the wrong moment.
+            // From before groups were described; or the machine stopped at the wrong moment.
             None => {
                 let name = percent_decode_str(folder.file_name()?.to_str()?).decode_utf8().ok()?;
                 let group =
