@@ -50,11 +50,23 @@ def events(**arguments):
     }
 
 
+def names_of_groups(pattern, limit):
+    """ListLogGroups has no paginator."""
+    found, token = [], {}
+    while True:
+        page = logs.list_log_groups(logGroupNamePattern=pattern, limit=limit, **token)
+        found.append(page["logGroups"])
+        if "nextToken" not in page:
+            return summary(found, "logGroupArn")
+        token = {"nextToken": page["nextToken"]}
+
+
 json.dump(
     {
         "all groups": groups(),
         "groups by prefix, 7 on a page": groups(logGroupNamePrefix="many/01", PaginationConfig={"PageSize": 7}),
         "groups by pattern": groups(logGroupNamePattern="y/00"),
+        "names of groups": names_of_groups("^many", 40),
         "no groups": groups(logGroupNamePrefix="none"),
         "all streams": streams(),
         "streams backwards": streams(descending=True),

@@ -1,8 +1,13 @@
 //! CloudWatch Logs as clients see it: the AWS CLI and boto3, unmodified, on what functions and log shippers write.
 
+use std::fmt::Write as _;
+use std::fs;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use expect_test::{Expect, expect};
 use hearth_tests::{
-    Server, Settings, aws, aws_follow, eventually, http, needs_aws_cli_2, python, run_python, streams,
+    Folder, Server, Settings, aws, aws_follow, eventually, http, needs_aws_cli_2, python, run_python, streams,
 };
 use serde_json::{Value, json};
 
@@ -11,12 +16,12 @@ def handler(event, context):
     print('hello', event['name'])
 ";
 
-fn check(seen: &Value, expected: &Expect) {
+pub(crate) fn check(seen: &Value, expected: &Expect) {
     expected.assert_eq(&format!("{seen:#}\n"));
 }
 
 /// Asks CloudWatch Logs without a client in between.
-fn ask(server: &Server, operation: &str, input: &Value) -> Value {
+pub(crate) fn ask(server: &Server, operation: &str, input: &Value) -> Value {
     let target = format!("Logs_20140328.{operation}");
     let headers = [("X-Amz-Target", target.as_str()), ("Content-Type", "application/x-amz-json-1.1")];
     let answer = http(server.address(), "POST", "/", &headers, input.to_string().as_bytes());
@@ -199,222 +204,141 @@ fn the_paginators_of_boto3_see_every_group_stream_and_event_once() {
     check(
         &run_python(&server, "logs_pages.py", &[]).json(),
         &expect![[r#"
-        {
-          "all events, 1000 on a page": {
-            "different": 2800,
-            "pages": [
-              1000,
-              1000,
-              800
-            ],
-            "streams": 28
-          },
-          "all groups": {
-            "different": 60,
-            "ends": [
-              "many/000",
-              "many/059"
-            ],
-            "pages": [
-              50,
-              10
-            ]
-          },
-          "all streams": {
-            "different": 55,
-            "ends": [
-              "stream-000",
-              "stream-054"
-            ],
-            "pages": [
-              50,
-              5
-            ]
-          },
-          "events of a moment": {
-            "different": 200,
-            "pages": [
-              200
-            ],
-            "streams": 2
-          },
-          "events of streams by prefix": {
-            "different": 500,
-            "pages": [
-              500
-            ],
-            "streams": 5
-          },
-          "events of two streams": {
-            "different": 200,
-            "pages": [
-              200
-            ],
-            "streams": 2
-          },
-          "events that match": {
-            "different": 2,
-            "pages": [
-              2
-            ],
-            "streams": 2
-          },
-          "groups by pattern": {
-            "different": 10,
-            "ends": [
-              "many/000",
-              "many/009"
-            ],
-            "pages": [
-              10
-            ]
-          },
-          "groups by prefix, 7 on a page": {
-            "different": 10,
-            "ends": [
-              "many/010",
-              "many/019"
-            ],
-            "pages": [
-              7,
-              3
-            ]
-          },
-          "no groups": {
-            "different": 0,
-            "ends": [],
-            "pages": [
-              0
-            ]
-          },
-          "streams backwards": {
-            "different": 55,
-            "ends": [
-              "stream-054",
-              "stream-000"
-            ],
-            "pages": [
-              50,
-              5
-            ]
-          },
-          "streams by prefix": {
-            "different": 10,
-            "ends": [
-              "stream-010",
-              "stream-019"
-            ],
-            "pages": [
-              10
-            ]
-          },
-          "streams by time": {
-            "different": 55,
-            "ends": [
-              "stream-000",
-              "stream-001"
-            ],
-            "pages": [
-              20,
-              20,
-              15
-            ]
-          }
-        }
-    "#]],
+            {
+              "all events, 1000 on a page": {
+                "different": 2800,
+                "pages": [
+                  1000,
+                  1000,
+                  800
+                ],
+                "streams": 28
+              },
+              "all groups": {
+                "different": 60,
+                "ends": [
+                  "many/000",
+                  "many/059"
+                ],
+                "pages": [
+                  50,
+                  10
+                ]
+              },
+              "all streams": {
+                "different": 55,
+                "ends": [
+                  "stream-000",
+                  "stream-054"
+                ],
+                "pages": [
+                  50,
+                  5
+                ]
+              },
+              "events of a moment": {
+                "different": 200,
+                "pages": [
+                  200
+                ],
+                "streams": 2
+              },
+              "events of streams by prefix": {
+                "different": 500,
+                "pages": [
+                  500
+                ],
+                "streams": 5
+              },
+              "events of two streams": {
+                "different": 200,
+                "pages": [
+                  200
+                ],
+                "streams": 2
+              },
+              "events that match": {
+                "different": 2,
+                "pages": [
+                  2
+                ],
+                "streams": 2
+              },
+              "groups by pattern": {
+                "different": 10,
+                "ends": [
+                  "many/000",
+                  "many/009"
+                ],
+                "pages": [
+                  10
+                ]
+              },
+              "groups by prefix, 7 on a page": {
+                "different": 10,
+                "ends": [
+                  "many/010",
+                  "many/019"
+                ],
+                "pages": [
+                  7,
+                  3
+                ]
+              },
+              "names of groups": {
+                "different": 60,
+                "ends": [
+                  "arn:aws:logs:us-east-1:000000000000:log-group:many/000",
+                  "arn:aws:logs:us-east-1:000000000000:log-group:many/059"
+                ],
+                "pages": [
+                  40,
+                  20
+                ]
+              },
+              "no groups": {
+                "different": 0,
+                "ends": [],
+                "pages": [
+                  0
+                ]
+              },
+              "streams backwards": {
+                "different": 55,
+                "ends": [
+                  "stream-054",
+                  "stream-000"
+                ],
+                "pages": [
+                  50,
+                  5
+                ]
+              },
+              "streams by prefix": {
+                "different": 10,
+                "ends": [
+                  "stream-010",
+                  "stream-019"
+                ],
+                "pages": [
+                  10
+                ]
+              },
+              "streams by time": {
+                "different": 55,
+                "ends": [
+                  "stream-000",
+                  "stream-001"
+                ],
+                "pages": [
+                  20,
+                  20,
+                  15
+                ]
+              }
+            }
+        "#]],
     );
-}
-
-#[test]
-fn boto3_raises_the_exceptions_of_cloudwatch_logs_with_their_texts() {
-    let server = Server::start();
-    check(
-        &run_python(&server, "logs_errors.py", &[]).json(),
-        &expect![[r#"
-        {
-          "a batch of two days": "400 InvalidParameterException: The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
-          "a batch that is too large": "400 InvalidParameterException: Upload too large: 1048577 bytes exceeds limit of 1048576",
-          "a group of another region": "400 ResourceNotFoundException: The specified log group does not exist.",
-          "a group that is not": "400 ResourceNotFoundException: The specified log group does not exist.",
-          "a group that is not, to delete": "400 ResourceNotFoundException: The specified log group does not exist.",
-          "a group that is there": "400 ResourceAlreadyExistsException: The specified log group already exists",
-          "a key": "501 ClientError(NotImplementedException): Hearth does not implement log groups that are encrypted with a key yet",
-          "a large limit": "400 InvalidParameterException: 1 validation error detected: Value '10001' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 10000",
-          "a long name": "400 InvalidParameterException: 1 validation error detected: Value '<513>' at 'logGroupName' failed to satisfy constraint: Member must have length less than or equal to 512",
-          "a name of another type": "400 ClientError(SerializationException): NUMBER_VALUE can not be converted to a String",
-          "a negative time and a limit": "400 InvalidParameterException: 2 validation errors detected: Value '-1' at 'startTime' failed to satisfy constraint: Member must have value greater than or equal to 0; Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
-          "a page that is too large": "400 InvalidParameterException: 1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50",
-          "a pattern for JSON": "501 ClientError(NotImplementedException): Hearth does not implement filter patterns for JSON yet",
-          "a prefix by time": "400 InvalidParameterException: Cannot order by LastEventTime with a logStreamNamePrefix.",
-          "a protected group": "400 ValidationException: The log group is protected: switch its deletion protection off first",
-          "a retention of no group": "400 ResourceNotFoundException: The specified log group does not exist.",
-          "a small limit": "400 InvalidParameterException: 1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
-          "a stream of a group that is not": "400 ResourceNotFoundException: The specified log group does not exist.",
-          "a stream that is not": "400 ResourceNotFoundException: The specified log stream does not exist.",
-          "a stream that is not, to delete": "400 ResourceNotFoundException: The specified log stream does not exist.",
-          "a stream that is not, to filter": "400 ResourceNotFoundException: The specified log stream does not exist.",
-          "a stream that is not, to put to": "400 ResourceNotFoundException: The specified log stream does not exist.",
-          "a stream that is there": "400 ResourceAlreadyExistsException: The specified log stream already exists",
-          "a token behind the end": "400 InvalidParameterException: The specified nextToken is invalid.",
-          "a wrong class": "400 InvalidParameterException: 1 validation error detected: Value 'GOLD' at 'logGroupClass' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY, ESSENTIALS]",
-          "a wrong name": "400 InvalidParameterException: 1 validation error detected: Value 'a b:c' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+",
-          "a wrong name of a stream": "400 InvalidParameterException: 1 validation error detected: Value 'a:b' at 'logStreamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [^:*]*",
-          "a wrong order": "400 InvalidParameterException: 1 validation error detected: Value 'Size' at 'orderBy' failed to satisfy constraint: Member must satisfy enum value set: [LogStreamName, LastEventTime]",
-          "a wrong pattern": "400 InvalidParameterException: Invalid filter pattern",
-          "a wrong retention": "400 InvalidParameterException: 1 validation error detected: Value '2' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]",
-          "a wrong token": "400 InvalidParameterException: The specified nextToken is invalid.",
-          "a wrong token of a stream": "400 InvalidParameterException: The specified nextToken is invalid.",
-          "a wrong token of groups": "400 InvalidParameterException: The specified nextToken is invalid.",
-          "a wrong token of streams": "400 InvalidParameterException: The specified nextToken is invalid.",
-          "an empty name": "400 InvalidParameterException: 1 validation error detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1",
-          "an event without a message": "400 InvalidParameterException: 2 validation errors detected: Value '' at 'logEvents.1.member.message' failed to satisfy constraint: Member must have length greater than or equal to 1; Value null at 'logEvents.2.member.message' failed to satisfy constraint: Member must not be null",
-          "an operation that is not there yet": "501 ClientError(NotImplementedException): Hearth does not implement the operation StartQuery of CloudWatch Logs yet",
-          "events out of order": "400 InvalidParameterException: Log events in a single PutLogEvents request must be in chronological order.",
-          "name and identifier": "400 ValidationException: LogGroup name and LogGroup ARN are mutually exclusive parameters.",
-          "names and a prefix": "400 InvalidParameterException: logStreamNames and logStreamNamePrefix are mutually exclusive parameters.",
-          "neither name nor identifier": "400 InvalidParameterException: LogGroup name or LogGroup ARN must be specified.",
-          "no events": "400 InvalidParameterException: 1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1",
-          "no name": "400 InvalidParameterException: 1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null",
-          "prefix and pattern": "400 InvalidParameterException: LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
-          "tags of no group": "400 ResourceNotFoundException: The specified log group does not exist.",
-          "too many events": "gEvents' failed to satisfy constraint: Member must have length less than or equal to 10000",
-          "wrong names": "400 InvalidParameterException: 1 validation error detected: Value '[a:b]' at 'logStreamNames' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 512, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [^:*]*, Member must not be null]",
-          "wrong tags": "400 InvalidParameterException: 1 validation error detected: Value '{\"a;b\":\"c\"}' at 'tags' failed to satisfy constraint: Map keys must satisfy constraint: [Member must have length less than or equal to 128, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$]"
-        }
-    "#]],
-    );
-}
-
-#[test]
-fn an_error_has_its_type_in_body_and_header_and_an_unknown_operation_its_name() {
-    let server = Server::start();
-    let mut table = String::new();
-    for (operation, body) in [
-        ("GetLogEvents", r#"{"logGroupName":"none","logStreamName":"s"}"#),
-        ("GetLogEvents", "{"),
-        ("GetLogEvents", "[]"),
-        ("DescribeLogGroups", ""),
-        ("GetLogEvents", ""),
-        ("StartLiveTail", "{}"),
-        ("Nonsense<script>", "{}"),
-        ("", "{}"),
-    ] {
-        let target = format!("Logs_20140328.{operation}");
-        let answer = http(server.address(), "POST", "/", &[("X-Amz-Target", &target)], body.as_bytes());
-        assert!(answer.header("x-amzn-RequestId").is_some_and(|id| id.len() == 36));
-        let error_type = answer.header("x-amzn-ErrorType").unwrap_or("-");
-        table += &format!("{} {error_type} {}\n", answer.status, answer.text());
-    }
-    expect![[r#"
-        400 ResourceNotFoundException {"__type":"ResourceNotFoundException","message":"The specified log group does not exist."}
-        400 SerializationException {"__type":"SerializationException","message":"Could not parse request body into json: EOF while parsing an object at line 1 column 1"}
-        400 SerializationException {"__type":"SerializationException","message":"The request body is not a JSON object"}
-        200 - {"logGroups":[]}
-        400 InvalidParameterException {"__type":"InvalidParameterException","message":"1 validation error detected: Value null at 'logStreamName' failed to satisfy constraint: Member must not be null"}
-        501 NotImplementedException {"__type":"NotImplementedException","message":"Hearth does not implement the operation StartLiveTail of CloudWatch Logs yet"}
-        400 UnknownOperationException {"__type":"UnknownOperationException","message":"CloudWatch Logs has no operation Nonsensescript"}
-        400 UnknownOperationException {"__type":"UnknownOperationException","message":"CloudWatch Logs has no operation "}
-    "#]].assert_eq(&table);
 }
 
 #[test]
@@ -467,7 +391,7 @@ fn a_deleted_group_comes_back_with_the_next_line_of_its_function() {
     ask(&server, "DeleteLogGroup", &group);
     assert_eq!(of_groups(), 0);
     let folder = server.data_dir().path().join("logs");
-    assert!(std::fs::read_dir(folder).unwrap().next().is_none(), "its files are gone");
+    assert!(fs::read_dir(folder).unwrap().next().is_none(), "its files are gone");
 
     function.invoke(r#"{"name": "new"}"#).success();
     let answer = eventually("the REPORT of the second call", || {
@@ -478,4 +402,63 @@ fn a_deleted_group_comes_back_with_the_next_line_of_its_function() {
         messages(&answer).iter().map(|line| line.split([' ', ':']).next().unwrap()).collect();
     assert_eq!(begins, ["START", "hello", "END", "REPORT"]);
     assert_eq!(messages(&answer)[1], "hello new\n");
+}
+
+#[test]
+fn a_group_larger_than_memory_may_hold_is_read_in_pages_from_any_time() {
+    const SEGMENTS: usize = 6;
+    const LINES: usize = 80_000;
+    let data = Arc::new(Folder::new());
+    let folder = data.path().join("logs/large");
+    fs::create_dir_all(&folder).unwrap();
+    let now = now_ms();
+    // A line each ten milliseconds until now, a stream for a thousand of them.
+    let time = |number: usize| now - 10 * (SEGMENTS * LINES - number) as i64;
+    for segment in 0..SEGMENTS {
+        let mut text = String::new();
+        for number in segment * LINES..(segment + 1) * LINES {
+            let (time, stream) = (time(number), number / 1_000);
+            let message = format!("line {number:06} {}", "x".repeat(120));
+            writeln!(text, "{{\"t\":{time},\"s\":\"stream-{stream:04}\",\"m\":\"{message}\"}}").unwrap();
+        }
+        fs::write(folder.join(format!("{:012}.jsonl", segment + 1)), text).unwrap();
+    }
+    let server = Settings::new().data_dir(&data).start();
+    let before = server.resident_kib();
+    let group = json!({ "logGroupName": "large" });
+    let ask = |operation: &str, more: Value| {
+        let mut input = group.clone();
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        ask(&server, operation, &input)
+    };
+    // What `tail` wants: the last second of 80 minutes.
+    let last = ask("FilterLogEvents", json!({ "startTime": time(SEGMENTS * LINES - 100) }));
+    let last = messages(&last);
+    assert_eq!((last.len(), &last[0][..11], &last[99][..11]), (100, "line 479900", "line 479999"));
+    // A line somewhere: pages without events go before it, and no page reads it all.
+    let mut pages = 0;
+    let mut token = Value::Null;
+    let found = loop {
+        let page = ask("FilterLogEvents", json!({ "filterPattern": "\"line 450000\"", "nextToken": token }));
+        pages += 1;
+        token = page["nextToken"].clone();
+        if !messages(&page).is_empty() {
+            break page;
+        }
+        assert!(token.is_string(), "it is there");
+    };
+    assert_eq!(&messages(&found)[0][..11], "line 450000");
+    assert!(pages > 1, "{pages} pages");
+    let streams =
+        ask("DescribeLogStreams", json!({ "orderBy": "LastEventTime", "descending": true, "limit": 2 }));
+    assert_eq!(streams["logStreams"][0]["logStreamName"], "stream-0479");
+    assert_eq!(streams["logStreams"][1]["firstEventTimestamp"], time(478_000));
+    let middle = ask("GetLogEvents", json!({ "logStreamName": "stream-0200", "limit": 1 }));
+    assert_eq!(&messages(&middle)[0][..11], "line 200999");
+    let more_kib = server.resident_kib().saturating_sub(before);
+    assert!(more_kib < 48 << 10, "{more_kib} KiB for reading {} MB", SEGMENTS * LINES * 200 / 1_000_000);
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }

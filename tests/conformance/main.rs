@@ -7,6 +7,7 @@
 
 mod clients;
 mod cloudwatch_logs;
+mod cloudwatch_logs_input;
 mod command_line;
 mod experiment;
 mod init;

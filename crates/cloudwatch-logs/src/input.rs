@@ -49,6 +49,14 @@ impl Text {
     pub(crate) const EVENT_MESSAGE: Self = Self { min: 1, max: usize::MAX, pattern: None };
     pub(crate) const ACCOUNT_ID: Self =
         Self { min: 12, max: 12, pattern: Some((r"^\d{12}$", |c| c.is_ascii_digit())) };
+    /// `^one|^other|part`. What does not satisfy it otherwise, matches nothing.
+    pub(crate) const LOG_GROUP_NAME_REGEX: Self = Self {
+        min: 3,
+        max: 129,
+        pattern: Some((r"(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}", |c| {
+            is_of_a_group(c) || c == '|' || c == '^'
+        })),
+    };
     pub(crate) const KMS_KEY_ID: Self = Self { min: 0, max: 256, pattern: None };
 
     /// The constraints that a text breaks.
@@ -128,6 +136,11 @@ impl Input {
     /// Takes a member; an unset one is the same as none.
     fn take(&mut self, name: &str) -> Option<Value> {
         self.members.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether a member is there that nobody has read.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
     fn fail(&mut self, name: &str, value: &str, constraint: &str) {
@@ -230,11 +243,13 @@ impl Input {
         }
     }
 
+    /// A list that is too long is noted, and none of it looked at.
     fn list(&mut self, name: &str, min: usize, max: usize) -> Result<Option<Vec<Value>>, LogsError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let Value::Array(items) = value else { return Err(wrong_type(&value, "a List")) };
         if items.len() > max {
             self.fail(name, &shown(&items), &length_at_most(max));
+            return Ok(Some(Vec::new()));
         }
         if items.len() < min {
             self.fail(name, &shown(&items), &length_at_least(min));

@@ -15,6 +15,7 @@ mod filter_pattern;
 mod get_log_events;
 mod identifier;
 mod input;
+mod list_log_groups;
 mod operations;
 mod put_log_events;
 mod retention_policy;
@@ -30,6 +31,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
 use hyper::body::Incoming;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use error::LogsError;
 use input::Input;
@@ -38,6 +40,10 @@ use input::Input;
 const TARGET: &str = "Logs_20140328.";
 /// The largest body that is read. The messages of a batch are 1 MiB at most, and JSON may write each byte as six.
 const REQUEST_BYTES_MAX: usize = 8 << 20;
+/// From which length on a request counts as large.
+const LARGE_BYTES_MIN: usize = 256 << 10;
+/// How many large requests are worked on at once. Ours: parsed, one may take 16 times its size.
+const LARGE_REQUESTS_MAX: usize = 4;
 const CONTENT_TYPE_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 
 /// The logs of one account in one region.
@@ -46,12 +52,14 @@ pub struct CloudWatchLogs {
     clock: Clock,
     region: Region,
     account: AccountId,
+    /// Room for large requests.
+    large: Semaphore,
 }
 
 impl CloudWatchLogs {
     /// Puts the API in front of a log store.
     pub fn new(logs: Arc<LogStore>, clock: Clock, region: Region, account: AccountId) -> Arc<Self> {
-        Arc::new(Self { logs, clock, region, account })
+        Arc::new(Self { logs, clock, region, account, large: Semaphore::new(LARGE_REQUESTS_MAX) })
     }
 
     /// Says whether a request is one of this service.
@@ -86,6 +94,10 @@ impl CloudWatchLogs {
         if puts_events {
             self.logs.room().await;
         }
+        let _place = match body.len() < LARGE_BYTES_MIN {
+            true => None,
+            false => Some(self.large.acquire().await.expect("nobody closes the semaphore")),
+        };
         let api = self.clone();
         // All of it reads or writes the disk.
         let work = move || operation(&api, Input::parse(&body)?);

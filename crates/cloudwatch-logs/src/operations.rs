@@ -6,8 +6,8 @@ use crate::error::LogsError;
 use crate::input::Input;
 use crate::{
     CloudWatchLogs, create_log_group, create_log_stream, delete_log_group, delete_log_stream,
-    describe_log_groups, describe_log_streams, filter_log_events, get_log_events, put_log_events,
-    retention_policy, tags,
+    describe_log_groups, describe_log_streams, filter_log_events, get_log_events, list_log_groups,
+    put_log_events, retention_policy, tags,
 };
 
 /// Answers one operation. Blocks on the disk. `Null` is no output.
@@ -17,6 +17,7 @@ const IMPLEMENTED: &[(&str, Operation)] = &[
     ("CreateLogGroup", create_log_group::answer),
     ("DeleteLogGroup", delete_log_group::answer),
     ("DescribeLogGroups", describe_log_groups::answer),
+    ("ListLogGroups", list_log_groups::answer),
     ("CreateLogStream", create_log_stream::answer),
     ("DeleteLogStream", delete_log_stream::answer),
     ("DescribeLogStreams", describe_log_streams::answer),
@@ -104,7 +105,6 @@ const OTHERS: &[&str] = &[
     "ListAnomalies",
     "ListIntegrations",
     "ListLogAnomalyDetectors",
-    "ListLogGroups",
     "ListLogGroupsForQuery",
     "ListScheduledQueries",
     "ListSourcesForS3TableIntegration",

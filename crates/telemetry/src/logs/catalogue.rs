@@ -32,7 +32,6 @@ struct Groups {
     /// Groups that were deleted, and which segment comes next should they come back: cursors and ids of events must not
     /// mean something else then. Forgotten with the process, as cursors mostly are.
     deleted: HashMap<LogGroupName, u64>,
-    deletions: u64,
 }
 
 impl Catalogue {
@@ -42,7 +41,9 @@ impl Catalogue {
         let mut groups = Groups::default();
         for entry in fs::read_dir(folder)?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(DELETED) {
-                fs::remove_dir_all(entry.path())?;
+                if let Err(error) = fs::remove_dir_all(entry.path()) {
+                    tracing::warn!(path = %entry.path().display(), %error, "cannot remove a deleted log group");
+                }
             } else if let Some(group) = Group::load(&entry.path()) {
                 groups.by_name.insert(group.group.name.clone(), group);
             } else {
@@ -171,9 +172,9 @@ impl Catalogue {
         }
         let next = segments(&group.folder).last().map_or(group.segment_min, |newest| newest + 1);
         // Gone at once, whatever happens to us while we remove its files.
-        let grave = self.folder.join(format!("{DELETED}{}", groups.deletions));
+        let graves = (0_u64..).map(|number| self.folder.join(format!("{DELETED}{number}")));
+        let grave = graves.into_iter().find(|grave| !grave.exists()).expect("some number is not taken");
         fs::rename(&group.folder, &grave).map_err(|source| self.io(source))?;
-        groups.deletions += 1;
         groups.by_name.remove(name);
         groups.deleted.insert(name.clone(), next);
         drop(groups);

@@ -50,13 +50,30 @@ impl LogEvent {
 pub(super) struct Line<'a> {
     #[serde(rename = "t")]
     pub(super) timestamp_ms: i64,
-    /// Not there in segments of Hearth 0.1.
+    /// Not there in segments from before it was kept.
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     ingestion_ms: Option<i64>,
     #[serde(rename = "s", borrow)]
     pub(super) log_stream: Cow<'a, str>,
     #[serde(rename = "m", borrow)]
     pub(super) message: Cow<'a, str>,
+}
+
+/// What an index wants of a line: reading the message, too, would take several times as long.
+#[derive(Debug, Deserialize)]
+pub(super) struct LineHead<'a> {
+    #[serde(rename = "t")]
+    pub(super) timestamp_ms: i64,
+    #[serde(rename = "i", default)]
+    ingestion_ms: Option<i64>,
+    #[serde(rename = "s", borrow)]
+    pub(super) log_stream: Cow<'a, str>,
+}
+
+impl LineHead<'_> {
+    pub(super) fn ingestion_ms(&self) -> i64 {
+        self.ingestion_ms.unwrap_or(self.timestamp_ms)
+    }
 }
 
 impl<'a> Line<'a> {
@@ -69,15 +86,11 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub(super) fn ingestion_ms(&self) -> i64 {
-        self.ingestion_ms.unwrap_or(self.timestamp_ms)
-    }
-
     pub(super) fn into_event(self, position: Position) -> LogEvent {
         LogEvent {
             position,
             timestamp_ms: self.timestamp_ms,
-            ingestion_ms: self.ingestion_ms(),
+            ingestion_ms: self.ingestion_ms.unwrap_or(self.timestamp_ms),
             log_stream: self.log_stream.into_owned(),
             message: self.message.into_owned(),
         }

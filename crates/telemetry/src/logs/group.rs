@@ -143,6 +143,9 @@ impl Group {
 
     /// Reads a folder. `None` when it is none of a group.
     pub(super) fn load(folder: &Path) -> Option<Self> {
+        if !folder.is_dir() {
+            return None;
+        }
         let description = fs::read(folder.join(DESCRIPTION)).ok();
         let description: Option<Description> =
             description.and_then(|text| serde_json::from_slice(&text).ok());
@@ -158,7 +161,7 @@ impl Group {
                 };
                 Self::new(group, folder.to_owned(), description.segment_min)
             }
-            // Hearth 0.1 described no groups; or the machine stopped at the wrong moment.
+            // From before groups were described; or the machine stopped at the wrong moment.
             None => {
                 let name = percent_decode_str(folder.file_name()?.to_str()?).decode_utf8().ok()?;
                 let group =

@@ -81,7 +81,7 @@ impl SegmentIndex {
                 noted = from;
             }
             self.scanned = lines.offset();
-            let Some(line) = lines.line() else { continue };
+            let Some(line) = lines.head() else { continue };
             let (to, at_ms, ingestion_ms) = (lines.offset(), line.timestamp_ms, line.ingestion_ms());
             latest_ms = latest_ms.max(at_ms);
             match self.streams.get_mut(&*line.log_stream) {

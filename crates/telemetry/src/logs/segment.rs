@@ -5,7 +5,9 @@ use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::event::Line;
+use serde::Deserialize;
+
+use super::event::{Line, LineHead};
 
 /// The segment of a group that is written to.
 pub(super) struct Segment {
@@ -72,6 +74,15 @@ impl Lines {
 
     /// Reads the line that was gone on to. `None` when it is damaged.
     pub(super) fn line(&self) -> Option<Line<'_>> {
+        self.read()
+    }
+
+    /// As [`Lines::line`], without the message.
+    pub(super) fn head(&self) -> Option<LineHead<'_>> {
+        self.read()
+    }
+
+    fn read<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
         serde_json::from_slice(&self.line)
             .inspect_err(|error| {
                 let (path, offset) = (self.path.display(), self.offset);

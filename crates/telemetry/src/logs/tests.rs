@@ -301,6 +301,34 @@ fn the_retention_of_a_group_hides_old_events_and_removes_old_segments() {
 }
 
 #[test]
+fn a_segment_is_closed_after_a_day_so_that_it_can_go_as_a_whole() {
+    fn in_2_days() -> i64 {
+        now_ms() + 2 * 86_400_000
+    }
+    let folder = Folder::new("daily");
+    let store = open(&folder, now_ms);
+    for text in ["one", "two"] {
+        put_at(&store, "a", now_ms(), text);
+        store.flush();
+    }
+    assert_eq!(segment_files(&folder), [1]);
+    store.close();
+    let store = open(&folder, in_2_days);
+    for text in ["three", "four"] {
+        put_at(&store, "a", in_2_days(), text);
+        store.flush();
+    }
+    assert_eq!(segment_files(&folder), [1, 2]);
+    // Whoever closes the store waits for the index of what was full.
+    store.close();
+    let index = index::index_path(&folder.0.join(folder_name(&group())), 1);
+    assert!(index.exists());
+    let store = open(&folder, in_2_days);
+    store.change_group(&group(), |group| group.retention_days = Some(1)).unwrap();
+    assert!(!index.exists() && segment_files(&folder).is_empty(), "an index goes with its segment");
+}
+
+#[test]
 fn a_full_segment_is_followed_by_another_and_the_last_minutes_are_found_by_its_index() {
     let folder = Folder::new("segments");
     let store = open(&folder, now_ms);

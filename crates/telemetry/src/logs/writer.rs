@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
-use std::time::Instant;
 
 use hearth_types::{LogGroupName, LogStreamName};
 
@@ -44,7 +43,7 @@ impl Writer {
     pub(super) fn run(&mut self) {
         let shared = self.shared.clone();
         let mut written = 0u64;
-        let mut expired = Instant::now();
+        let mut expired = self.clock.now();
         while let Some(Queue { puts, jobs, .. }) = shared.take(EXPIRY_INTERVAL) {
             let bytes = self.write(puts);
             if bytes > 0 {
@@ -56,9 +55,9 @@ impl Writer {
             for job in jobs {
                 job(self);
             }
-            if expired.elapsed() >= EXPIRY_INTERVAL {
+            if self.clock.now() - expired >= EXPIRY_INTERVAL {
                 self.remove_expired();
-                expired = Instant::now();
+                expired = self.clock.now();
             }
         }
     }
