@@ -11,6 +11,7 @@ mod experiment;
 mod init;
 mod invoke;
 mod isolation;
+mod layers;
 mod logs;
 mod outcomes;
 mod restart;
