@@ -26,7 +26,6 @@ fn layer(entries: &[(&str, &str)]) -> Bytes {
             std::io::Write::write_all(writer, content.as_bytes()).unwrap();
         }
     })
-    .into()
 }
 
 /// All that is below a folder: `path=content`, `path -> target`.
