@@ -5,8 +5,7 @@
 //! removed. A tree appears with one rename and is never half there.
 //!
 //! What a zip says is believed nowhere. The way of one: `archive` reads it, `plan` makes a tree of its names, `unpack`
-//! walks the tree, `content` inflates an entry, `root` is the only place that makes files of an archive, and only beneath a
-//! folder. `layers` puts trees over one another.
+//! walks the tree, `content` inflates an entry, `root` is the only place that makes files, and only beneath a folder.
 
 mod archive;
 mod content;
