@@ -13,6 +13,7 @@ mod experiment;
 mod init;
 mod invoke;
 mod isolation;
+mod layers;
 mod logs;
 mod outcomes;
 mod restart;

@@ -11,6 +11,7 @@ mod disk;
 mod function;
 mod gate;
 mod http;
+mod layer;
 mod logs;
 mod package;
 mod processes;

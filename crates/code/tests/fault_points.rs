@@ -33,6 +33,22 @@ async fn case_032_a_write_that_fails_leaves_nothing_half_done() {
         disk.wait_until_empty().await;
     }
 
+    // Two layers of a function.
+    let other = disk.packages.add(file("b", b"other")).await.unwrap();
+    let layers = [disk.packages.add(zip.clone()).await.unwrap(), other];
+    for point in ["code::make_tree", "code::merge_entry", "code::rename_tree"] {
+        fail::cfg(point, "return").unwrap();
+        assert!(disk.packages.merge(&layers).await.is_err(), "{point}");
+        disk.wait_until(|kept| kept == [2, 2]).await;
+        fail::remove(point);
+        let merged = disk.packages.merge(&layers).await.unwrap().unwrap();
+        assert_eq!(fs::read(merged.root.join("a/b")).unwrap(), b"whole", "{point}");
+        drop(merged);
+        disk.wait_until(|kept| kept == [2, 2]).await;
+    }
+    drop(layers);
+    disk.wait_until_empty().await;
+
     // What cannot be removed is removed by the next start.
     for point in ["code::hide_tree", "code::remove_tree"] {
         fail::cfg(point, "return").unwrap();

@@ -12,6 +12,7 @@ mod function_layers;
 mod layer_policy;
 mod layer_record;
 mod layers;
+mod leases;
 mod ports;
 mod record;
 mod registry;

@@ -17,6 +17,7 @@ use hearth_types::{
 };
 use tokio::sync::{OwnedMutexGuard, watch};
 
+use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
     ConfigurationChange, CreateFunction, DeployError, DeployedCode, DeployedLayers, Deployment, Failure,
     Function, FunctionConfiguration, FunctionsError, LastUpdateStatus, OpenError, ResolveError,
@@ -582,31 +583,6 @@ async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, FunctionsError>> + Send + 'static,
 ) -> Result<T, FunctionsError> {
     tokio::spawn(change).await.unwrap_or(Err(FunctionsError::Store(StoreError::Stopped)))
-}
-
-/// Keeps packages on disk when a record may name it although the store reported an error. The next start knows.
-fn keep_if_in_doubt(
-    error: FunctionsError,
-    code: Option<&DeployedCode>,
-    layers: Option<&DeployedLayers>,
-) -> FunctionsError {
-    if let FunctionsError::Store(cause) = &error
-        && cause.leaves_doubt()
-    {
-        keep_on_disk(code, layers);
-    }
-    error
-}
-
-/// Leaves packages on disk although nobody in this process is going to hold them.
-fn keep_on_disk<'a>(
-    code: impl IntoIterator<Item = &'a DeployedCode>,
-    layers: impl IntoIterator<Item = &'a DeployedLayers>,
-) {
-    let layers = layers.into_iter().flat_map(|layers| &layers.leases);
-    for lease in code.into_iter().map(|code| &code.lease).chain(layers) {
-        std::mem::forget(lease.clone());
-    }
 }
 
 /// The right to change a function. Forgets the lock of a name when nobody else waits for it.

@@ -17,7 +17,7 @@ pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Re
     let asked: ListLayersRequest =
         input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
     let filter =
-        layers::filter(asked.compatible_runtime.as_deref(), asked.compatible_architecture.as_deref())?;
+        layers::filter(asked.compatible_runtime.as_deref(), asked.compatible_architecture.as_deref());
     let after = layers::read_marker(asked.marker.as_deref(), |name| LayerName::new(name).ok())?;
     let (found, more) = api.layers.list(filter, after.as_ref(), layers::page(asked.max_items));
     let next = found.last().filter(|_| more);
@@ -49,7 +49,7 @@ pub(crate) fn answer_versions<B>(
         input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
     let name = layers::layer(api, operation.name, asked.layer_name.as_deref())?;
     let filter =
-        layers::filter(asked.compatible_runtime.as_deref(), asked.compatible_architecture.as_deref())?;
+        layers::filter(asked.compatible_runtime.as_deref(), asked.compatible_architecture.as_deref());
     let before = layers::read_marker(asked.marker.as_deref(), |number| number.parse().ok())?;
     let (found, more) = api.layers.list_versions(&name, filter, before, layers::page(asked.max_items));
     let next = found.last().filter(|_| more);

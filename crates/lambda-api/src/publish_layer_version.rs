@@ -32,15 +32,16 @@ pub(crate) async fn answer(
     })
     .await?;
     let name = layers::layer(api, operation.name, request.layer_name.as_deref())?;
-    let compatible_runtimes = runtimes(request.compatible_runtimes.unwrap_or_default())?;
     unsupported::check_layer_content(&request.content.unwrap_or_default())?;
     let zip = zip.ok_or_else(|| ApiError::invalid_parameter("Please provide a source for layer content."))?;
+    // The model's check has let only words pass that are known.
+    let runtimes = request.compatible_runtimes.unwrap_or_default();
     let architectures = request.compatible_architectures.unwrap_or_default();
     let publish = PublishLayerVersion {
         name,
         description: request.description.unwrap_or_default(),
         license_info: request.license_info.filter(|license| !license.is_empty()),
-        compatible_runtimes,
+        compatible_runtimes: runtimes.iter().filter_map(|name| Runtime::parse(name).ok()).collect(),
         compatible_architectures: architectures.iter().filter_map(|name| Architecture::parse(name)).collect(),
         zip: zip?,
     };
@@ -48,10 +49,4 @@ pub(crate) async fn answer(
     let described = layers::describe(api, &asked_at, &version);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::CREATED, text))
-}
-
-/// Reads the runtimes that a layer is for.
-fn runtimes(given: Vec<String>) -> Result<Vec<Runtime>, ApiError> {
-    let known: Result<_, _> = given.iter().map(|runtime| Runtime::parse(runtime)).collect();
-    known.map_err(|_| layers::not_a_runtime(format!("[{}]", given.join(", ")), "compatibleRuntimes"))
 }

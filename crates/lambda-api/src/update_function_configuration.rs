@@ -46,7 +46,14 @@ pub(crate) async fn answer(
         vpc_config_is_set: request.vpc_config.is_some(),
         dead_letter_target: request.dead_letter_config.map(|config| config.target_arn.and_then(not_empty)),
         kms_key_arn: request.kms_key_arn.map(not_empty),
-        layers: request.layers.map(|layers| function_layers::find(api, &layers)).transpose()?,
+        layers: match &request.layers {
+            None => None,
+            Some(layers) => {
+                // A function that is not there is what is wrong, whatever layers it should have.
+                api.functions.get(&function_name)?;
+                Some(function_layers::find(api, layers)?)
+            }
+        },
         logging: match &request.logging_config {
             None => None,
             Some(config) => {

@@ -5,6 +5,7 @@
 //! Members are reported in the order of the model. Within one: the largest length or value, the least, the pattern, the
 //! enumeration.
 
+use hearth_types::Runtime;
 use serde_json::Value;
 
 use crate::error::ApiError;
@@ -134,6 +135,10 @@ impl Violations {
                 format!("{shown} at '{path}' failed to satisfy constraint: {constraint}")
             });
         };
+        if is_unknown_runtime_of_a_layer(member.name, value) {
+            let all: Vec<&str> = Runtime::all().map(Runtime::as_str).collect();
+            broken(one_of(&all));
+        }
         match (shape, value) {
             (Shape::Structure(_), _) => self.collect(shape, value, path),
             (Shape::List { member: element, .. }, Value::Array(items)) => {
@@ -158,6 +163,18 @@ impl Violations {
             }
             _ => of_value(shape, value).into_iter().for_each(&mut broken),
         }
+    }
+}
+
+/// Whether a layer is said, or asked, to be for a runtime that AWS does not know. In the model these are the same as the
+/// runtime of a function, of which the service says so itself; for layers the framework was recorded to do it, and not in
+/// the way of other lists. A layer may be for runtimes that this host has not, or AWS not any more.
+fn is_unknown_runtime_of_a_layer(member: &str, value: &Value) -> bool {
+    let is_unknown = |value: &Value| value.as_str().is_some_and(|runtime| Runtime::parse(runtime).is_err());
+    match member {
+        "CompatibleRuntime" => is_unknown(value),
+        "CompatibleRuntimes" => value.as_array().is_some_and(|runtimes| runtimes.iter().any(is_unknown)),
+        _ => false,
     }
 }
 

@@ -9,7 +9,8 @@ use super::*;
 use crate::generated::Operation;
 use crate::generated::operations::OPERATIONS;
 use crate::generated::shapes::{
-    CreateFunctionRequest, ListFunctionsRequest, UpdateFunctionCodeRequest,
+    AddLayerVersionPermissionRequest, CreateFunctionRequest, ListFunctionsRequest, ListLayerVersionsRequest,
+    ListLayersRequest, PublishLayerVersionRequest, UpdateFunctionCodeRequest,
     UpdateFunctionConfigurationRequest,
 };
 
@@ -338,7 +339,11 @@ fn reader(operation: &str) -> Option<fn(Value) -> Result<(), String>> {
     }
     Some(match operation {
         "CreateFunction" => read::<CreateFunctionRequest>,
+        "AddLayerVersionPermission" => read::<AddLayerVersionPermissionRequest>,
         "ListFunctions" => read::<ListFunctionsRequest>,
+        "ListLayerVersions" => read::<ListLayerVersionsRequest>,
+        "ListLayers" => read::<ListLayersRequest>,
+        "PublishLayerVersion" => read::<PublishLayerVersionRequest>,
         "UpdateFunctionCode" => read::<UpdateFunctionCodeRequest>,
         "UpdateFunctionConfiguration" => read::<UpdateFunctionConfigurationRequest>,
         _ => return None,

@@ -23,3 +23,28 @@ impl Bootstrap {
             .find(|found| fs::metadata(&found.program).is_ok_and(|metadata| !metadata.is_dir()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_package_comes_before_the_layers_and_a_folder_is_no_program() {
+        let top = tempfile::tempdir().unwrap();
+        let folder = |name: &str| top.path().join(name);
+        for name in ["package", "layers"] {
+            fs::create_dir(folder(name)).unwrap();
+        }
+        let (code, layers) = (folder("package"), folder("layers"));
+        let shown = |layers| Bootstrap::find(&code, layers).map(|found| found.shown);
+        assert_eq!(shown(Some(&*layers)), None);
+        fs::write(layers.join("bootstrap"), "x").unwrap();
+        assert_eq!(shown(Some(&*layers)), Some("/opt/bootstrap"));
+        assert_eq!(shown(None), None);
+        fs::create_dir(code.join("bootstrap")).unwrap();
+        assert_eq!(shown(Some(&*layers)), Some("/opt/bootstrap"));
+        fs::remove_dir(code.join("bootstrap")).unwrap();
+        fs::write(code.join("bootstrap"), "x").unwrap();
+        assert_eq!(shown(Some(&*layers)), Some("/var/task/bootstrap"));
+    }
+}

@@ -191,6 +191,22 @@ async fn a_wrong_layer_version_is_not_published() {
             with("CompatibleArchitectures", json!(["x86_64", "arm64", "x86_64"])),
             broken("[x86_64, arm64, x86_64]", "compatibleArchitectures", length_at_most(2)),
         ),
+        // As recorded: both at once, and not in the same way.
+        (
+            json!({
+                "CompatibleRuntimes": ["invalidruntime"], "CompatibleArchitectures": ["invalidarch"],
+                "Content": { "ZipFile": "emlw" }
+            }),
+            validation(&[
+                item("[invalidarch]", "compatibleArchitectures", elements(&[one_of("x86_64, arm64")])),
+                item(
+                    "[invalidruntime]",
+                    "compatibleRuntimes",
+                    "Member must satisfy enum value set: [nodejs, ",
+                ),
+            ])
+            .and_so_on(),
+        ),
         (with("CompatibleArchitectures", json!("arm64")), wrong_type("STRING_VALUE", "a List")),
     ] {
         refusal.check(&body.to_string(), &api.json("POST", &path, body).await);

@@ -17,6 +17,7 @@ async fn a_wrong_configuration_changes_nothing() {
     let variables = |name: &str, value: &str| json!({ "Environment": { "Variables": { name: value } } });
     let rows: Vec<(&str, Value, Refusal)> = vec![
         ("g", json!({ "Timeout": 9 }), function_not_found("g")),
+        ("g", json!({ "Layers": [layer] }), function_not_found("g")),
         ("a%20b", json!({ "Timeout": 9 }), unlike("a b")),
         ("f%3A", json!({}), unlike("f:")),
         ("arn:aws:lambda:eu-west-1:000000000000:function:f", json!({}), unreachable_region("eu-west-1")),
