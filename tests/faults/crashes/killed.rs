@@ -100,14 +100,15 @@ fn case_111_sigterm_under_load_lets_every_call_finish_and_ends_with_0() {
     assert!(processes_of(data.path()).is_empty(), "no process is left");
 }
 
-/// Counts what a server holds: its descriptors, mounts, children, and folders of environments.
+/// Counts what a server holds: its descriptors, mounts in its data folder, processes, and folders of environments.
 fn held(server: &Server) -> [usize; 4] {
     let process = format!("/proc/{}", server.pid());
     let count = |path: String| fs::read_dir(path).unwrap().count();
-    let lines = |path: String| fs::read_to_string(path).unwrap().lines().count();
+    let data = server.data_dir().path().display().to_string();
+    let mounts = fs::read_to_string(format!("{process}/mountinfo")).unwrap();
     [
         count(format!("{process}/fd")),
-        lines(format!("{process}/mountinfo")),
+        mounts.lines().filter(|mount| mount.contains(&data)).count(),
         processes_of(server.data_dir().path()).len(),
         count(server.data_dir().path().join("run").display().to_string()),
     ]
