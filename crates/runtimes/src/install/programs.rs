@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn what_a_package_manager_complains_of_becomes_one_line() {
         let npm = "npm error code ENOTFOUND\nnpm error errno ENOTFOUND\nnpm error request failed, no such host\n\
-                   npm error A complete log of this run can be found in: /root/.npm/_logs/x.log\n";
+                   npm error A complete log of this run can be found in: /home/ada/.npm/_logs/x.log\n";
         assert_eq!(message(npm), "code ENOTFOUND; request failed, no such host");
         let pip = "WARNING: Retrying\nERROR: Could not find a version\nERROR: No matching distribution\n";
         assert_eq!(message(pip), "Could not find a version; No matching distribution");
