@@ -6,7 +6,7 @@ use crate::process::{cargo, run, step};
 use crate::{fault_points, provided, python};
 
 /// The tests that ask `hearth_tests::rounds` how hard to try.
-const LONG: &str = "binary(faults)";
+const LONG: &str = "binary(faults) or package(hearth-code)";
 
 /// Runs them against a release build, one at a time; `filter` is a filter expression of nextest.
 pub(crate) fn soak(filter: Option<&str>) -> Result<()> {
@@ -15,8 +15,16 @@ pub(crate) fn soak(filter: Option<&str>) -> Result<()> {
     step("build with fault points", || fault_points::build("release"))?;
     step("build", || run(cargo().args(["build", "--release", "--quiet", "--package", "hearth-cli"])))?;
     let mut nextest = cargo();
-    nextest.args(["nextest", "run", "--release", "--workspace", "--no-fail-fast", "--test-threads", "1"]);
-    nextest.args(["--config-file", "xtask/nextest.toml", "--profile", "soak", "--no-capture"]);
+    // Only the packages that have such tests: the others would be compiled for nothing.
+    nextest.args(["nextest", "run", "--release", "--package", "hearth-tests", "--package", "hearth-code"]);
+    nextest.args([
+        "--no-fail-fast",
+        "--config-file",
+        "xtask/nextest.toml",
+        "--profile",
+        "soak",
+        "--no-capture",
+    ]);
     nextest.args(["--filterset", filter.unwrap_or(LONG)]).env("HEARTH_SOAK", "1");
     step("soak", || run(&mut nextest))
 }
