@@ -408,11 +408,23 @@ impl Environment {
             }
             LifecycleEvent::InvokeStarted { .. } => inner.invoke_started_at = Some(at),
             LifecycleEvent::InitStarted { .. }
+            | LifecycleEvent::ExtensionStarted { .. }
+            | LifecycleEvent::ExtensionRegistered { .. }
+            | LifecycleEvent::TelemetrySubscribed { .. }
+            | LifecycleEvent::ExtensionReady { .. }
             | LifecycleEvent::RuntimeStarted
             | LifecycleEvent::FunctionInitStarted
-            | LifecycleEvent::ResponseSent
-            | LifecycleEvent::ResetStarted
-            | LifecycleEvent::ShutdownStarted { .. } => {}
+            | LifecycleEvent::RuntimeInitDone { .. }
+            | LifecycleEvent::ExtensionReported { .. }
+            | LifecycleEvent::ResponseSent { .. }
+            | LifecycleEvent::RuntimeDone { .. }
+            | LifecycleEvent::ExtensionDone { .. }
+            | LifecycleEvent::ResetStarted { .. }
+            | LifecycleEvent::ShutdownStarted { .. }
+            | LifecycleEvent::RuntimeTerminated
+            | LifecycleEvent::RuntimeGone { .. }
+            | LifecycleEvent::ExtensionShutdownSent { .. }
+            | LifecycleEvent::ExtensionGone { .. } => {}
         }
         let ends_invocation = matches!(event, LifecycleEvent::InvokeDone { .. });
         inner.telemetry.take(at, event);

@@ -11,7 +11,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus};
+use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason};
 use hearth_types::ColdReason;
 
 use crate::fatal_error::FatalError;
@@ -59,7 +59,9 @@ impl Machine {
         }
         let (phase, deadline, waiting) = (init.phase, init.deadline, init.waiting.take());
         let mut actions = function_init_record(function_init_started);
-        actions.push(Action::Record(LifecycleEvent::InitDone { phase, status: PhaseStatus::Success }));
+        let status = PhaseStatus::Success;
+        actions.push(Action::Record(LifecycleEvent::RuntimeInitDone { phase, status: status.clone() }));
+        actions.push(Action::Record(LifecycleEvent::InitDone { phase, status }));
         actions.push(Action::Park);
         self.phase = Phase::Ready;
         match (waiting, phase) {
@@ -112,24 +114,23 @@ impl Machine {
     ) -> Vec<Action> {
         let Phase::Init(init) = &mut self.phase else { return vec![] };
         let (phase, waiting) = (init.phase, init.waiting.take());
-        let mut actions = vec![Action::Record(LifecycleEvent::InitDone { phase, status: status.clone() })];
+        let reason = ResetReason::of(&status);
+        let mut actions = vec![
+            Action::Record(LifecycleEvent::RuntimeInitDone { phase, status: status.clone() }),
+            Action::Record(LifecycleEvent::InitDone { phase, status: status.clone() }),
+        ];
         match (phase, waiting) {
-            (InitPhase::Init, waiting) => actions.extend(self.reset(ColdReason::InitFailed, waiting)),
-            (InitPhase::Invoke, None) => actions.extend(self.reset(ColdReason::InitFailed, None)),
+            (InitPhase::Init, waiting) => actions.extend(self.reset(reason, ColdReason::InitFailed, waiting)),
+            (InitPhase::Invoke, None) => actions.extend(self.reset(reason, ColdReason::InitFailed, None)),
             (InitPhase::Invoke, Some(invocation)) => {
                 actions
                     .push(Action::Answer { kind: AnswerKind::FunctionError, payload: payload(&invocation) });
-                actions.push(Action::RecordAt(
-                    now,
-                    LifecycleEvent::InvokeStarted {
-                        request_id: invocation.request_id,
-                        why_cold: invocation.why_cold,
-                    },
-                ));
+                actions.push(Action::RecordAt(now, crate::invoke::invoke_started(&invocation)));
                 let timed_out = status == PhaseStatus::Timeout;
+                actions.push(Action::Record(crate::invoke::runtime_done(&invocation, status.clone())));
                 actions.push(Action::Record(crate::invoke::invoke_done(&invocation, status)));
                 let why_cold = if timed_out { ColdReason::TimedOut } else { ColdReason::InitFailed };
-                actions.extend(self.reset(why_cold, None));
+                actions.extend(self.reset(reason, why_cold, None));
             }
         }
         actions

@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use hearth_telemetry::{LifecycleEvent, PhaseStatus};
+use hearth_telemetry::{LifecycleEvent, PhaseStatus, ResetReason};
 use hearth_types::{ColdReason, RequestId};
 
 use crate::fatal_error::{FatalError, response_too_large_payload};
@@ -33,16 +33,14 @@ impl Machine {
         deadline: Instant,
         invocation: Box<Invocation>,
     ) -> Vec<Action> {
-        let started = LifecycleEvent::InvokeStarted {
-            request_id: invocation.request_id,
-            why_cold: invocation.why_cold,
-        };
+        let started = invoke_started(&invocation);
         let delivered = invocation.clone();
         self.phase = Phase::Busy(Running {
             invocation,
             runtime: RuntimeState::Running,
             deadline,
             status: PhaseStatus::Success,
+            answer_began: None,
         });
         // The event first: the runtime works while we write START. Its output is read under the same lock, so later.
         vec![Action::Deliver(delivered), Action::Record(started), Action::SetDeadline(deadline)]
@@ -54,9 +52,10 @@ impl Machine {
         match running.runtime {
             // It has answered: the invocation is over.
             RuntimeState::ResponseSent => {
+                let runtime_done = runtime_done(&running.invocation, running.status.clone());
                 let done = invoke_done(&running.invocation, running.status.clone());
                 self.phase = Phase::Ready;
-                vec![Action::Record(done), Action::Park, Action::Settled]
+                vec![Action::Record(runtime_done), Action::Record(done), Action::Park, Action::Settled]
             }
             // Another of its threads works on the event: each event is delivered once, and this thread waits for the next.
             _ if holder == EventHolder::Another => vec![Action::Park],
@@ -96,15 +95,22 @@ impl Machine {
             let payload = Bytes::from(error.payload(running.invocation.request_id));
             actions.push(Action::Answer { kind: AnswerKind::FunctionError, payload });
         }
+        let reason = ResetReason::of(&status);
+        actions.push(Action::RecordAt(now, runtime_done(&running.invocation, status.clone())));
         actions.push(Action::RecordAt(now, invoke_done(&running.invocation, status)));
-        actions.extend(self.reset(why_cold, None));
+        actions.extend(self.reset(reason, why_cold, None));
         actions
     }
 }
 
 impl Running {
     /// The runtime begins to answer. The id is checked before the state, as on AWS.
-    pub(crate) fn begin_answer(&mut self, request_id: Option<RequestId>, kind: AnswerKind) -> Vec<Action> {
+    pub(crate) fn begin_answer(
+        &mut self,
+        now: Instant,
+        request_id: Option<RequestId>,
+        kind: AnswerKind,
+    ) -> Vec<Action> {
         if request_id != Some(self.invocation.request_id) {
             return vec![Action::Reject(Rejection::InvalidRequestId)];
         }
@@ -116,11 +122,12 @@ impl Running {
             return vec![reject(self.runtime, to)];
         }
         self.runtime = to;
+        self.answer_began = Some(now);
         vec![Action::Accept]
     }
 
     /// The runtime has answered: the caller gets it at once.
-    pub(crate) fn take_answer(&mut self, answer: RuntimeAnswer) -> Vec<Action> {
+    pub(crate) fn take_answer(&mut self, now: Instant, answer: RuntimeAnswer) -> Vec<Action> {
         if !matches!(self.runtime, RuntimeState::InvocationResponse | RuntimeState::InvocationErrorResponse) {
             return vec![reject(self.runtime, RuntimeState::InvocationResponse)];
         }
@@ -157,8 +164,24 @@ impl Running {
             None => PhaseStatus::Success,
             Some(error_type) => PhaseStatus::Error { error_type },
         };
-        vec![Action::Answer { kind, payload }, Action::Record(LifecycleEvent::ResponseSent), reply]
+        let sent =
+            LifecycleEvent::ResponseSent { began: self.answer_began.unwrap_or(now), bytes: payload.len() };
+        vec![Action::Answer { kind, payload }, Action::Record(sent), reply]
     }
+}
+
+/// The record of an invocation's start.
+pub(crate) fn invoke_started(invocation: &Invocation) -> LifecycleEvent {
+    LifecycleEvent::InvokeStarted {
+        request_id: invocation.request_id,
+        why_cold: invocation.why_cold,
+        trace: invocation.trace.is_sampled().then(|| invocation.trace.clone()),
+    }
+}
+
+/// The record of the runtime's end of an invocation.
+pub(crate) fn runtime_done(invocation: &Invocation, status: PhaseStatus) -> LifecycleEvent {
+    LifecycleEvent::RuntimeDone { request_id: invocation.request_id, status }
 }
 
 /// The record of an invocation's end; the environment fills in the memory.

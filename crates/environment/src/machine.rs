@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearth_sandbox::ExitStatus;
-use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ShutdownReason};
+use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason, ShutdownReason};
 use hearth_types::{ColdReason, RequestId};
 
 use crate::fatal_error::FatalError;
@@ -168,6 +168,8 @@ pub(crate) struct Running {
     pub(crate) deadline: Instant,
     /// How it will end, as far as is known: set when the runtime has answered.
     pub(crate) status: PhaseStatus,
+    /// When the runtime began to answer.
+    pub(crate) answer_began: Option<Instant>,
 }
 
 impl Running {
@@ -289,7 +291,9 @@ impl Machine {
                 self.fail_invoke(now, FatalError::exited(status))
             }
             // A warm environment died while nobody was looking. No invocation is affected; the next one begins with Init.
-            (Phase::Ready, Event::RuntimeExited(_)) => self.reset(ColdReason::RuntimeExited, None),
+            (Phase::Ready, Event::RuntimeExited(_)) => {
+                self.reset(ResetReason::Failure, ColdReason::RuntimeExited, None)
+            }
             (
                 Phase::Empty { .. } | Phase::Resetting { .. } | Phase::ShuttingDown | Phase::Gone,
                 Event::RuntimeExited(_) | Event::RuntimeStarted | Event::RuntimeStartFailed(_),
@@ -325,9 +329,9 @@ impl Machine {
 
             // `/response` and `/error`.
             (Phase::Busy(running), Event::AnswerBegins { request_id, kind }) => {
-                running.begin_answer(request_id, kind)
+                running.begin_answer(now, request_id, kind)
             }
-            (Phase::Busy(running), Event::AnswerArrived(answer)) => running.take_answer(answer),
+            (Phase::Busy(running), Event::AnswerArrived(answer)) => running.take_answer(now, answer),
             (Phase::Init(_) | Phase::Ready, Event::AnswerBegins { .. } | Event::AnswerArrived(_)) => {
                 vec![Action::Reject(Rejection::InvalidRequestId)]
             }

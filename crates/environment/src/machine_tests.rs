@@ -91,6 +91,9 @@ fn in_words(event: &LifecycleEvent) -> String {
         LifecycleEvent::InvokeStarted { why_cold, .. } => {
             format!("invoke started, cold because {why_cold:?}")
         }
+        LifecycleEvent::ResponseSent { .. } => "ResponseSent".to_owned(),
+        LifecycleEvent::RuntimeInitDone { status, .. } => format!("runtime init done: {}", status.as_str()),
+        LifecycleEvent::RuntimeDone { status, .. } => format!("runtime done: {}", status.as_str()),
         LifecycleEvent::InvokeDone { status, .. } => {
             format!("invoke done: {} {}", status.as_str(), status.error_type().unwrap_or(""))
         }
@@ -121,6 +124,7 @@ fn a_cold_call_and_a_warm_one() {
             deadline in 10 s
             Boot
             RuntimeStarted
+            runtime init done: success
             init done in Init: success 
             Park
             runtime gets 1
@@ -130,6 +134,7 @@ fn a_cold_call_and_a_warm_one() {
             caller gets Response 1
             ResponseSent
             Accept
+            runtime done: success
             invoke done: success 
             Park
             Settled
@@ -140,6 +145,7 @@ fn a_cold_call_and_a_warm_one() {
             caller gets Response 1
             ResponseSent
             Accept
+            runtime done: success
             invoke done: success 
             Park
             Settled
@@ -164,21 +170,24 @@ fn an_init_that_takes_too_long_is_repeated_within_the_call_under_the_functions_t
             InitStarted { phase: Init }
             deadline in 10 s
             Boot
+            runtime init done: timeout
             init done in Init: timeout 
-            ResetStarted
+            ResetStarted { reason: Timeout }
             KillAll
             ResetDone
             InitStarted { phase: Invoke }
             deadline in 3 s
             Boot
+            runtime init done: success
             init done in Invoke: success 
             Park
             runtime gets 1
             invoke started, cold because Some(InitFailed)
             deadline in 1 s
             caller gets FunctionError {"errorType":"Sandbox.Timedout","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000001 Error: Task timed out after 3.00 seconds"}
+            runtime done: timeout
             invoke done: timeout 
-            ResetStarted
+            ResetStarted { reason: Timeout }
             KillAll
             Settled
             ResetDone
@@ -205,19 +214,22 @@ fn an_import_error_is_tried_twice_and_then_the_runtimes_own_words_are_the_answer
             deadline in 10 s
             Boot
             Accept
+            runtime init done: error
             init done in Init: error Runtime.ImportModuleError
-            ResetStarted
+            ResetStarted { reason: Failure }
             KillAll
             ResetDone
             InitStarted { phase: Invoke }
             deadline in 3 s
             Boot
             Accept
+            runtime init done: error
             init done in Invoke: error Runtime.ImportModuleError
             caller gets FunctionError {"errorType":"Runtime.ImportModuleError"}
             invoke started, cold because Some(InitFailed)
+            runtime done: error
             invoke done: error Runtime.ImportModuleError
-            ResetStarted
+            ResetStarted { reason: Failure }
             KillAll
             Settled
             Reject(Ending)
@@ -250,6 +262,7 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
             InitStarted { phase: Init }
             deadline in 10 s
             Boot
+            runtime init done: success
             init done in Init: success 
             Park
             Settled
@@ -257,14 +270,16 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
             invoke started, cold because None
             deadline in 3 s
             caller gets FunctionError {"errorType":"Runtime.ExitError","errorMessage":"RequestId: 00000000-0000-4000-8000-000000000001 Error: Runtime exited with error: exit status 7"}
+            runtime done: error
             invoke done: error Runtime.ExitError
-            ResetStarted
+            ResetStarted { reason: Failure }
             KillAll
             Settled
             ResetDone
             InitStarted { phase: Invoke }
             deadline in 3 s
             Boot
+            runtime init done: success
             init done in Invoke: success 
             Park
             runtime gets 2
@@ -274,8 +289,9 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
             caller gets Response 1
             ResponseSent
             Accept
+            runtime done: error
             invoke done: error Runtime.ExitError
-            ResetStarted
+            ResetStarted { reason: Failure }
             KillAll
             Settled
             ResetDone
@@ -307,6 +323,7 @@ fn wrong_answers_are_refused_and_the_call_goes_on() {
             deadline in 10 s
             Boot
             Reject(InvalidRequestId)
+            runtime init done: success
             init done in Init: success 
             Park
             Settled
@@ -353,6 +370,7 @@ fn case_052_an_event_is_delivered_once_to_threads_and_again_to_whoever_lost_it()
             InitStarted { phase: Init }
             deadline in 10 s
             Boot
+            runtime init done: success
             init done in Init: success 
             Park
             Settled
@@ -368,6 +386,7 @@ fn case_052_an_event_is_delivered_once_to_threads_and_again_to_whoever_lost_it()
             caller gets Response 1
             ResponseSent
             Accept
+            runtime done: success
             invoke done: success 
             Park
             Settled
@@ -509,6 +528,7 @@ fn a_warm_environment_is_shut_down_without_a_word() {
             InitStarted { phase: Init }
             deadline in 10 s
             Boot
+            runtime init done: success
             init done in Init: success 
             Park
             Settled

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use hearth_telemetry::LifecycleEvent;
+use hearth_telemetry::{LifecycleEvent, ResetReason};
 use hearth_types::ColdReason;
 
 use crate::invocation::Invocation;
@@ -11,11 +11,16 @@ use crate::machine::{Action, Machine, Phase};
 
 impl Machine {
     /// Begins to kill. `waiting` is the invocation that an Init failed for: it goes on when everything is gone.
-    pub(crate) fn reset(&mut self, why_cold: ColdReason, waiting: Option<Box<Invocation>>) -> Vec<Action> {
+    pub(crate) fn reset(
+        &mut self,
+        reason: ResetReason,
+        why_cold: ColdReason,
+        waiting: Option<Box<Invocation>>,
+    ) -> Vec<Action> {
         // An invocation may come at once: it waits until everything is gone, and stays with this environment.
         let is_free = waiting.is_none();
         self.phase = Phase::Resetting { waiting, why_cold };
-        let mut actions = vec![Action::Record(LifecycleEvent::ResetStarted), Action::KillAll];
+        let mut actions = vec![Action::Record(LifecycleEvent::ResetStarted { reason }), Action::KillAll];
         if is_free {
             actions.push(Action::Settled);
         }

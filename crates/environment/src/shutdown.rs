@@ -48,6 +48,8 @@ impl Machine {
                     actions.push(Action::AnswerFailure(why));
                 }
                 let status = hearth_telemetry::PhaseStatus::Failure;
+                actions
+                    .push(Action::Record(crate::invoke::runtime_done(&running.invocation, status.clone())));
                 actions.push(Action::Record(crate::invoke::invoke_done(&running.invocation, status)));
             }
             Phase::Init(crate::machine::Initializing { waiting, .. }) | Phase::Resetting { waiting, .. } => {

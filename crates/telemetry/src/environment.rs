@@ -98,12 +98,24 @@ impl EnvironmentTelemetry {
             LifecycleEvent::InvokeDone { request_id, status, memory_bytes_max } => {
                 return Some(self.finish(at, *request_id, status, *memory_bytes_max));
             }
-            LifecycleEvent::RuntimeStarted
+            LifecycleEvent::ExtensionStarted { .. }
+            | LifecycleEvent::ExtensionRegistered { .. }
+            | LifecycleEvent::TelemetrySubscribed { .. }
+            | LifecycleEvent::ExtensionReady { .. }
+            | LifecycleEvent::RuntimeStarted
             | LifecycleEvent::FunctionInitStarted
-            | LifecycleEvent::ResponseSent
-            | LifecycleEvent::ResetStarted
+            | LifecycleEvent::RuntimeInitDone { .. }
+            | LifecycleEvent::ExtensionReported { .. }
+            | LifecycleEvent::ResponseSent { .. }
+            | LifecycleEvent::RuntimeDone { .. }
+            | LifecycleEvent::ExtensionDone { .. }
+            | LifecycleEvent::ResetStarted { .. }
             | LifecycleEvent::ResetDone
             | LifecycleEvent::ShutdownStarted { .. }
+            | LifecycleEvent::RuntimeTerminated
+            | LifecycleEvent::RuntimeGone { .. }
+            | LifecycleEvent::ExtensionShutdownSent { .. }
+            | LifecycleEvent::ExtensionGone { .. }
             | LifecycleEvent::ShutdownDone => {}
         }
         None

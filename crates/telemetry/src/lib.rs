@@ -21,5 +21,6 @@ pub use logs::{
     LogStoreSettings, LogStream, PageBounds, Position, PutEvent, StreamSelection,
 };
 pub use record::{
-    EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report, ShutdownReason,
+    EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report, ResetReason, ShutdownReason,
+    SubscriptionApi, TelemetryTypes,
 };

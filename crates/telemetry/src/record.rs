@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hearth_types::{ColdReason, EnvironmentId, FunctionName, LogStreamName, RequestId, Version};
+use hearth_types::{
+    ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName, LogStreamName,
+    RequestId, TraceHeader, Version,
+};
 
 /// How many events an environment keeps; older ones go first. About 50 bytes each, so 25 KiB an environment.
 const EVENTS_MAX: usize = 512;
@@ -74,6 +77,45 @@ pub enum ShutdownReason {
     SandboxLost,
 }
 
+/// Why the processes of an environment are ended, to start afresh with the next invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetReason {
+    /// Init or an invocation took too long.
+    Timeout,
+    /// Something failed: runtime, extension or Init.
+    Failure,
+}
+
+impl ResetReason {
+    /// Returns the reason of a reset after a phase that ended like this.
+    pub fn of(status: &PhaseStatus) -> Self {
+        match status {
+            PhaseStatus::Timeout => Self::Timeout,
+            PhaseStatus::Success | PhaseStatus::Error { .. } | PhaseStatus::Failure => Self::Failure,
+        }
+    }
+}
+
+/// With which of its two interfaces an extension asks for telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriptionApi {
+    /// The Telemetry API.
+    Telemetry,
+    /// The Logs API, which came before it.
+    Logs,
+}
+
+/// Which telemetry an extension asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TelemetryTypes {
+    /// What the platform says.
+    pub platform: bool,
+    /// What the function puts out.
+    pub function: bool,
+    /// What extensions put out.
+    pub extension: bool,
+}
+
 /// What an invocation used: the numbers of its REPORT line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -99,10 +141,56 @@ pub enum LifecycleEvent {
         /// Ahead of an invocation or within one.
         phase: InitPhase,
     },
+    /// The process of an external extension runs.
+    ExtensionStarted {
+        /// Which one.
+        extension: ExtensionName,
+    },
+    /// An extension has registered.
+    ExtensionRegistered {
+        /// Which one.
+        extension: ExtensionName,
+        /// Whether it is a process of its own.
+        is_external: bool,
+        /// What for.
+        events: ExtensionEvents,
+    },
+    /// An extension has subscribed to telemetry.
+    TelemetrySubscribed {
+        /// Which one.
+        extension: ExtensionName,
+        /// How.
+        api: SubscriptionApi,
+        /// To what.
+        types: TelemetryTypes,
+    },
+    /// An extension asked for its first event: its Init is done.
+    ExtensionReady {
+        /// Which one.
+        extension: ExtensionName,
+    },
     /// The runtime's process runs.
     RuntimeStarted,
     /// The runtime began to load the function's code; only runtime clients of Hearth tell.
     FunctionInitStarted,
+    /// The Init of runtime and function ended. Extensions may not be ready yet.
+    RuntimeInitDone {
+        /// Ahead of an invocation or within one.
+        phase: InitPhase,
+        /// How.
+        status: PhaseStatus,
+    },
+    /// How an extension came out of Init; one for each, right before [`Self::InitDone`].
+    ExtensionReported {
+        /// Which one.
+        extension: ExtensionName,
+        /// How far it is.
+        state: ExtensionState,
+        /// What it has registered for.
+        events: ExtensionEvents,
+        /// Such as `Extension.Crash`, if it failed.
+        error_type: Option<String>,
+    },
     /// Init ended.
     InitDone {
         /// Ahead of an invocation or within one.
@@ -116,9 +204,28 @@ pub enum LifecycleEvent {
         request_id: RequestId,
         /// Why it had to wait for Init; `None` when it was warm.
         why_cold: Option<ColdReason>,
+        /// The trace it belongs to, if that is sampled.
+        trace: Option<TraceHeader>,
     },
     /// The runtime has answered; the caller has the response.
-    ResponseSent,
+    ResponseSent {
+        /// When its first byte came.
+        began: Instant,
+        /// How long it is, in bytes.
+        bytes: usize,
+    },
+    /// The runtime is done with the invocation: it waits for the next one, or will never. Extensions may still work.
+    RuntimeDone {
+        /// Which one.
+        request_id: RequestId,
+        /// How.
+        status: PhaseStatus,
+    },
+    /// An extension is done with the invocation: it waits for the next event.
+    ExtensionDone {
+        /// Which one.
+        extension: ExtensionName,
+    },
     /// The invocation ended.
     InvokeDone {
         /// Which one.
@@ -129,13 +236,37 @@ pub enum LifecycleEvent {
         memory_bytes_max: u64,
     },
     /// The processes are being ended, to start afresh with the next invocation.
-    ResetStarted,
+    ResetStarted {
+        /// Why.
+        reason: ResetReason,
+    },
     /// Nothing runs in the environment any more.
     ResetDone,
     /// The environment is being ended.
     ShutdownStarted {
         /// Why.
         reason: ShutdownReason,
+    },
+    /// The runtime was told to end (`SIGTERM`).
+    RuntimeTerminated,
+    /// The runtime is gone, in a shutdown or reset.
+    RuntimeGone {
+        /// Whether it had to be killed.
+        killed: bool,
+    },
+    /// An extension was told to end: it has the event `SHUTDOWN`, or will have it when it asks.
+    ExtensionShutdownSent {
+        /// Which one.
+        extension: ExtensionName,
+        /// When it is killed.
+        deadline: Instant,
+    },
+    /// The process of an external extension is gone, in a shutdown or reset.
+    ExtensionGone {
+        /// Which one.
+        extension: ExtensionName,
+        /// Whether it had to be killed.
+        killed: bool,
     },
     /// The environment is gone.
     ShutdownDone,

@@ -113,11 +113,24 @@ pub fn spans(record: &EnvironmentRecord) -> Vec<Span> {
                     status: None,
                 });
             }
-            LifecycleEvent::ResetStarted => begin(&mut spans, SpanPhase::Reset, at, None),
+            LifecycleEvent::ResetStarted { .. } => begin(&mut spans, SpanPhase::Reset, at, None),
             LifecycleEvent::ResetDone => begin(&mut spans, SpanPhase::Idle, at, None),
             LifecycleEvent::ShutdownStarted { .. } => begin(&mut spans, SpanPhase::Shutdown, at, None),
             LifecycleEvent::ShutdownDone => end(&mut spans, at, None),
-            LifecycleEvent::RuntimeStarted | LifecycleEvent::ResponseSent => {}
+            LifecycleEvent::ExtensionStarted { .. }
+            | LifecycleEvent::ExtensionRegistered { .. }
+            | LifecycleEvent::TelemetrySubscribed { .. }
+            | LifecycleEvent::ExtensionReady { .. }
+            | LifecycleEvent::RuntimeStarted
+            | LifecycleEvent::RuntimeInitDone { .. }
+            | LifecycleEvent::ExtensionReported { .. }
+            | LifecycleEvent::ResponseSent { .. }
+            | LifecycleEvent::RuntimeDone { .. }
+            | LifecycleEvent::ExtensionDone { .. }
+            | LifecycleEvent::RuntimeTerminated
+            | LifecycleEvent::RuntimeGone { .. }
+            | LifecycleEvent::ExtensionShutdownSent { .. }
+            | LifecycleEvent::ExtensionGone { .. } => {}
         }
     }
     spans.retain(|span| span.phase != SpanPhase::Idle || span.end != Some(span.start));
@@ -166,11 +179,23 @@ pub fn invocations(record: &EnvironmentRecord) -> Vec<InvocationSummary> {
                     });
                 }
             }
-            LifecycleEvent::RuntimeStarted
-            | LifecycleEvent::ResponseSent
-            | LifecycleEvent::ResetStarted
+            LifecycleEvent::ExtensionStarted { .. }
+            | LifecycleEvent::ExtensionRegistered { .. }
+            | LifecycleEvent::TelemetrySubscribed { .. }
+            | LifecycleEvent::ExtensionReady { .. }
+            | LifecycleEvent::RuntimeStarted
+            | LifecycleEvent::RuntimeInitDone { .. }
+            | LifecycleEvent::ExtensionReported { .. }
+            | LifecycleEvent::ResponseSent { .. }
+            | LifecycleEvent::RuntimeDone { .. }
+            | LifecycleEvent::ExtensionDone { .. }
+            | LifecycleEvent::ResetStarted { .. }
             | LifecycleEvent::ResetDone
             | LifecycleEvent::ShutdownStarted { .. }
+            | LifecycleEvent::RuntimeTerminated
+            | LifecycleEvent::RuntimeGone { .. }
+            | LifecycleEvent::ExtensionShutdownSent { .. }
+            | LifecycleEvent::ExtensionGone { .. }
             | LifecycleEvent::ShutdownDone => {}
         }
     }

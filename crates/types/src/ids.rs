@@ -126,6 +126,11 @@ impl TraceHeader {
         Self(format!("Root=1-{:08x}-{};Parent={parent};Sampled=0", epoch_seconds as u32, &random[..24]))
     }
 
+    /// Whether the caller wants the trace to be kept.
+    pub fn is_sampled(&self) -> bool {
+        self.0.split(';').any(|part| part.trim() == "Sampled=1")
+    }
+
     /// Returns the header as text.
     pub fn as_str(&self) -> &str {
         &self.0

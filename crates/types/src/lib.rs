@@ -6,6 +6,7 @@
 mod arn;
 mod cold_reason;
 mod configuration;
+mod extension;
 mod ids;
 mod layers;
 pub mod limits;
@@ -17,6 +18,7 @@ pub use cold_reason::ColdReason;
 pub use configuration::{
     Architecture, InitializationType, LogFormat, LogLevel, MemoryMb, TimeoutSeconds, TracingMode,
 };
+pub use extension::{ExtensionEvents, ExtensionId, ExtensionName, ExtensionState};
 pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, TraceHeader};
 pub use layers::{LayerReference, LayerVersionArn};
 pub use names::{

@@ -30,6 +30,15 @@ pub const POLICY_BYTES_MAX: usize = 20_480;
 pub const ENVIRONMENT_VARIABLES_BYTES_MAX: usize = 4_096;
 /// How long the Init phase of an on-demand environment may take, all its steps together.
 pub const INIT_LIMIT_ON_DEMAND: Duration = Duration::from_secs(10);
+/// How many extensions an environment may have, external and internal together.
+pub const EXTENSIONS_MAX: usize = 10;
+/// How long the Shutdown phase may take when only internal extensions are registered. Without any it takes no time.
+pub const SHUTDOWN_LIMIT_INTERNAL: Duration = Duration::from_millis(500);
+/// How long the Shutdown phase may take when an external extension is registered.
+pub const SHUTDOWN_LIMIT_EXTERNAL: Duration = Duration::from_millis(2_000);
+/// How much of [`SHUTDOWN_LIMIT_EXTERNAL`] the runtime has between `SIGTERM` and `SIGKILL`. Source: Lambda Developer Guide,
+/// "Shutdown phase", read 2026-11; AWS's open emulator gives it 600 ms.
+pub const SHUTDOWN_LIMIT_RUNTIME: Duration = Duration::from_millis(300);
 /// How many bytes of log `LogType: Tail` returns.
 pub const LOG_TAIL_BYTES: usize = 4_096;
 /// Largest single log event. Longer lines are split.
