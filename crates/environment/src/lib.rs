@@ -9,6 +9,7 @@
 //! does).
 
 mod environment;
+mod event;
 mod fatal_error;
 pub mod init;
 mod invocation;

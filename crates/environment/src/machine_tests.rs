@@ -2,11 +2,15 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use expect_test::{Expect, expect};
-use hearth_types::TraceHeader;
+use hearth_sandbox::ExitStatus;
+use hearth_telemetry::ShutdownReason;
+use hearth_types::{RequestId, TraceHeader};
 use proptest::prelude::*;
 
 use super::*;
+use crate::invocation::AnswerKind;
 
 const SECOND: Duration = Duration::from_secs(1);
 
