@@ -5,8 +5,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use hearth_sandbox::ExitStatus;
 use hearth_telemetry::{LifecycleEvent, ShutdownReason};
-use hearth_types::RequestId;
+use hearth_types::{ExtensionId, ExtensionName, RequestId};
 
+use crate::extensions::{ExtensionReport, ProgramNumber};
 use crate::fatal_error::FatalError;
 use crate::invocation::{AnswerKind, Invocation};
 use crate::runtime_state::Rejection;
@@ -18,6 +19,49 @@ pub enum Event {
     Init,
     /// The pool gives it an invocation.
     Invoke(Box<Invocation>),
+    /// The process of an external extension runs.
+    ExtensionStarted(ProgramNumber),
+    /// The process of an external extension could not be started.
+    ExtensionStartFailed {
+        /// Which one.
+        program: ProgramNumber,
+        /// The error number of the system call that failed.
+        errno: i32,
+    },
+    /// The process of an external extension ended.
+    ExtensionExited {
+        /// Which one.
+        program: ProgramNumber,
+        /// How.
+        status: ExitStatus,
+    },
+    /// An extension registers.
+    ExtensionRegisters {
+        /// With this name.
+        name: ExtensionName,
+        /// What it will be known by.
+        id: ExtensionId,
+        /// For these events, as it writes them.
+        events: Vec<String>,
+    },
+    /// An extension asks for an event.
+    ExtensionNext(ExtensionId),
+    /// An extension reports an error.
+    ExtensionReports {
+        /// Which one.
+        id: ExtensionId,
+        /// In Init, or because it is going to exit.
+        report: ExtensionReport,
+        /// The sanitised error type.
+        error_type: String,
+        /// What it says, for the caller.
+        message: Option<String>,
+    },
+    /// An extension subscribes to telemetry: whether it may.
+    ExtensionSubscribes {
+        /// Which one.
+        id: ExtensionId,
+    },
     /// The runtime's process runs.
     RuntimeStarted,
     /// The runtime's process could not be started.
@@ -61,6 +105,42 @@ pub enum Event {
     ShutDown(ShutdownReason),
 }
 
+/// What an extension is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExtensionEvent {
+    /// An invocation begins.
+    Invoke(Box<Invocation>),
+    /// The environment ends, or is reset.
+    Shutdown {
+        /// Why.
+        reason: ShutdownEventReason,
+        /// When it is killed.
+        deadline: Instant,
+    },
+}
+
+/// Why extensions are shut down, as the event `SHUTDOWN` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShutdownEventReason {
+    /// The environment is not needed any more.
+    Spindown,
+    /// Init or an invocation took too long.
+    Timeout,
+    /// Something failed.
+    Failure,
+}
+
+impl ShutdownEventReason {
+    /// Returns the word of the event.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spindown => "spindown",
+            Self::Timeout => "timeout",
+            Self::Failure => "failure",
+        }
+    }
+}
+
 /// Who has the event of the running invocation, seen from a connection that asks for an event.
 ///
 /// The connection is all that tells a runtime that has lost its event from one with threads. Whether it is still open says
@@ -96,12 +176,29 @@ pub enum RuntimeAnswer {
 /// What has to be done about it, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
+    /// Processes are going to be started: what earlier ones still say counts no more.
+    Renew,
+    /// Start the program of an external extension.
+    StartExtension(ProgramNumber),
     /// Start the runtime.
     Boot,
+    /// Ask the runtime to end, with `SIGTERM`.
+    TerminateRuntime,
+    /// Kill the runtime.
+    KillRuntime,
+    /// Kill an external extension.
+    KillExtension(ProgramNumber),
     /// Kill every process; [`Event::AllGone`] has to follow.
     KillAll,
     /// Hand the running invocation to a parked `/next`.
     Deliver(Box<Invocation>),
+    /// Hand an event to an extension: to its parked `event/next`, or to the next one.
+    Notify {
+        /// Which one.
+        extension: ExtensionId,
+        /// What.
+        event: ExtensionEvent,
+    },
     /// Answer the caller.
     Answer {
         /// Response or error.
@@ -117,11 +214,11 @@ pub enum Action {
     RecordAt(Instant, LifecycleEvent),
     /// See to it that [`Event::DeadlineReached`] comes at this time.
     SetDeadline(Instant),
-    /// The request of the runtime is accepted.
+    /// The request of the runtime or an extension is accepted.
     Accept,
-    /// The request of the runtime is refused.
+    /// The request of the runtime or an extension is refused.
     Reject(Rejection),
-    /// The `/next` waits until there is an event.
+    /// The `/next` or `event/next` waits until there is an event.
     Park,
     /// The invocation is over: the pool may give another one.
     Settled,
