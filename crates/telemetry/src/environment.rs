@@ -49,6 +49,8 @@ struct Outlets {
     record: Arc<EnvironmentRecord>,
     log: FunctionLog,
     subscribers: Subscribers,
+    /// Read once for each Init and each invocation, so that all times of one agree.
+    moment: Moment,
 }
 
 impl EnvironmentTelemetry {
@@ -62,7 +64,8 @@ impl EnvironmentTelemetry {
         let derivation = Derivation::new(identity.memory_size_mb);
         let log = FunctionLog::new(logs, record.log_stream.clone(), &identity);
         let subscribers = Subscribers::new(clock);
-        Self { derivation, outlets: Outlets { clock, identity, record, log, subscribers } }
+        let moment = Moment::now(&clock);
+        Self { derivation, outlets: Outlets { clock, identity, record, log, subscribers, moment } }
     }
 
     /// Reaches subscribers at `address`: in an environment with a network of its own, the host's loopback, which is where
@@ -80,6 +83,9 @@ impl EnvironmentTelemetry {
     /// Records a step, writes the log lines that follow from it, and tells subscribers.
     pub fn take(&mut self, at: Instant, event: LifecycleEvent) {
         let outlets = &mut self.outlets;
+        if matches!(event, LifecycleEvent::InitStarted { .. } | LifecycleEvent::InvokeStarted { .. }) {
+            outlets.moment = Moment::now(&outlets.clock);
+        }
         if matches!(event, LifecycleEvent::InitStarted { .. }) {
             outlets.subscribers.begin_init();
         }
@@ -102,8 +108,8 @@ impl EnvironmentTelemetry {
     /// Subscriptions end with the processes: with [`LifecycleEvent::ResetDone`], [`LifecycleEvent::ShutdownDone`], or when
     /// this is dropped.
     pub fn subscribe(&mut self, extension: ExtensionName, subscription: Subscription) {
-        let Outlets { clock, identity, record, subscribers, .. } = &mut self.outlets;
-        let about = About { identity, environment: record, moment: Moment::now(clock) };
+        let Outlets { identity, record, subscribers, moment, .. } = &mut self.outlets;
+        let about = About { identity, environment: record, moment: *moment };
         subscribers.subscribe(extension, subscription, &about);
     }
 
@@ -148,8 +154,8 @@ impl EnvironmentTelemetry {
 impl Outlets {
     fn publish(&mut self, at: Instant, said: &PlatformEvent) {
         if self.subscribers.is_wanted() {
-            let Self { clock, identity, record, subscribers, .. } = self;
-            let about = About { identity, environment: record, moment: Moment::now(clock) };
+            let Self { identity, record, subscribers, moment, .. } = self;
+            let about = About { identity, environment: record, moment: *moment };
             subscribers.tell(&about, at, said);
         }
         self.write_platform_lines(at, said);
@@ -162,8 +168,7 @@ impl Outlets {
             LogFormat::Text => lines::text(said, identity.version, runtime_version),
             LogFormat::Json if said.level(runtime_version.is_some()) < identity.system_log_level => None,
             LogFormat::Json => {
-                let moment = Moment::now(&self.clock);
-                About { identity, environment: &self.record, moment }.log_line(at, said)
+                About { identity, environment: &self.record, moment: self.moment }.log_line(at, said)
             }
         };
         if let Some(text) = text {
@@ -174,8 +179,8 @@ impl Outlets {
     /// Hands output on to subscribers, as it is: filters are for the log.
     fn hand_on(&mut self, kind: TelemetryKind, events: &[PutEvent]) {
         if self.subscribers.is_wanted() {
-            let Self { clock, identity, record, subscribers, .. } = self;
-            let about = About { identity, environment: record, moment: Moment::now(clock) };
+            let Self { identity, record, subscribers, moment, .. } = self;
+            let about = About { identity, environment: record, moment: *moment };
             subscribers.hand_on(&about, kind, events);
         }
     }

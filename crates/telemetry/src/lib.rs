@@ -16,6 +16,8 @@ pub mod lines;
 mod logs;
 mod platform_event;
 mod platform_json;
+#[cfg(test)]
+mod platform_tests;
 mod record;
 mod subscription;
 pub mod timeline;

@@ -27,8 +27,8 @@ const INITIALIZATION_TYPE: &str = "on-demand";
 /// A moment on both clocks: what turns monotonic times into times for people, always the same way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    instant: Instant,
-    epoch_ms: i64,
+    pub(crate) instant: Instant,
+    pub(crate) epoch_ms: i64,
 }
 
 impl Moment {

@@ -72,13 +72,21 @@ impl Buffer {
         }
     }
 
+    /// Counts an event of at least so many bytes as dropped if there is no room for it. Returns whether there is: only
+    /// then it is worth being written.
+    pub(super) fn has_room(&mut self, bytes: usize) -> bool {
+        let room = WAITING_BATCHES_MAX * self.limits.bytes_max;
+        let used = self.bytes + self.waiting.len() * EVENT_OVERHEAD_BYTES;
+        let fits = self.waiting.is_empty() || used + bytes + EVENT_OVERHEAD_BYTES <= room;
+        if !fits {
+            self.note_dropped(Dropped { records: 1, bytes: bytes as u64 });
+        }
+        fits
+    }
+
     /// Takes an event, or counts it as dropped. Returns whether the sender has to look again.
     pub(super) fn push(&mut self, now: Instant, event: Vec<u8>) -> bool {
-        let room = WAITING_BATCHES_MAX * self.limits.bytes_max;
-        let cost = event.len() + EVENT_OVERHEAD_BYTES;
-        let used = self.bytes + self.waiting.len() * EVENT_OVERHEAD_BYTES;
-        if !self.waiting.is_empty() && used + cost > room {
-            self.note_dropped(Dropped { records: 1, bytes: event.len() as u64 });
+        if !self.has_room(event.len()) {
             return false;
         }
         self.bytes += event.len();

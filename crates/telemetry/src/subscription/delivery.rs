@@ -57,6 +57,11 @@ impl Outbox {
         }
     }
 
+    /// Whether an event of at least so many bytes has a place; counts it as dropped if not.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.lock().has_room(bytes)
+    }
+
     /// Counts what was lost before it came here.
     pub(super) fn note_dropped(&self, dropped: Dropped) {
         self.lock().note_dropped(dropped);

@@ -194,6 +194,10 @@ impl Subscribed {
     }
 
     fn hand_on(&self, about: &About<'_>, kind: TelemetryKind, event: &PutEvent) {
+        // What is dropped costs little: a function that puts out more than its subscribers take is not slowed down.
+        if !self.outbox.has_room(event.message.len()) {
+            return;
+        }
         let logs_json = about.identity.log_format == LogFormat::Json;
         self.outbox.push(output::event(self.schema, kind, event, logs_json));
     }
