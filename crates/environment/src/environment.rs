@@ -6,20 +6,19 @@
 //! slow: the sandbox, output, deadlines.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use hearth_sandbox::{Command, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, output_pipe};
+use hearth_sandbox::{Command, Output, ProcessId, Sandbox, SandboxError, SandboxEvent};
 use hearth_telemetry::{
-    Clock, EnvironmentRecord, EnvironmentTelemetry, InitPhase, LifecycleEvent, ShutdownReason,
+    Clock, EnvironmentRecord, EnvironmentTelemetry, InitPhase, LifecycleEvent, ShutdownReason, Subscription,
 };
 use hearth_types::{AccountId, EnvironmentId, ExtensionId, ExtensionName, FunctionName, Version, limits};
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot};
 
-use crate::event::ExtensionEvent;
 use crate::extensions::ProgramNumber;
 use crate::fatal_error::FatalError;
 use crate::invocation::{Answer, Delivery, Invocation, InvokeResult};
@@ -100,12 +99,12 @@ pub struct EnvironmentParts {
 
 /// A running execution environment.
 pub struct Environment {
-    id: EnvironmentId,
-    sandbox: Box<dyn Sandbox>,
-    boot: Boot,
+    pub(crate) id: EnvironmentId,
+    pub(crate) sandbox: Box<dyn Sandbox>,
+    pub(crate) boot: Boot,
     function: FunctionFacts,
     owner: Arc<dyn Owner>,
-    clock: Clock,
+    pub(crate) clock: Clock,
     inner: Mutex<Inner>,
     /// Tells the task that there is an earlier deadline than the one it waits for.
     rearm: Notify,
@@ -113,34 +112,37 @@ pub struct Environment {
     record: Arc<EnvironmentRecord>,
 }
 
-struct Inner {
-    machine: Machine,
-    telemetry: EnvironmentTelemetry,
-    outputs: Outputs,
-    notifications: Notifications,
+pub(crate) struct Inner {
+    pub(crate) machine: Machine,
+    pub(crate) telemetry: EnvironmentTelemetry,
+    pub(crate) outputs: Outputs,
+    pub(crate) notifications: Notifications,
     parked: VecDeque<Parked>,
     /// The connection that got the event of the running invocation.
     holder: Option<Weak<Connected>>,
     caller: Option<Caller>,
     /// Counts starts of the runtime. What an earlier one still says is not for now.
-    generation: u32,
+    pub(crate) generation: u32,
     /// What the task's timer is set to.
     armed: Option<Instant>,
     invoke_started_at: Option<Instant>,
     memory_bytes_max: u64,
     memory_measured_at: Option<Instant>,
+    /// When everything that was put out had been read.
+    drained_at: Option<Instant>,
 }
 
 /// A `/next` that waits, and the connection that it came on.
-struct Parked {
+pub(crate) struct Parked {
     reply: oneshot::Sender<Delivery>,
     connected: Weak<Connected>,
 }
 
-/// A request that waits for an event.
-enum Waiter {
+/// What a request brings along: who waits for an event, or what is asked for.
+pub(crate) enum Brought {
     Runtime(Parked),
     Extension(ExtensionId, oneshot::Sender<Notification>),
+    Subscription(Subscription),
 }
 
 struct Caller {
@@ -181,6 +183,7 @@ impl Environment {
             invoke_started_at: None,
             memory_bytes_max: 0,
             memory_measured_at: None,
+            drained_at: None,
         };
         let output = sandbox.output()?;
         let environment = Arc::new(Self {
@@ -282,7 +285,7 @@ impl Environment {
             false => EventHolder::AskerOrNobody,
         };
         let next =
-            next.map(|reply| Waiter::Runtime(Parked { reply, connected: Arc::downgrade(from.connected()) }));
+            next.map(|reply| Brought::Runtime(Parked { reply, connected: Arc::downgrade(from.connected()) }));
         self.feed_locked(inner, event(holder), next).unwrap_or(Err(Rejection::Ending))
     }
 
@@ -297,56 +300,21 @@ impl Environment {
         }
     }
 
-    /// An extension asks for an event.
-    pub(crate) fn hear_poll(
-        self: &Arc<Self>,
-        from: &RuntimeConnection,
-        extension: ExtensionId,
-        reply: oneshot::Sender<Notification>,
-    ) -> Result<(), Rejection> {
-        let mut inner = self.lock();
-        if inner.generation != from.generation() {
-            return Err(Rejection::Ending);
-        }
-        // An event that never reached it: it is not done with that.
-        if let Some(notification) = inner.notifications.take(extension) {
-            if let Err(unsent) = reply.send(notification) {
-                inner.notifications.send(extension, unsent);
-            }
-            return Ok(());
-        }
-        let waiter = Some(Waiter::Extension(extension, reply));
-        self.feed_locked(inner, Event::ExtensionNext(extension), waiter).unwrap_or(Err(Rejection::Ending))
-    }
-
-    /// The event that was handed to a poll never left us: the connection broke in that moment.
-    pub(crate) fn keep_notification(
-        &self,
-        from: &RuntimeConnection,
-        extension: ExtensionId,
-        notification: Notification,
-    ) {
-        let mut inner = self.lock();
-        if inner.generation == from.generation() {
-            inner.notifications.send(extension, notification);
-        }
-    }
-
     fn feed(self: &Arc<Self>, event: Event) -> Option<Result<(), Rejection>> {
         self.feed_locked(self.lock(), event, None)
     }
 
     /// Lets the machine decide and does what it says; what has to be told to others comes after the lock is released.
-    fn feed_locked(
+    pub(crate) fn feed_locked(
         self: &Arc<Self>,
         mut inner: MutexGuard<'_, Inner>,
         event: Event,
-        mut next: Option<Waiter>,
+        mut brought: Option<Brought>,
     ) -> Option<Result<(), Rejection>> {
         let now = self.clock.now();
         let mut afterwards = Afterwards::default();
         for action in inner.machine.on_event(now, event) {
-            self.perform(&mut inner, now, action, &mut next, &mut afterwards);
+            self.perform(&mut inner, now, action, &mut brought, &mut afterwards);
         }
         // Another thread of the runtime waits for the next event already: nothing more has to come for this one.
         if inner.machine.has_answered() && inner.has_parked() {
@@ -379,7 +347,7 @@ impl Environment {
         inner: &mut Inner,
         now: Instant,
         action: Action,
-        next: &mut Option<Waiter>,
+        brought: &mut Option<Brought>,
         afterwards: &mut Afterwards,
     ) {
         match action {
@@ -395,6 +363,11 @@ impl Environment {
             Action::KillRuntime => drop(self.sandbox.kill(runtime_process(inner.generation))),
             Action::KillExtension(program) => {
                 drop(self.sandbox.kill(extension_process(inner.generation, program)));
+            }
+            Action::Subscribe(extension) => {
+                if let Some(Brought::Subscription(subscription)) = brought.take() {
+                    inner.telemetry.subscribe(extension, subscription);
+                }
             }
             Action::Notify { extension, event } => self.notify(inner, now, extension, event),
             // A parked `/next` gets no answer: a runtime that heard one now would write about it to the log.
@@ -424,10 +397,10 @@ impl Environment {
             Action::Accept => afterwards.reply = Some(Ok(())),
             Action::Reject(rejection) => afterwards.reply = Some(Err(rejection)),
             Action::Park => {
-                match next.take() {
-                    Some(Waiter::Runtime(parked)) => inner.park(parked),
-                    Some(Waiter::Extension(id, reply)) => inner.notifications.park(id, reply),
-                    None => {}
+                match brought.take() {
+                    Some(Brought::Runtime(parked)) => inner.park(parked),
+                    Some(Brought::Extension(id, reply)) => inner.notifications.park(id, reply),
+                    Some(Brought::Subscription(_)) | None => {}
                 }
                 afterwards.reply = Some(Ok(()));
             }
@@ -443,42 +416,6 @@ impl Environment {
             tracing::error!(environment_id = %self.id, %error, "cannot start a runtime");
             Event::SandboxLost
         })
-    }
-
-    fn start_extension(self: &Arc<Self>, inner: &mut Inner, program: ProgramNumber) -> Result<(), Event> {
-        let lost = |error: SandboxError| {
-            tracing::error!(environment_id = %self.id, %error, "cannot start an extension");
-            Event::SandboxLost
-        };
-        let Some(name) = self.boot.extensions.get(program) else { return Ok(()) };
-        let command = (self.boot.extension_command)(&*self.sandbox, program);
-        let (output, output_to) = output_pipe().map_err(lost)?;
-        let to_watch = output
-            .try_clone()
-            .map_err(|source| lost(SandboxError::Prepare { what: "an output pipe", source }))?;
-        let process = extension_process(inner.generation, program);
-        self.sandbox.start(process, &command, Output::Own(output_to.as_fd())).map_err(lost)?;
-        inner.outputs.add(name.clone(), output);
-        tokio::spawn(watch_extension(Arc::downgrade(self), name.clone(), to_watch));
-        Ok(())
-    }
-
-    fn notify(&self, inner: &mut Inner, now: Instant, extension: ExtensionId, event: ExtensionEvent) {
-        let notification = match event {
-            ExtensionEvent::Invoke(invocation) => {
-                let deadline = inner.machine.running().map_or(now, |(_, deadline)| deadline);
-                Notification::Invoke {
-                    deadline_epoch_ms: self.clock.epoch_ms_at(deadline, now),
-                    request_id: invocation.request_id,
-                    invoked_function_arn: invocation.invoked_function_arn,
-                    trace: invocation.trace,
-                }
-            }
-            ExtensionEvent::Shutdown { reason, deadline } => {
-                Notification::Shutdown { reason, deadline_epoch_ms: self.clock.epoch_ms_at(deadline, now) }
-            }
-        };
-        inner.notifications.send(extension, notification);
     }
 
     fn deliver(&self, inner: &mut Inner, now: Instant, invocation: Invocation) {
@@ -516,8 +453,15 @@ impl Environment {
         match &mut event {
             LifecycleEvent::InvokeDone { memory_bytes_max, .. } => {
                 *memory_bytes_max = inner.memory_bytes_max(&*self.sandbox, at);
-                inner.outputs.drain(&mut inner.telemetry);
+                // Mostly the runtime was done in this very moment, and everything has been read.
+                if inner.drained_at != Some(at) {
+                    inner.outputs.drain(&mut inner.telemetry);
+                }
                 inner.outputs.flush(&mut inner.telemetry);
+            }
+            LifecycleEvent::RuntimeDone { .. } => {
+                inner.outputs.drain(&mut inner.telemetry);
+                inner.drained_at = Some(at);
             }
             LifecycleEvent::InitDone { .. } => {
                 inner.memory_bytes_max = self.sandbox.memory_bytes_max();
@@ -543,7 +487,6 @@ impl Environment {
             | LifecycleEvent::RuntimeInitDone { .. }
             | LifecycleEvent::ExtensionReported { .. }
             | LifecycleEvent::ResponseSent { .. }
-            | LifecycleEvent::RuntimeDone { .. }
             | LifecycleEvent::ExtensionDone { .. }
             | LifecycleEvent::ResetStarted { .. }
             | LifecycleEvent::ShutdownStarted { .. }
@@ -648,30 +591,8 @@ impl Environment {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Reads what an external extension puts out, until its pipe ends.
-async fn watch_extension(environment: Weak<Environment>, extension: ExtensionName, output: OwnedFd) {
-    let Ok(output) = pipe::Receiver::from_owned_fd(output) else { return };
-    while output.readable().await.is_ok() {
-        let Some(environment) = environment.upgrade() else { return };
-        let room = environment.lock().telemetry.room_for_output();
-        room.await;
-        let mut guard = environment.lock();
-        let inner = &mut *guard;
-        if inner.outputs.drain_extension(&extension, &mut inner.telemetry) {
-            continue;
-        }
-        // Tokio has to see for itself that the pipe is empty before it waits again. If it is not, a byte comes along.
-        let mut byte = [0];
-        match output.try_read(&mut byte) {
-            Ok(1..) => inner.outputs.take_of_extension(&extension, &byte, &mut inner.telemetry),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Ok(0) | Err(_) => return,
-        }
     }
 }
 
@@ -749,7 +670,7 @@ fn runtime_process(generation: u32) -> ProcessId {
     ProcessId(generation * PROCESSES_A_GENERATION)
 }
 
-fn extension_process(generation: u32, program: ProgramNumber) -> ProcessId {
+pub(crate) fn extension_process(generation: u32, program: ProgramNumber) -> ProcessId {
     ProcessId(generation * PROCESSES_A_GENERATION + 1 + program as u32)
 }
 

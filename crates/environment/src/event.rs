@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hearth_sandbox::ExitStatus;
-use hearth_telemetry::{LifecycleEvent, ShutdownReason};
+use hearth_telemetry::{LifecycleEvent, ShutdownReason, SubscriptionApi, TelemetryTypes};
 use hearth_types::{ExtensionId, ExtensionName, RequestId};
 
 use crate::extensions::{ExtensionReport, ProgramNumber};
@@ -57,10 +57,14 @@ pub enum Event {
         /// What it says, for the caller.
         message: Option<String>,
     },
-    /// An extension subscribes to telemetry: whether it may.
+    /// An extension subscribes to telemetry.
     ExtensionSubscribes {
         /// Which one.
         id: ExtensionId,
+        /// How.
+        api: SubscriptionApi,
+        /// To what.
+        types: TelemetryTypes,
     },
     /// The runtime's process runs.
     RuntimeStarted,
@@ -199,6 +203,8 @@ pub enum Action {
         /// What.
         event: ExtensionEvent,
     },
+    /// Let an extension have the telemetry that it asks for.
+    Subscribe(ExtensionName),
     /// Answer the caller.
     Answer {
         /// Response or error.

@@ -1,10 +1,11 @@
 //! What an extension says on a connection to the Runtime API, as calls. Any connection serves: an extension is known by its id.
 
+use hearth_telemetry::Subscription;
 use hearth_types::{ExtensionId, ExtensionName};
 use tokio::sync::oneshot;
 
 use crate::event::Event;
-use crate::extensions::{ExtensionRejection, ExtensionReport};
+use crate::extensions::ExtensionReport;
 use crate::notifications::Notification;
 use crate::runtime_connection::RuntimeConnection;
 use crate::runtime_state::Rejection;
@@ -39,12 +40,9 @@ impl RuntimeConnection {
         self.hear(Event::ExtensionReports { id, report, error_type, message })
     }
 
-    /// Whether an extension with this id is there.
-    pub fn knows_extension(&self, id: ExtensionId) -> Result<(), Rejection> {
-        match self.hear(Event::ExtensionSubscribes { id }) {
-            Ok(()) | Err(Rejection::Extension(ExtensionRejection::SubscriptionClosed)) => Ok(()),
-            Err(rejection) => Err(rejection),
-        }
+    /// An extension subscribes to telemetry.
+    pub fn subscribe(&self, id: ExtensionId, subscription: Subscription) -> Result<(), Rejection> {
+        self.environment().hear_subscription(self, id, subscription)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hearth_telemetry::{LifecycleEvent, ResetReason};
+use hearth_telemetry::{LifecycleEvent, ResetReason, SubscriptionApi, TelemetryTypes};
 use hearth_types::{ColdReason, ExtensionId, ExtensionName};
 
 use crate::event::Action;
@@ -39,6 +39,23 @@ impl Machine {
         let mut actions = vec![Action::Accept, Action::Record(registered)];
         actions.extend(self.boot_when_registered());
         actions
+    }
+
+    /// An extension subscribes to telemetry.
+    pub(crate) fn subscribe_extension(
+        &mut self,
+        id: ExtensionId,
+        api: SubscriptionApi,
+        types: TelemetryTypes,
+    ) -> Vec<Action> {
+        match self.extensions.subscribe(id, api) {
+            Ok(extension) => vec![
+                Action::Accept,
+                Action::Subscribe(extension.clone()),
+                Action::Record(LifecycleEvent::TelemetrySubscribed { extension, api, types }),
+            ],
+            Err(rejection) => vec![Action::Reject(Rejection::Extension(rejection))],
+        }
     }
 
     /// An extension asks for an event during Init.

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use hearth_sandbox::ExitStatus;
-use hearth_telemetry::ShutdownReason;
+use hearth_telemetry::{ShutdownReason, SubscriptionApi, TelemetryTypes};
 
 use super::tests::{an_extension, an_invocation, check_with, exit, next, registers, response};
 use super::*;
@@ -453,7 +453,9 @@ fn case_057_058_059_wrong_registrations_are_refused() {
     events.push((0, registers(2, &[])));
     events.push((0, next()));
     events.push((0, registers(2, &[])));
-    events.push((0, Event::ExtensionSubscribes { id: an_extension(0).1 }));
+    let (_, id) = an_extension(0);
+    let (api, types) = (SubscriptionApi::Telemetry, TelemetryTypes::default());
+    events.push((0, Event::ExtensionSubscribes { id, api, types }));
     check_with(
         1,
         &events,
@@ -492,6 +494,8 @@ fn case_057_058_059_wrong_registrations_are_refused() {
             Park
             Extension.RegistrationClosed: Extension registration closed already
             Accept
+            Subscribe(e0)
+            TelemetrySubscribed { extension: e0, api: Telemetry, types: TelemetryTypes { platform: false, function: false, extension: false } }
         "#]],
     );
 }

@@ -15,7 +15,7 @@
 use std::fmt;
 
 use hearth_sandbox::ExitStatus;
-use hearth_telemetry::LifecycleEvent;
+use hearth_telemetry::{LifecycleEvent, SubscriptionApi};
 use hearth_types::{ExtensionEvents, ExtensionId, ExtensionName, ExtensionState, limits};
 
 use crate::fatal_error::FatalError;
@@ -45,7 +45,9 @@ pub enum ExtensionRejection {
         to: ExtensionState,
     },
     /// It subscribes to telemetry after Init.
-    SubscriptionClosed,
+    SubscriptionClosed(SubscriptionApi),
+    /// It has subscribed by the other of the two interfaces.
+    OtherApiInUse(SubscriptionApi),
 }
 
 impl ExtensionRejection {
@@ -59,7 +61,11 @@ impl ExtensionRejection {
             }
             Self::TooMany => "Extension.TooManyExtensions",
             Self::Unknown(_) => "Extension.UnknownExtensionIdentifier",
-            Self::SubscriptionClosed => "Telemetry.SubscriptionClosed",
+            Self::SubscriptionClosed(SubscriptionApi::Telemetry) => "Telemetry.SubscriptionClosed",
+            Self::SubscriptionClosed(SubscriptionApi::Logs) => "Logs.SubscriptionClosed",
+            // That it is an error is documented; its type and text are not.
+            Self::OtherApiInUse(SubscriptionApi::Telemetry) => "Telemetry.ValidationError",
+            Self::OtherApiInUse(SubscriptionApi::Logs) => "Logs.ValidationError",
         }
     }
 }
@@ -80,8 +86,20 @@ impl fmt::Display for ExtensionRejection {
                 "State transition from {from} to {to} failed for extension {name}. \
                  Error: State transition is not allowed"
             ),
-            Self::SubscriptionClosed => f.write_str("Telemetry API subscription is closed"),
+            Self::SubscriptionClosed(api) => write!(f, "{} subscription is closed", api_name(*api)),
+            Self::OtherApiInUse(api) => write!(
+                f,
+                "the extension has subscribed by the other interface already; it cannot use the {} as well",
+                api_name(*api)
+            ),
         }
+    }
+}
+
+const fn api_name(api: SubscriptionApi) -> &'static str {
+    match api {
+        SubscriptionApi::Telemetry => "Telemetry API",
+        SubscriptionApi::Logs => "Logs API",
     }
 }
 
@@ -128,6 +146,8 @@ pub(crate) struct Extension {
     /// Whether it was killed in a shutdown or reset.
     pub(crate) was_killed: bool,
     pub(crate) error_type: Option<String>,
+    /// By which interface it has subscribed to telemetry.
+    pub(crate) subscribed: Option<SubscriptionApi>,
 }
 
 /// What a poll for an event means.
@@ -168,6 +188,7 @@ impl Extensions {
             is_alive: program < limits::EXTENSIONS_MAX,
             was_killed: false,
             error_type: None,
+            subscribed: None,
         };
         self.all = self.programs.iter().enumerate().map(extension).collect();
         (0..self.programs.len().min(limits::EXTENSIONS_MAX)).collect()
@@ -264,6 +285,7 @@ impl Extensions {
                     is_alive: false,
                     was_killed: false,
                     error_type: None,
+                    subscribed: None,
                 });
                 self.all.len() - 1
             }
@@ -272,6 +294,20 @@ impl Extensions {
         extension.id = Some(id);
         extension.state = ExtensionState::Registered;
         Ok(extension)
+    }
+
+    /// An extension subscribes to telemetry. A later subscription takes the place of its former one.
+    pub(crate) fn subscribe(
+        &mut self,
+        id: ExtensionId,
+        api: SubscriptionApi,
+    ) -> Result<ExtensionName, ExtensionRejection> {
+        let extension = self.of_id(id)?;
+        if extension.subscribed.is_some_and(|subscribed| subscribed != api) {
+            return Err(ExtensionRejection::OtherApiInUse(api));
+        }
+        extension.subscribed = Some(api);
+        Ok(extension.name.clone())
     }
 
     /// An extension asks for an event.

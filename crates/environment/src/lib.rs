@@ -11,6 +11,7 @@
 mod environment;
 mod event;
 mod extension_connection;
+mod extension_processes;
 mod extension_requests;
 mod extensions;
 mod fatal_error;

@@ -247,16 +247,15 @@ impl Machine {
                 | Phase::ShuttingDown(_),
                 Event::ExtensionReports { id, report, error_type, message },
             ) => self.take_report_of_extension(now, id, report, error_type, message),
-            (Phase::Init(_), Event::ExtensionSubscribes { id }) => match self.extensions.of_id(id) {
-                Ok(_) => vec![Action::Accept],
-                Err(rejection) => vec![Action::Reject(Rejection::Extension(rejection))],
-            },
+            (Phase::Init(_), Event::ExtensionSubscribes { id, api, types }) => {
+                self.subscribe_extension(id, api, types)
+            }
             (
                 Phase::Ready | Phase::Busy(_) | Phase::Resetting { .. } | Phase::ShuttingDown(_),
-                Event::ExtensionSubscribes { id },
+                Event::ExtensionSubscribes { id, api, .. },
             ) => {
                 let known = self.extensions.of_id(id).map(drop);
-                let rejection = known.err().unwrap_or(ExtensionRejection::SubscriptionClosed);
+                let rejection = known.err().unwrap_or(ExtensionRejection::SubscriptionClosed(api));
                 vec![Action::Reject(Rejection::Extension(rejection))]
             }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use hearth_sandbox::ExitStatus;
-use hearth_telemetry::ShutdownReason;
+use hearth_telemetry::{ShutdownReason, SubscriptionApi, TelemetryTypes};
 use hearth_types::{ExtensionId, RequestId, TraceHeader};
 use proptest::prelude::*;
 
@@ -619,7 +619,11 @@ fn any_event_of_an_extension() -> impl Strategy<Value = Event> {
             error_type: "Extension.Reason".to_owned(),
             message: None,
         }),
-        1 => number().prop_map(|number| Event::ExtensionSubscribes { id: an_extension(number).1 }),
+        1 => number().prop_map(|number| Event::ExtensionSubscribes {
+            id: an_extension(number).1,
+            api: SubscriptionApi::Telemetry,
+            types: TelemetryTypes::default(),
+        }),
     ]
 }
 
@@ -720,6 +724,7 @@ proptest! {
                     | Action::KillAll
                     | Action::Deliver(_)
                     | Action::Notify { .. }
+                    | Action::Subscribe(_)
                     | Action::SetDeadline(_) => {}
                 }
             }

@@ -42,7 +42,7 @@ impl Outputs {
         };
         let (events, more) = capture.drain(telemetry.timestamp_ms());
         if !events.is_empty() {
-            telemetry.write_extension(extension, events);
+            telemetry.write_extension(events);
         }
         more
     }
@@ -50,10 +50,10 @@ impl Outputs {
     /// Hands on what is in any pipe. Returns whether there may be more.
     pub(crate) fn drain(&mut self, telemetry: &mut EnvironmentTelemetry) -> bool {
         let mut more = self.drain_runtime(telemetry);
-        for (extension, capture) in &mut self.extensions {
+        for (_, capture) in &mut self.extensions {
             let (events, more_of_it) = capture.drain(telemetry.timestamp_ms());
             if !events.is_empty() {
-                telemetry.write_extension(extension, events);
+                telemetry.write_extension(events);
             }
             more |= more_of_it;
         }
@@ -75,7 +75,7 @@ impl Outputs {
     ) {
         if let Some((_, capture)) = self.extensions.iter_mut().find(|(name, _)| name == extension) {
             let events = capture.take(bytes, telemetry.timestamp_ms());
-            telemetry.write_extension(extension, events);
+            telemetry.write_extension(events);
         }
     }
 
@@ -92,10 +92,10 @@ impl Outputs {
         if !events.is_empty() {
             telemetry.write(events);
         }
-        for (extension, mut capture) in std::mem::take(&mut self.extensions) {
+        for (_, mut capture) in std::mem::take(&mut self.extensions) {
             let events = capture.finish(telemetry.timestamp_ms());
             if !events.is_empty() {
-                telemetry.write_extension(&extension, events);
+                telemetry.write_extension(events);
             }
         }
     }

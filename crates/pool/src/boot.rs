@@ -55,6 +55,7 @@ pub(crate) fn identity(version: &ResolvedVersion, runtimes: &Runtimes, region: &
         log_group: configuration.logging.group.clone(),
         log_format: configuration.logging.format,
         system_log_level: configuration.logging.system_level.unwrap_or(LogLevel::Info),
+        application_log_level: configuration.logging.application_level,
     }
 }
 

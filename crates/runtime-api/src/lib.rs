@@ -10,6 +10,7 @@ mod error_type;
 mod extensions;
 mod reply;
 mod routes;
+mod subscriptions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl Drop for RuntimeApi {
 }
 
 async fn accept(listener: TcpListener, environment: Arc<Environment>) {
+    let port = listener.local_addr().map_or(0, |address| address.port());
     let mut connections = JoinSet::new();
     let reports = Arc::default();
     let mut was_refused = false;
@@ -98,7 +100,7 @@ async fn accept(listener: TcpListener, environment: Arc<Environment>) {
         if stream.set_nodelay(true).is_err() {
             continue; // it is gone already
         }
-        let visitor = Visitor::new(environment.connect(), Arc::clone(&reports));
+        let visitor = Visitor::new(environment.connect(), Arc::clone(&reports), port);
         let has_room = connections.len() < LONG_HEADS_CONNECTIONS_MAX;
         let head_bytes_max = if has_room { HEAD_BYTES_MAX } else { SHORT_HEAD_BYTES_MAX };
         connections.spawn(serve(stream, visitor, head_bytes_max));
@@ -126,5 +128,5 @@ pub fn serve_connection<S>(stream: S, environment: &Arc<Environment>) -> impl Fu
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    serve(stream, Visitor::new(environment.connect(), Arc::default()), SHORT_HEAD_BYTES_MAX)
+    serve(stream, Visitor::new(environment.connect(), Arc::default(), 0), SHORT_HEAD_BYTES_MAX)
 }

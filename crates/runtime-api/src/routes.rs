@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hearth_environment::machine::RuntimeAnswer;
 use hearth_environment::{AnswerKind, Rejection, RuntimeConnection};
+use hearth_telemetry::SubscriptionApi;
 use hearth_types::RequestId;
 use hearth_types::limits::RESPONSE_PAYLOAD_BYTES_MAX;
 use http::{HeaderMap, Method, Request, Response};
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::body::{self, Body};
 use crate::extensions::{self, ExtensionRoute};
-use crate::{error_type, reply};
+use crate::{error_type, reply, subscriptions};
 
 /// By which a runtime client of Hearth says when it began to load the function's code, in nanoseconds of the monotonic
 /// clock of this host.
@@ -26,6 +27,8 @@ const FUNCTION_INIT_START: &str = "hearth-function-init-start";
 pub(crate) struct Visitor {
     connection: RuntimeConnection,
     reports: Arc<Reports>,
+    /// Where it has been visited.
+    port: u16,
 }
 
 /// Lets one report of a failed Init be read at a time. The first one ends the Init, so the others are not worth keeping;
@@ -39,8 +42,8 @@ impl Default for Reports {
 }
 
 impl Visitor {
-    pub(crate) fn new(connection: RuntimeConnection, reports: Arc<Reports>) -> Self {
-        Self { connection, reports }
+    pub(crate) fn new(connection: RuntimeConnection, reports: Arc<Reports>, port: u16) -> Self {
+        Self { connection, reports, port }
     }
 
     /// Answers one request.
@@ -58,6 +61,7 @@ impl Visitor {
             Route::Response(id) => response(connection, id, request).await,
             Route::Error(id) => error(connection, id, request).await,
             Route::Extension(route) => extensions::answer(connection, route, request).await,
+            Route::Subscription(api) => subscriptions::answer(connection, api, self.port, request).await,
         };
         match answered {
             Ok(response) => response,
@@ -95,12 +99,16 @@ enum Route {
     Response(Option<RequestId>),
     Error(Option<RequestId>),
     Extension(ExtensionRoute),
+    Subscription(SubscriptionApi),
 }
 
 impl Route {
     fn of(path: &str) -> Option<Self> {
         if let Some(rest) = path.strip_prefix("/2020-01-01/extension/") {
             return ExtensionRoute::of(rest).map(Self::Extension);
+        }
+        if let Some(api) = subscriptions::api_of(path) {
+            return Some(Self::Subscription(api));
         }
         let rest = path.strip_prefix("/2018-06-01/")?;
         if rest == "ping" {
@@ -125,6 +133,7 @@ impl Route {
             Self::Ping | Self::Next => Method::GET,
             Self::InitError | Self::Response(_) | Self::Error(_) => Method::POST,
             Self::Extension(route) => route.method(),
+            Self::Subscription(_) => Method::PUT,
         }
     }
 }

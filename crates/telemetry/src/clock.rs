@@ -32,8 +32,14 @@ impl Clock {
 
     /// Returns what the wall clock will show at `at`, if nobody sets it.
     pub fn epoch_ms_at(&self, at: Instant, now: Instant) -> i64 {
-        let ahead = at.saturating_duration_since(now).as_millis() as i64;
-        let behind = now.saturating_duration_since(at).as_millis() as i64;
-        self.epoch_ms() + ahead - behind
+        shift(self.epoch_ms(), now, at)
     }
+}
+
+/// Returns what a wall clock that showed `epoch_ms` at `now` showed, or will show, at `at`.
+pub(crate) fn shift(epoch_ms: i64, now: Instant, at: Instant) -> i64 {
+    let ahead = at.saturating_duration_since(now).as_millis() as i64;
+    // Both round down: a clock that shows milliseconds shows the one that has begun.
+    let behind = now.saturating_duration_since(at).as_nanos().div_ceil(1_000_000) as i64;
+    epoch_ms + ahead - behind
 }

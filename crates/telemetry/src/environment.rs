@@ -1,14 +1,21 @@
-//! The telemetry of one environment: takes lifecycle events and output, derives reports and log lines.
+//! The telemetry of one environment: takes lifecycle events and output, and hands them to the record, the log stream and
+//! the subscribers.
+//!
+//! What follows from an event is derived once ([`crate::derive`]); this module says who hears of it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hearth_types::{
-    ExtensionName, LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId, Version, limits,
-};
+use hearth_types::{ExtensionName, LogFormat, LogGroupName, LogLevel, Version};
 
-use crate::record::{EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Report};
-use crate::{Clock, LogStore, PutEvent, billing, lines};
+use crate::derive::Derivation;
+use crate::function_log::FunctionLog;
+use crate::platform_event::PlatformEvent;
+use crate::platform_json::{About, Moment};
+use crate::record::{EnvironmentRecord, LifecycleEvent};
+use crate::subscription::{Subscribers, Subscription, TelemetryKind};
+use crate::{Clock, LogStore, PutEvent, lines};
 
 /// What log lines say about the function.
 #[derive(Debug, Clone)]
@@ -25,22 +32,25 @@ pub struct FunctionIdentity {
     pub log_format: LogFormat,
     /// The least level of platform lines in the JSON format.
     pub system_log_level: LogLevel,
+    /// The least level of the function's own lines in the JSON format; `None` when it has not been set.
+    pub application_log_level: Option<LogLevel>,
 }
 
 /// Takes everything that one environment says and does, in order.
 pub struct EnvironmentTelemetry {
+    derivation: Derivation,
+    outlets: Outlets,
+}
+
+/// Who hears of it.
+struct Outlets {
     clock: Clock,
     identity: FunctionIdentity,
     record: Arc<EnvironmentRecord>,
-    logs: Arc<LogStore>,
-    stream: LogStreamName,
-    init_started: Option<Instant>,
-    /// Set by an Init that went well ahead of an invocation; the first REPORT takes it.
-    init_duration: Option<Duration>,
-    /// From when the running invocation's duration counts.
-    counts_from: Option<Instant>,
-    /// The last bytes of log since the last invocation ended: what `LogType: Tail` shows.
-    tail: Vec<u8>,
+    log: FunctionLog,
+    subscribers: Subscribers,
+    /// Read once for each Init and each invocation, so that all times of one agree.
+    moment: Moment,
 }
 
 impl EnvironmentTelemetry {
@@ -51,210 +61,137 @@ impl EnvironmentTelemetry {
         record: Arc<EnvironmentRecord>,
         logs: Arc<LogStore>,
     ) -> Self {
-        let stream = record.log_stream.clone();
-        Self {
-            clock,
-            identity,
-            record,
-            logs,
-            stream,
-            init_started: None,
-            init_duration: None,
-            counts_from: None,
-            tail: Vec::new(),
-        }
+        let derivation = Derivation::new(identity.memory_size_mb);
+        let log = FunctionLog::new(logs, record.log_stream.clone(), &identity);
+        let subscribers = Subscribers::new(clock);
+        let moment = Moment::now(&clock);
+        Self { derivation, outlets: Outlets { clock, identity, record, log, subscribers, moment } }
+    }
+
+    /// Reaches subscribers at `address`: in an environment with a network of its own, the host's loopback, which is where
+    /// they are otherwise, is not theirs.
+    pub fn reach_subscribers_at(mut self, address: IpAddr) -> Self {
+        self.outlets.subscribers.reach_at(address);
+        self
     }
 
     /// Returns the record that this writes to.
     pub fn record(&self) -> &Arc<EnvironmentRecord> {
-        &self.record
+        &self.outlets.record
     }
 
-    /// Records a step and writes the log lines that follow from it.
+    /// Records a step, writes the log lines that follow from it, and tells subscribers.
     pub fn take(&mut self, at: Instant, event: LifecycleEvent) {
-        let report = self.derive(at, &event);
-        self.record.push(at, event, report);
-    }
-
-    fn derive(&mut self, at: Instant, event: &LifecycleEvent) -> Option<Report> {
-        match event {
-            LifecycleEvent::InitStarted { phase } => {
-                self.init_started = Some(at);
-                match phase {
-                    InitPhase::Init => self.write_init_start(),
-                    InitPhase::Invoke => self.counts_from = Some(at),
-                }
-            }
-            LifecycleEvent::InitDone { phase, status } => {
-                let duration = self.init_started.take().map_or(Duration::ZERO, |started| at - started);
-                match (status, phase) {
-                    (PhaseStatus::Success, InitPhase::Init) => self.init_duration = Some(duration),
-                    (PhaseStatus::Success, InitPhase::Invoke) => {}
-                    _ => self.write_init_report(duration, *phase, status),
-                }
-            }
-            LifecycleEvent::InvokeStarted { request_id, .. } => {
-                self.counts_from.get_or_insert(at);
-                self.write_start(*request_id);
-            }
-            LifecycleEvent::InvokeDone { request_id, status, memory_bytes_max } => {
-                return Some(self.finish(at, *request_id, status, *memory_bytes_max));
-            }
-            LifecycleEvent::ExtensionStarted { .. }
-            | LifecycleEvent::ExtensionRegistered { .. }
-            | LifecycleEvent::TelemetrySubscribed { .. }
-            | LifecycleEvent::ExtensionReady { .. }
-            | LifecycleEvent::RuntimeStarted
-            | LifecycleEvent::FunctionInitStarted
-            | LifecycleEvent::RuntimeInitDone { .. }
-            | LifecycleEvent::ExtensionReported { .. }
-            | LifecycleEvent::ResponseSent { .. }
-            | LifecycleEvent::RuntimeDone { .. }
-            | LifecycleEvent::ExtensionDone { .. }
-            | LifecycleEvent::ResetStarted { .. }
-            | LifecycleEvent::ResetDone
-            | LifecycleEvent::ShutdownStarted { .. }
-            | LifecycleEvent::RuntimeTerminated
-            | LifecycleEvent::RuntimeGone { .. }
-            | LifecycleEvent::ExtensionShutdownSent { .. }
-            | LifecycleEvent::ExtensionGone { .. }
-            | LifecycleEvent::ShutdownDone => {}
+        let outlets = &mut self.outlets;
+        if matches!(event, LifecycleEvent::InitStarted { .. } | LifecycleEvent::InvokeStarted { .. }) {
+            outlets.moment = Moment::now(&outlets.clock);
         }
-        None
-    }
-
-    fn finish(&mut self, at: Instant, request_id: RequestId, status: &PhaseStatus, memory: u64) -> Report {
-        let duration = self.counts_from.take().map_or(Duration::ZERO, |from| at - from);
-        let init_duration = self.init_duration.take();
-        let memory_size_mb = self.identity.memory_size_mb;
-        let report = Report {
-            duration,
-            billed_ms: billing::billed_ms(duration, init_duration),
-            memory_size_mb,
-            // Never above the memory size, as on AWS, also where nothing holds the function to it.
-            max_memory_used_mb: memory.div_ceil(1 << 20).min(u64::from(memory_size_mb)),
-            init_duration,
-            status: status.clone(),
-        };
-        match self.identity.log_format {
-            LogFormat::Text => {
-                let text = lines::end(request_id) + &lines::report(request_id, &report);
-                self.write_platform_lines(text);
-            }
-            LogFormat::Json => {
-                let level = if *status == PhaseStatus::Success { LogLevel::Info } else { LogLevel::Warn };
-                self.write_json(level, |time| lines::json_report(time, request_id, &report));
-            }
+        if matches!(event, LifecycleEvent::InitStarted { .. }) {
+            outlets.subscribers.begin_init();
         }
-        report
-    }
-
-    fn write_init_start(&mut self) {
-        let runtime_version = self.identity.runtime_version.clone();
-        match (self.identity.log_format, &runtime_version) {
-            (LogFormat::Text, Some((name, arn))) => self.write_platform_lines(lines::init_start(name, arn)),
-            (LogFormat::Text, None) => {}
-            (LogFormat::Json, named) => {
-                let level = if named.is_some() { LogLevel::Info } else { LogLevel::Debug };
-                let named = named.as_ref().map(|(name, arn)| (name.as_str(), arn.as_str()));
-                let version = self.identity.version;
-                self.write_json(level, |time| lines::json_init_start(time, version, named));
-            }
+        let report = self.derivation.take(at, &event, |said| outlets.publish(at, &said));
+        if matches!(event, LifecycleEvent::InitDone { .. }) {
+            outlets.subscribers.end_init();
         }
-    }
-
-    fn write_init_report(&mut self, duration: Duration, phase: InitPhase, status: &PhaseStatus) {
-        match self.identity.log_format {
-            LogFormat::Text => self.write_platform_lines(lines::init_report(duration, phase, status)),
-            LogFormat::Json => {
-                self.write_json(LogLevel::Warn, |time| {
-                    lines::json_init_report(time, duration, phase, status)
-                });
-            }
+        if matches!(event, LifecycleEvent::InvokeDone { .. }) {
+            outlets.log_dropped(at);
         }
-    }
-
-    fn write_start(&mut self, request_id: RequestId) {
-        let version = self.identity.version;
-        match self.identity.log_format {
-            LogFormat::Text => self.write_platform_lines(lines::start(request_id, version)),
-            LogFormat::Json => {
-                self.write_json(LogLevel::Info, |time| lines::json_start(time, request_id, version));
-            }
+        if matches!(event, LifecycleEvent::ResetDone | LifecycleEvent::ShutdownDone) {
+            outlets.subscribers.end();
         }
+        outlets.record.push(at, event, report);
     }
 
-    fn write_json(&mut self, level: LogLevel, line: impl FnOnce(&str) -> String) {
-        if level >= self.identity.system_log_level {
-            let time = jiff::Timestamp::from_millisecond(self.clock.epoch_ms()).unwrap_or_default();
-            self.write_platform_lines(line(&format!("{time:.3}")));
-        }
+    /// Lets an extension hear of everything from now on, and of what Init has said so far; its former subscription ends.
+    /// The line that tells of it comes from [`LifecycleEvent::TelemetrySubscribed`]. Needs a Tokio runtime.
+    ///
+    /// Subscriptions end with the processes: with [`LifecycleEvent::ResetDone`], [`LifecycleEvent::ShutdownDone`], or when
+    /// this is dropped.
+    pub fn subscribe(&mut self, extension: ExtensionName, subscription: Subscription) {
+        let Outlets { identity, record, subscribers, moment, .. } = &mut self.outlets;
+        let about = About { identity, environment: record, moment: *moment };
+        subscribers.subscribe(extension, subscription, &about);
     }
 
-    /// Writes one or more whole lines of the platform.
-    fn write_platform_lines(&mut self, text: String) {
-        let timestamp_ms = self.clock.epoch_ms();
-        let events: Vec<PutEvent> = text
-            .split_inclusive('\n')
-            .map(|line| PutEvent { timestamp_ms, message: line.as_bytes().to_vec() })
-            .collect();
-        self.write(events);
+    /// Sends subscribers now what waits for them, before they are told to end.
+    pub fn hurry_subscribers(&mut self) {
+        self.outlets.subscribers.hurry();
     }
 
     /// Writes what the function put out.
     pub fn write(&mut self, events: Vec<PutEvent>) {
-        for event in &events {
-            keep_tail(&mut self.tail, &event.message);
-        }
-        // The store counts what it has to drop.
-        let _ = self.logs.put(&self.identity.log_group, &self.stream, events);
+        self.outlets.hand_on(TelemetryKind::Function, &events);
+        self.outlets.log.write_filtered(events);
     }
 
-    /// Writes what an extension put out.
-    pub fn write_extension(&mut self, _extension: &ExtensionName, events: Vec<PutEvent>) {
-        self.write(events);
+    /// Writes what an extension put out. Neither log nor telemetry says which one it was, as on AWS.
+    pub fn write_extension(&mut self, events: Vec<PutEvent>) {
+        self.outlets.hand_on(TelemetryKind::Extension, &events);
+        self.outlets.log.write(events);
     }
 
     /// Takes the log of the invocation that has just ended: its last bytes.
     pub fn take_tail(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.tail)
+        self.outlets.log.take_tail()
     }
 
     /// Forgets the log of the invocation that has just ended: nobody asked for it.
     pub fn forget_tail(&mut self) {
-        self.tail.clear();
+        self.outlets.log.forget_tail();
     }
 
     /// Returns a wall-clock time stamp for output that carries none.
     pub fn timestamp_ms(&self) -> i64 {
-        self.clock.epoch_ms()
+        self.outlets.clock.epoch_ms()
     }
 
     /// Waits until the log store has room again for output; returns at once when it has.
     pub fn room_for_output(&self) -> impl Future<Output = ()> + Send + use<> {
-        let logs = self.logs.clone();
-        async move { logs.room().await }
+        self.outlets.log.room()
     }
 }
 
-fn keep_tail(tail: &mut Vec<u8>, message: &[u8]) {
-    let keep = &message[message.len().saturating_sub(limits::LOG_TAIL_BYTES)..];
-    let excess = (tail.len() + keep.len()).saturating_sub(limits::LOG_TAIL_BYTES);
-    tail.drain(..excess.min(tail.len()));
-    tail.extend_from_slice(keep);
-}
+impl Outlets {
+    fn publish(&mut self, at: Instant, said: &PlatformEvent) {
+        if self.subscribers.is_wanted() {
+            let Self { identity, record, subscribers, moment, .. } = self;
+            let about = About { identity, environment: record, moment: *moment };
+            subscribers.tell(&about, at, said);
+        }
+        self.write_platform_lines(at, said);
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn write_platform_lines(&mut self, at: Instant, said: &PlatformEvent) {
+        let identity = &self.identity;
+        let runtime_version = identity.runtime_version.as_ref();
+        let text = match identity.log_format {
+            LogFormat::Text => lines::text(said, identity.version, runtime_version),
+            LogFormat::Json if said.level(runtime_version.is_some()) < identity.system_log_level => None,
+            LogFormat::Json => {
+                About { identity, environment: &self.record, moment: self.moment }.log_line(at, said)
+            }
+        };
+        if let Some(text) = text {
+            self.log.write_lines(self.clock.epoch_ms(), &text);
+        }
+    }
 
-    #[test]
-    fn the_tail_holds_the_last_4096_bytes() {
-        let mut tail = Vec::new();
-        keep_tail(&mut tail, &[b'a'; 4_000]);
-        keep_tail(&mut tail, &[b'b'; 100]);
-        assert_eq!((tail.len(), tail[0], tail[4_095]), (4_096, b'a', b'b'));
-        keep_tail(&mut tail, &[b'c'; 10_000]);
-        assert!(tail.len() == 4_096 && tail.iter().all(|&byte| byte == b'c'));
+    /// Hands output on to subscribers, as it is: filters are for the log.
+    fn hand_on(&mut self, kind: TelemetryKind, events: &[PutEvent]) {
+        if self.subscribers.is_wanted() {
+            let Self { identity, record, subscribers, moment, .. } = self;
+            let about = About { identity, environment: record, moment: *moment };
+            subscribers.hand_on(&about, kind, events);
+        }
+    }
+
+    /// Has the function's log tell what subscribers have lost. Text has no line for it.
+    fn log_dropped(&mut self, at: Instant) {
+        if self.identity.log_format == LogFormat::Json {
+            let dropped = self.subscribers.take_unlogged();
+            if !dropped.is_none() {
+                self.write_platform_lines(at, &PlatformEvent::LogsDropped(dropped));
+            }
+        }
     }
 }

@@ -2,15 +2,24 @@
 //! functions, and the logs on disk.
 //!
 //! Every phase change is one [`LifecycleEvent`] with a monotonic time. Everything else reads those: the platform lines
-//! ([`lines`]), billing ([`billing`]), the timeline ([`timeline`]). Nothing is measured twice.
+//! ([`lines`]), the telemetry of subscribers ([`Subscription`]), billing ([`billing`]), the timeline ([`timeline`]). Nothing
+//! is measured twice.
 
+mod application_level;
 pub mod billing;
 mod capture;
 mod clock;
+mod derive;
 mod environment;
+mod function_log;
 pub mod lines;
 mod logs;
+mod platform_event;
+mod platform_json;
+#[cfg(test)]
+mod platform_tests;
 mod record;
+mod subscription;
 pub mod timeline;
 
 pub use capture::OutputCapture;
@@ -24,3 +33,4 @@ pub use record::{
     EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report, ResetReason, ShutdownReason,
     SubscriptionApi, TelemetryTypes,
 };
+pub use subscription::{Subscription, SubscriptionError};

@@ -3,10 +3,40 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use hearth_types::{RequestId, Version};
-use serde_json::json;
+use hearth_types::{ExtensionEvents, ExtensionName, ExtensionState, RequestId, Version};
 
-use crate::record::{InitPhase, PhaseStatus, Report};
+use crate::platform_event::PlatformEvent;
+use crate::record::{InitPhase, PhaseStatus, Report, SubscriptionApi, TelemetryTypes};
+
+/// Writes what the platform says as the lines of the text format; `None` for what has none there.
+pub(crate) fn text(
+    event: &PlatformEvent,
+    version: Version,
+    runtime_version: Option<&(String, String)>,
+) -> Option<String> {
+    let lines = match event {
+        PlatformEvent::InitStart { phase: InitPhase::Init } => {
+            let (name, arn) = runtime_version?;
+            init_start(name, arn)
+        }
+        PlatformEvent::InitReport { status: PhaseStatus::Success, .. } => return None,
+        PlatformEvent::InitReport { phase, status, duration } => init_report(*duration, *phase, status),
+        PlatformEvent::Start { request_id, .. } => start(*request_id, version),
+        PlatformEvent::Report { request_id, report: numbers, .. } => {
+            end(*request_id) + &report(*request_id, numbers)
+        }
+        PlatformEvent::Extension { name, state, events, error_type } => {
+            extension(name, *state, *events, error_type.as_deref())
+        }
+        PlatformEvent::Subscription { name, api, types } => subscription(name, *api, *types),
+        PlatformEvent::InitStart { phase: InitPhase::Invoke }
+        | PlatformEvent::InitRuntimeDone { .. }
+        | PlatformEvent::RuntimeDone { .. }
+        | PlatformEvent::Fault { .. }
+        | PlatformEvent::LogsDropped(_) => return None,
+    };
+    Some(lines)
+}
 
 /// Writes `INIT_START`.
 pub fn init_start(runtime_version: &str, runtime_version_arn: &str) -> String {
@@ -15,14 +45,38 @@ pub fn init_start(runtime_version: &str, runtime_version_arn: &str) -> String {
 
 /// Writes `INIT_REPORT`: only for an Init that failed, or that was not on demand.
 pub fn init_report(duration: Duration, phase: InitPhase, status: &PhaseStatus) -> String {
-    let phase = match phase {
-        InitPhase::Init => "init",
-        InitPhase::Invoke => "invoke",
-    };
+    let phase = phase.as_str();
     let mut line = format!("INIT_REPORT Init Duration: {} ms\tPhase: {phase}", milliseconds(duration));
     append_status(&mut line, status, "\t");
     line.push('\n');
     line
+}
+
+/// Writes `EXTENSION`: how an extension came out of Init.
+pub fn extension(
+    name: &ExtensionName,
+    state: ExtensionState,
+    events: ExtensionEvents,
+    error_type: Option<&str>,
+) -> String {
+    let events = events.names().join(", ");
+    let mut line = format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{events}]");
+    if let Some(error_type) = error_type {
+        let _ = write!(line, "\tError Type: {error_type}");
+    }
+    line.push('\n');
+    line
+}
+
+/// Writes `TELEMETRY`, or `LOGS` for the Logs API: an extension subscribed.
+pub fn subscription(name: &ExtensionName, api: SubscriptionApi, types: TelemetryTypes) -> String {
+    let api = match api {
+        SubscriptionApi::Telemetry => "TELEMETRY",
+        SubscriptionApi::Logs => "LOGS",
+    };
+    let all = [(types.platform, "Platform"), (types.function, "Function"), (types.extension, "Extension")];
+    let types: Vec<&str> = all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name).collect();
+    format!("{api}\tName: {name}\tState: Subscribed\tTypes: [{}]\n", types.join(", "))
 }
 
 /// Writes `START`.
@@ -71,76 +125,6 @@ fn append_status(line: &mut String, status: &PhaseStatus, before: &str) {
 /// Two decimals, as AWS prints milliseconds: `3.01`, `3000.00`.
 pub fn milliseconds(duration: Duration) -> String {
     format!("{:.2}", duration.as_secs_f64() * 1_000.0)
-}
-
-/// Writes `platform.initStart` of the JSON log format.
-pub fn json_init_start(time: &str, version: Version, runtime_version: Option<(&str, &str)>) -> String {
-    let mut record = json!({
-        "initializationType": "on-demand",
-        "phase": "init",
-        "functionVersion": version.to_string(),
-    });
-    if let Some((runtime_version, arn)) = runtime_version {
-        record["runtimeVersion"] = runtime_version.into();
-        record["runtimeVersionArn"] = arn.into();
-    }
-    json_line(time, "platform.initStart", record)
-}
-
-/// Writes `platform.initReport` of the JSON log format.
-pub fn json_init_report(time: &str, duration: Duration, phase: InitPhase, status: &PhaseStatus) -> String {
-    let phase = match phase {
-        InitPhase::Init => "init",
-        InitPhase::Invoke => "invoke",
-    };
-    let mut record = json!({
-        "initializationType": "on-demand",
-        "phase": phase,
-        "status": status.as_str(),
-        "metrics": { "durationMs": rounded(duration) },
-    });
-    if let Some(error_type) = status.error_type() {
-        record["errorType"] = error_type.into();
-    }
-    json_line(time, "platform.initReport", record)
-}
-
-/// Writes `platform.start` of the JSON log format.
-pub fn json_start(time: &str, request_id: RequestId, version: Version) -> String {
-    let record = json!({ "requestId": request_id.to_string(), "version": version.to_string() });
-    json_line(time, "platform.start", record)
-}
-
-/// Writes `platform.report` of the JSON log format.
-pub fn json_report(time: &str, request_id: RequestId, report: &Report) -> String {
-    let mut metrics = json!({
-        "durationMs": rounded(report.duration),
-        "billedDurationMs": report.billed_ms,
-        "memorySizeMB": report.memory_size_mb,
-        "maxMemoryUsedMB": report.max_memory_used_mb,
-    });
-    if let Some(init) = report.init_duration {
-        metrics["initDurationMs"] = rounded(init).into();
-    }
-    let mut record = json!({
-        "requestId": request_id.to_string(),
-        "metrics": metrics,
-        "status": report.status.as_str(),
-    });
-    if let Some(error_type) = report.status.error_type() {
-        record["errorType"] = error_type.into();
-    }
-    json_line(time, "platform.report", record)
-}
-
-fn rounded(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
-}
-
-fn json_line(time: &str, kind: &str, record: serde_json::Value) -> String {
-    let mut line = json!({ "time": time, "type": kind, "record": record }).to_string();
-    line.push('\n');
-    line
 }
 
 #[cfg(test)]

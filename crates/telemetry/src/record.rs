@@ -24,6 +24,16 @@ pub enum InitPhase {
     Invoke,
 }
 
+impl InitPhase {
+    /// Returns the word AWS uses for it in logs and telemetry.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Invoke => "invoke",
+        }
+    }
+}
+
 /// How a phase ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PhaseStatus {
@@ -114,6 +124,14 @@ pub struct TelemetryTypes {
     pub function: bool,
     /// What extensions put out.
     pub extension: bool,
+}
+
+impl TelemetryTypes {
+    /// Returns their names as telemetry spells them, in AWS's order.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [(self.platform, "platform"), (self.function, "function"), (self.extension, "extension")];
+        all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name).collect()
+    }
 }
 
 /// What an invocation used: the numbers of its REPORT line.

@@ -1,0 +1,255 @@
+//! Sending to one subscriber: a task that waits for a batch, sends it, tries again, and gives it up.
+//!
+//! The listener is code of the function's author. It may be slow, silent, gone, or answer anything: each attempt has a
+//! limit, of an answer only the status counts, and nobody but this task waits for it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout, timeout_at};
+
+use super::Schema;
+use super::buffer::{Batch, Buffer, Due};
+use super::request::{Buffering, Destination};
+use crate::platform_event::Dropped;
+use crate::{Clock, platform_json};
+
+/// How long one attempt may take, from connecting to the end of the answer. Ours: AWS states none.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(5);
+/// How often a batch is sent before it is dropped. Ours, like the pauses: AWS says "retries with back-off".
+const ATTEMPTS_MAX: u32 = 4;
+/// The pause after the first attempt; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How much of an answer is read, so that the listener can finish it; nobody looks at it.
+const ANSWER_BYTES_MAX: usize = 64 * 1_024;
+
+/// What a subscriber's events wait in, shared by those who put them in and the task that sends them.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    clock: Clock,
+    buffer: Mutex<Buffer>,
+    /// Rung when the sender has to look again.
+    rung: Notify,
+}
+
+impl Outbox {
+    pub(super) fn new(clock: Clock, limits: Buffering) -> Self {
+        Self { clock, buffer: Mutex::new(Buffer::new(limits)), rung: Notify::new() }
+    }
+
+    /// Puts an event in, or drops and counts it; never waits.
+    pub(super) fn push(&self, event: Vec<u8>) {
+        let now = self.clock.now();
+        if self.lock().push(now, event) {
+            self.rung.notify_one();
+        }
+    }
+
+    /// Whether an event of at least so many bytes has a place; counts it as dropped if not.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.lock().has_room(bytes)
+    }
+
+    /// Counts what was lost before it came here.
+    pub(super) fn note_dropped(&self, dropped: Dropped) {
+        self.lock().note_dropped(dropped);
+    }
+
+    /// Has sent now what waits.
+    pub(super) fn hurry(&self) {
+        self.lock().hurry();
+        self.rung.notify_one();
+    }
+
+    /// Takes what the function's log has to tell of.
+    pub(super) fn take_unlogged(&self) -> Dropped {
+        self.lock().take_unlogged()
+    }
+
+    async fn batch(&self) -> Batch {
+        loop {
+            let due = {
+                let (now, mut buffer) = (self.clock.now(), self.lock());
+                match buffer.due(now) {
+                    Due::Now => match buffer.take(now) {
+                        Some(batch) => return batch,
+                        None => Due::Never,
+                    },
+                    later => later,
+                }
+            };
+            match due {
+                Due::At(at) => {
+                    // Woken or not: look again.
+                    let _ = timeout_at(at.into(), self.rung.notified()).await;
+                }
+                Due::Now | Due::Never => self.rung.notified().await,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum AttemptError {
+    #[error("the listener cannot be reached")]
+    Connect(#[source] io::Error),
+    #[error("the listener breaks off")]
+    Write(#[source] io::Error),
+    #[error("the listener does not speak HTTP")]
+    Http(#[source] hyper::Error),
+    #[error("the listener answers {0}")]
+    Status(StatusCode),
+    #[error("the listener takes too long")]
+    TooSlow,
+}
+
+/// Sends what waits in an outbox, for as long as it is polled.
+pub(super) struct Sender {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) schema: Schema,
+    pub(super) destination: Destination,
+    /// Where the environment's ports are reached.
+    pub(super) address: IpAddr,
+    /// The connection for lines. Requests get one each: an extension that is slow to notice a closed connection, or quick
+    /// to close one, loses nothing.
+    pub(super) lines: Option<TcpStream>,
+}
+
+impl Sender {
+    pub(super) async fn run(mut self) {
+        loop {
+            let mut batch = self.outbox.batch().await;
+            let (loss, told) = (batch.loss(), batch.dropped);
+            if !told.is_none() {
+                // Whatever it subscribed to: otherwise it could not know.
+                let now = self.outbox.clock.epoch_ms();
+                batch.events.push(platform_json::logs_dropped(self.schema, now, told));
+            }
+            let body = match self.destination {
+                Destination::Http { .. } => as_array(batch.events),
+                Destination::Tcp { .. } => as_lines(batch.events),
+            };
+            if let Err(error) = self.deliver(body).await {
+                tracing::debug!(port = self.destination.port(), %error, "telemetry is dropped");
+                self.outbox.lock().give_up(told, loss);
+            }
+        }
+    }
+
+    async fn deliver(&mut self, body: Bytes) -> Result<(), AttemptError> {
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 1;
+        loop {
+            let tried = timeout(ATTEMPT_LIMIT, self.attempt(body.clone())).await;
+            let error = match tried.unwrap_or(Err(AttemptError::TooSlow)) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            // Half a line may be on its way.
+            self.lines = None;
+            if attempt == ATTEMPTS_MAX {
+                return Err(error);
+            }
+            attempt += 1;
+            sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    async fn attempt(&mut self, body: Bytes) -> Result<(), AttemptError> {
+        let listener = SocketAddr::new(self.address, self.destination.port());
+        match &self.destination {
+            Destination::Http { authority, path, method, .. } => {
+                let stream = TcpStream::connect(listener).await.map_err(AttemptError::Connect)?;
+                post(stream, method, authority, path, body).await
+            }
+            Destination::Tcp { .. } => {
+                let stream = match self.lines.take().filter(is_open) {
+                    Some(stream) => stream,
+                    None => TcpStream::connect(listener).await.map_err(AttemptError::Connect)?,
+                };
+                self.lines.insert(stream).write_all(&body).await.map_err(AttemptError::Write)
+            }
+        }
+    }
+}
+
+/// Whether the listener has not closed a connection. What it sends is of no interest.
+fn is_open(stream: &TcpStream) -> bool {
+    let mut ignored = [0; 1_024];
+    match stream.try_read(&mut ignored) {
+        Ok(length) => length > 0,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
+async fn post(
+    stream: TcpStream,
+    method: &Method,
+    authority: &str,
+    path: &PathAndQuery,
+    body: Bytes,
+) -> Result<(), AttemptError> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path.as_str())
+        .header(HOST, authority)
+        .header(CONTENT_TYPE, "application/json")
+        .header(CONNECTION, "close")
+        .body(Full::new(body))
+        .expect("method, path and authority were parsed");
+    let (mut requests, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(AttemptError::Http)?;
+    let exchange = async {
+        let response = requests.send_request(request).await.map_err(AttemptError::Http)?;
+        let status = response.status();
+        // A listener that is closed on before it has sent everything may take that for a failure.
+        let _ = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        if status == StatusCode::OK { Ok(()) } else { Err(AttemptError::Status(status)) }
+    };
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        result = &mut exchange => result,
+        // It may end before the exchange has seen the end of the answer.
+        _ = connection => exchange.await,
+    }
+}
+
+fn as_array(events: Vec<Vec<u8>>) -> Bytes {
+    joined(events, b"[", b",", b"]")
+}
+
+fn as_lines(events: Vec<Vec<u8>>) -> Bytes {
+    joined(events, b"", b"\n", b"\n")
+}
+
+fn joined(events: Vec<Vec<u8>>, before: &[u8], between: &[u8], after: &[u8]) -> Bytes {
+    let length: usize = events.iter().map(|event| event.len() + between.len()).sum();
+    let mut joined = Vec::with_capacity(length + before.len() + after.len());
+    joined.extend_from_slice(before);
+    for (number, event) in events.into_iter().enumerate() {
+        if number > 0 {
+            joined.extend_from_slice(between);
+        }
+        joined.extend_from_slice(&event);
+    }
+    joined.extend_from_slice(after);
+    joined.into()
+}
