@@ -3,6 +3,7 @@
 //! [`draw`] is a pure function of what the server recorded. It measures nothing and asks nobody.
 
 mod lanes;
+mod legend;
 mod model;
 mod scale;
 mod tax;
