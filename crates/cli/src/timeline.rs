@@ -3,8 +3,10 @@
 //! [`draw`] is a pure function of what the server recorded. It measures nothing and asks nobody.
 
 mod lanes;
+mod legend;
 mod model;
 mod scale;
+mod tax;
 
 use std::io::Write;
 
@@ -73,6 +75,7 @@ pub(crate) fn draw(timeline: &Timeline, appearance: Appearance) -> String {
         text.push('\n');
         text.push_str(&table(timeline));
     }
+    text.push_str(&tax::table(timeline));
     text
 }
 
@@ -89,10 +92,18 @@ pub(crate) fn table(timeline: &Timeline) -> String {
         Column::Left("Request id"),
         Column::Right("Init Duration"),
         Column::Right("Duration"),
+    ];
+    // Without extensions nobody asks.
+    let with_overhead =
+        timeline.invocations.iter().any(|invocation| invocation.extension_overhead_ms.is_some());
+    if with_overhead {
+        columns.push(Column::Right("Extensions"));
+    }
+    columns.extend([
         Column::Right("Billed Duration"),
         Column::Right("Max Memory Used"),
         Column::Left("Why cold"),
-    ];
+    ]);
     if with_status {
         columns.push(Column::Left("Status"));
     }
@@ -104,10 +115,16 @@ pub(crate) fn table(timeline: &Timeline) -> String {
             short_id(&invocation.request_id).to_owned(),
             invocation.init_ms.map_or_else(|| "–".to_owned(), |init| format!("{init:.2} ms")),
             format!("{:.2} ms", invocation.duration_ms),
+        ];
+        if with_overhead {
+            let overhead = invocation.extension_overhead_ms;
+            row.push(overhead.map_or_else(|| "–".to_owned(), |overhead| format!("{overhead:.2} ms")));
+        }
+        row.extend([
             format!("{} ms", invocation.billed_ms),
             format!("{} of {} MB", invocation.max_memory_used_mb, invocation.memory_size_mb),
             invocation.why_cold.as_deref().map_or("– (warm)", why_cold).to_owned(),
-        ];
+        ]);
         if with_status {
             row.push(status(invocation));
         }
@@ -127,5 +144,7 @@ fn status(invocation: &Invocation) -> String {
     }
 }
 
+#[cfg(test)]
+mod extension_tests;
 #[cfg(test)]
 pub(crate) mod tests;

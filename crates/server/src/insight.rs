@@ -1,13 +1,15 @@
 //! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, and the logs. All of it is JSON.
 
+mod timeline_json;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearth_functions::Functions;
 use hearth_pool::Pool;
-use hearth_telemetry::timeline::{self, SpanPhase};
-use hearth_telemetry::{Clock, EnvironmentRecord, LogStore, LogStoreError, Recorder};
+use hearth_telemetry::timeline;
+use hearth_telemetry::{Clock, LogStore, LogStoreError, Recorder};
 use hearth_types::{FunctionName, LogGroupName};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -94,57 +96,35 @@ impl Insight {
 
     fn timeline(&self, name: &FunctionName) -> Response<Full<Bytes>> {
         let records = self.recorder.environments(Some(name));
-        let mut invocations: Vec<_> =
-            records.iter().flat_map(|record| timeline::invocations(record)).collect();
-        invocations.sort_by_key(|invocation| invocation.start);
-        let invocations: Vec<Value> = invocations
+        let steps: Vec<_> = records.iter().map(|record| record.events()).collect();
+        let mut invocations: Vec<_> = records
             .iter()
-            .map(|invocation| {
-                let report = &invocation.report;
-                json!({
-                    "request_id": invocation.request_id.to_string(),
-                    "environment_id": invocation.environment.to_string(),
-                    "start_ms": self.ms(invocation.start),
-                    "init_ms": report.init_duration.map(ms),
-                    "runtime_init_ms": invocation.runtime_init.map(ms),
-                    "function_init_ms": invocation.function_init.map(ms),
-                    "duration_ms": ms(report.duration),
-                    "billed_ms": report.billed_ms,
-                    "memory_size_mb": report.memory_size_mb,
-                    "max_memory_used_mb": report.max_memory_used_mb,
-                    "why_cold": invocation.why_cold.map(|why| why.as_str()),
-                    "status": report.status.as_str(),
-                    "error_type": report.status.error_type(),
-                })
-            })
+            .zip(&steps)
+            .flat_map(|(record, steps)| timeline::invocations(record.id, steps))
             .collect();
+        invocations.sort_by_key(|invocation| invocation.start);
+        let ms = |at| self.ms(at);
         answer(&json!({
             "function_name": name.as_str(),
             "now_ms": self.ms(self.clock.now()),
-            "environments": records.iter().map(|record| self.lane(record)).collect::<Vec<Value>>(),
-            "invocations": invocations,
-        }))
-    }
-
-    fn lane(&self, record: &EnvironmentRecord) -> Value {
-        let spans: Vec<Value> = timeline::spans(record)
-            .into_iter()
-            .map(|span| {
-                json!({
-                    "phase": SpanPhase::as_str(span.phase),
-                    "start_ms": self.ms(span.start),
-                    "end_ms": span.end.map(|end| self.ms(end)),
-                    "request_id": span.request_id.map(|id| id.to_string()),
-                    "status": span.status.map(|status| status.as_str()),
+            "environments": records
+                .iter()
+                .zip(&steps)
+                .map(|(record, steps)| {
+                    json!({
+                        "environment_id": record.id.to_string(),
+                        "log_stream": record.log_stream.as_str(),
+                        "why_cold": record.why_created.as_str(),
+                        "spans": timeline_json::spans(&timeline::spans(steps), ms),
+                        "extensions": timeline_json::extensions(&timeline::extensions(steps), ms),
+                    })
                 })
-            })
-            .collect();
-        json!({
-            "environment_id": record.id.to_string(),
-            "log_stream": record.log_stream.as_str(),
-            "why_cold": record.why_created.as_str(),
-            "spans": spans,
-        })
+                .collect::<Vec<Value>>(),
+            "invocations": invocations
+                .iter()
+                .map(|invocation| timeline_json::invocation(invocation, ms))
+                .collect::<Vec<Value>>(),
+        }))
     }
 
     async fn logs(&self, name: &FunctionName, query: &Query<'_>) -> Response<Full<Bytes>> {

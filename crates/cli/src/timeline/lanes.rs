@@ -1,10 +1,12 @@
-//! One lane of characters an environment, under one axis of time.
+//! One lane of characters an environment, and one for each of its extensions below it, under one axis of time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::ops::Range;
 
-use super::model::{Environment, Phase, Span, Status, Timeline};
+use super::legend::Seen;
+use super::model::{Environment, Extension, ExtensionPhase, ExtensionSpan, Phase, Span, Status, Timeline};
 use super::scale::{Least, Scale, Stretch};
-use crate::words::short_id;
+use crate::words::{short_id, visible};
 
 /// Below this a lane shows nothing any more.
 const WIDTH_MIN: usize = 60;
@@ -12,6 +14,10 @@ const WIDTH_MIN: usize = 60;
 const LANES_MAX: usize = 40;
 /// What stands to the left of a lane: a short id and a gap.
 const MARGIN: usize = 13;
+/// The same where there are extensions, at the most; longer names are cut.
+const MARGIN_MAX: usize = 20;
+/// What stands before the name of an extension.
+const BRANCH: &str = "  ╰ ";
 /// Free columns between two labels of the axis, at the least.
 const LABEL_GAP: usize = 2;
 /// About how many columns lie between two ticks.
@@ -36,6 +42,7 @@ struct Cell {
 enum Ink {
     Empty,
     Phase(Phase),
+    Extension(ExtensionPhase),
     Failed,
     Break,
 }
@@ -49,7 +56,22 @@ impl Ink {
             Self::Phase(Phase::Invoke) => Some("32"),
             Self::Phase(Phase::Idle) | Self::Break => Some("2"),
             Self::Phase(Phase::Reset) | Self::Failed => Some("31"),
-            Self::Phase(Phase::Shutdown) => Some("34"),
+            Self::Phase(Phase::Shutdown | Phase::RuntimeShutdown) => Some("34"),
+            // What extensions cost has one colour everywhere.
+            Self::Phase(
+                Phase::ExtensionInit
+                | Phase::ExtensionWait
+                | Phase::ExtensionOverhead
+                | Phase::ExtensionShutdown,
+            ) => Some("36"),
+            Self::Extension(ExtensionPhase::Idle) => Some("2"),
+            Self::Extension(
+                ExtensionPhase::Registration
+                | ExtensionPhase::Init
+                | ExtensionPhase::Invoke
+                | ExtensionPhase::AfterCall
+                | ExtensionPhase::Shutdown,
+            ) => Some("36"),
         }
     }
 }
@@ -64,13 +86,32 @@ const fn letter_and_glyph(phase: Phase) -> (char, char) {
         Phase::Idle => ('·', '·'),
         Phase::Reset => ('X', '~'),
         Phase::Shutdown => ('S', '▂'),
+        Phase::RuntimeShutdown => ('T', '▂'),
+        // Dashes: the runtime is not at work, extensions are.
+        Phase::ExtensionInit => ('E', '╌'),
+        Phase::ExtensionWait => ('W', '╌'),
+        Phase::ExtensionOverhead => ('+', '╌'),
+        Phase::ExtensionShutdown => ('S', '╌'),
+    }
+}
+
+/// The same for the lane of an extension.
+const fn letter_and_glyph_of_extension(phase: ExtensionPhase) -> (char, char) {
+    match phase {
+        ExtensionPhase::Registration => ('s', '░'),
+        ExtensionPhase::Init => ('r', '▒'),
+        ExtensionPhase::Invoke => ('▄', '▄'),
+        ExtensionPhase::AfterCall => ('+', '▓'),
+        ExtensionPhase::Idle => ('·', '·'),
+        ExtensionPhase::Shutdown => ('S', '▂'),
     }
 }
 
 /// Draws the lanes of the last invocations that fit into `width`, the axis above and the legend below them.
 pub(super) fn draw(timeline: &Timeline, width: usize, paint: Paint) -> String {
+    let margin = margin(timeline);
     // The last column is for the mark of what still goes on.
-    let columns = width.max(WIDTH_MIN) - MARGIN - 1;
+    let columns = width.max(WIDTH_MIN) - margin - 1;
     let window = Window::of(timeline, columns);
     let shown: Vec<&Environment> = timeline
         .environments
@@ -82,24 +123,45 @@ pub(super) fn draw(timeline: &Timeline, width: usize, paint: Paint) -> String {
     let numbers: HashMap<&str, usize> =
         numbers.map(|(at, invocation)| (invocation.request_id.as_str(), at + 1)).collect();
 
-    let mut text = format!("{:MARGIN$}{}\n", "environment", window.labels(columns));
-    text.push_str(&format!("{:MARGIN$}{}\n", "", window.ruler(columns)));
+    let mut text = format!("{:margin$}{}\n", "environment", window.labels(columns));
+    text.push_str(&format!("{:margin$}{}\n", "", window.ruler(columns)));
     let mut seen = Seen::default();
     for environment in drawn {
         let lane = Lane::of(environment, timeline.now_ms, &window, columns, &numbers, &mut seen);
-        text.push_str(&format!("{:MARGIN$}{}\n", short_id(&environment.environment_id), lane.render(paint)));
+        text.push_str(&format!("{:margin$}{}\n", short_id(&environment.environment_id), lane.render(paint)));
+        for extension in &environment.extensions {
+            let lane = Lane::of_extension(extension, timeline.now_ms, &window, columns, &mut seen);
+            text.push_str(&format!("{:margin$}{}\n", label(&extension.name, margin), lane.render(paint)));
+        }
     }
     text.push('\n');
-    text.push_str(&seen.legend(width.max(WIDTH_MIN), &window.scale));
+    text.push_str(&seen.legend(width.max(WIDTH_MIN), margin, &window.scale));
     if window.invocations_left_out > 0 {
         let count = window.invocations_left_out;
-        text.push_str(&format!("{:MARGIN$}{count} earlier invocations are not drawn\n", ""));
+        text.push_str(&format!("{:margin$}{count} earlier invocations are not drawn\n", ""));
     }
     if !too_many.is_empty() {
         let count = too_many.len();
-        text.push_str(&format!("{:MARGIN$}{count} earlier environments are not drawn\n", ""));
+        text.push_str(&format!("{:margin$}{count} earlier environments are not drawn\n", ""));
     }
     text
+}
+
+/// Returns the width of what stands to the left of the lanes: as much as the names of extensions need, within limits.
+fn margin(timeline: &Timeline) -> usize {
+    let extensions = timeline.environments.iter().flat_map(|environment| &environment.extensions);
+    let longest = extensions.map(|extension| extension.name.chars().count()).max().unwrap_or_default();
+    (BRANCH.chars().count() + longest + 1).clamp(MARGIN, MARGIN_MAX)
+}
+
+/// Writes the name of an extension so that it fits into the margin. The function's author chose it.
+fn label(name: &str, margin: usize) -> String {
+    let room = margin - BRANCH.chars().count() - 1;
+    let name = visible(name);
+    if name.chars().count() <= room {
+        return format!("{BRANCH}{name}");
+    }
+    format!("{BRANCH}{}…", name.chars().take(room - 1).collect::<String>())
 }
 
 /// The time that is drawn.
@@ -117,11 +179,18 @@ impl Window {
         let roomy = Least { busy: timeline.invocations.len().to_string().len() + 1, idle: 1 };
         let now_ms = timeline.now_ms;
         let spans = || timeline.environments.iter().flat_map(|environment| &environment.spans);
-        let stretches: Vec<Stretch> = spans().map(|span| stretch(span, now_ms)).collect();
+        let mut stretches: Vec<Stretch> = spans().map(|span| stretch(span, now_ms)).collect();
         let end_ms = stretches.iter().map(|stretch| stretch.end_ms).fold(0.0, f64::max);
         // A window begins where something begins: never within a call.
-        let mut starts: Vec<f64> =
-            stretches.iter().filter(|stretch| stretch.busy).map(|stretch| stretch.start_ms).collect();
+        let begins = |span: &&Span| !matches!(span.phase, Phase::Idle | Phase::ExtensionOverhead);
+        let mut starts: Vec<f64> = spans().filter(begins).map(|span| span.start_ms).collect();
+        let extensions = timeline.environments.iter().flat_map(|environment| &environment.extensions);
+        // An idle extension needs no room.
+        let at_work = extensions
+            .flat_map(|extension| &extension.spans)
+            .map(|span| stretch_of_extension(span, now_ms))
+            .filter(|stretch| stretch.busy);
+        stretches.extend(at_work);
         starts.sort_by(f64::total_cmp);
         let first_ms = starts.first().copied().unwrap_or_default();
         let too_much =
@@ -201,7 +270,12 @@ fn stretch(span: &Span, now_ms: f64) -> Stretch {
     Stretch { start_ms: span.start_ms, end_ms, busy: span.phase != Phase::Idle }
 }
 
-/// One environment's characters.
+fn stretch_of_extension(span: &ExtensionSpan, now_ms: f64) -> Stretch {
+    let end_ms = span.end_ms.unwrap_or(now_ms).max(span.start_ms);
+    Stretch { start_ms: span.start_ms, end_ms, busy: span.phase != ExtensionPhase::Idle }
+}
+
+/// The characters of an environment or of an extension.
 struct Lane(Vec<Cell>);
 
 impl Lane {
@@ -220,16 +294,7 @@ impl Lane {
             environment.spans.iter().filter(visible).partition(|span| span.phase == Phase::Idle);
         for span in idle {
             lane.paint_span(span, now_ms, window, None, seen);
-            for it in &window.scale.breaks {
-                let stretch = stretch(span, now_ms);
-                if stretch.start_ms <= it.start_ms && it.end_ms <= stretch.end_ms {
-                    lane.paint_break(
-                        window.scale.column(it.start_ms),
-                        window.scale.column(it.end_ms),
-                        &it.label,
-                    );
-                }
-            }
+            lane.paint_breaks(stretch(span, now_ms), window);
         }
         for span in busy {
             let number = span.request_id.as_deref().and_then(|id| numbers.get(id).copied());
@@ -237,6 +302,39 @@ impl Lane {
         }
         if let Some(last) = environment.spans.last().filter(|span| span.end_ms.is_none()) {
             lane.0[columns] = Cell { character: '▸', ink: Ink::Phase(last.phase) };
+            seen.goes_on = true;
+        }
+        lane
+    }
+
+    fn of_extension(
+        extension: &Extension,
+        now_ms: f64,
+        window: &Window,
+        columns: usize,
+        seen: &mut Seen,
+    ) -> Self {
+        let mut lane = Self(vec![Cell { character: ' ', ink: Ink::Empty }; columns + 1]);
+        let visible = |span: &&ExtensionSpan| stretch_of_extension(span, now_ms).end_ms >= window.start_ms;
+        let (idle, busy): (Vec<&ExtensionSpan>, Vec<&ExtensionSpan>) =
+            extension.spans.iter().filter(visible).partition(|span| span.phase == ExtensionPhase::Idle);
+        for span in idle.into_iter().chain(busy) {
+            let stretch = stretch_of_extension(span, now_ms);
+            let ink = Ink::Extension(span.phase);
+            let Some(columns) = lane.fill(stretch, window, letter_and_glyph_of_extension(span.phase), ink)
+            else {
+                continue;
+            };
+            seen.extension_phases.insert(span.phase);
+            if !stretch.busy {
+                lane.paint_breaks(stretch, window);
+            }
+            if span.status.is_some() || (span.killed && span.phase == ExtensionPhase::Shutdown) {
+                lane.fail(columns.end, seen);
+            }
+        }
+        if let Some(last) = extension.spans.last().filter(|span| span.end_ms.is_none()) {
+            lane.0[columns] = Cell { character: '▸', ink: Ink::Extension(last.phase) };
             seen.goes_on = true;
         }
         lane
@@ -250,34 +348,62 @@ impl Lane {
         number: Option<usize>,
         seen: &mut Seen,
     ) {
-        let stretch = stretch(span, now_ms);
+        let ink = Ink::Phase(span.phase);
+        let Some(columns) = self.fill(stretch(span, now_ms), window, letter_and_glyph(span.phase), ink)
+        else {
+            return;
+        };
+        if span.phase == Phase::Invoke
+            && let Some(number) = number.map(|number| number.to_string())
+            && number.len() <= columns.len()
+        {
+            for (cell, digit) in self.0[columns.start..].iter_mut().zip(number.chars()) {
+                cell.character = digit;
+            }
+        }
+        if span.status.is_some_and(|status| status != Status::Success) {
+            self.fail(columns.end, seen);
+        }
+        seen.phases.insert(span.phase);
+    }
+
+    /// Fills the columns of a stretch, and returns which those are; `None` if nothing happens, for no column.
+    fn fill(
+        &mut self,
+        stretch: Stretch,
+        window: &Window,
+        (letter, glyph): (char, char),
+        ink: Ink,
+    ) -> Option<Range<usize>> {
         let columns = self.0.len() - 1;
         let mut from = window.scale.column(stretch.start_ms.max(window.start_ms));
         let mut until = window.scale.column(stretch.end_ms).min(columns);
         if from == until {
             if !stretch.busy {
-                return;
+                return None;
             }
             from = from.min(columns - 1);
             until = from + 1;
         }
-        let (letter, glyph) = letter_and_glyph(span.phase);
-        let ink = Ink::Phase(span.phase);
         self.0[from..until].fill(Cell { character: glyph, ink });
         self.0[from].character = letter;
-        if span.phase == Phase::Invoke
-            && let Some(number) = number.map(|number| number.to_string())
-            && number.len() <= until - from
-        {
-            for (cell, digit) in self.0[from..].iter_mut().zip(number.chars()) {
-                cell.character = digit;
+        Some(from..until)
+    }
+
+    /// Marks what ends before column `until` as failed.
+    fn fail(&mut self, until: usize, seen: &mut Seen) {
+        self.0[until - 1] = Cell { character: '✗', ink: Ink::Failed };
+        seen.failed = true;
+    }
+
+    /// Interrupts an idle stretch where time is left out.
+    fn paint_breaks(&mut self, stretch: Stretch, window: &Window) {
+        for it in &window.scale.breaks {
+            if stretch.start_ms <= it.start_ms && it.end_ms <= stretch.end_ms {
+                let (from, until) = (window.scale.column(it.start_ms), window.scale.column(it.end_ms));
+                self.paint_break(from, until, &it.label);
             }
         }
-        if span.status.is_some_and(|status| status != Status::Success) {
-            self.0[until - 1] = Cell { character: '✗', ink: Ink::Failed };
-            seen.failed = true;
-        }
-        seen.phases.insert(span.phase);
     }
 
     fn paint_break(&mut self, from: usize, until: usize, label: &str) {
@@ -308,54 +434,6 @@ fn write_label(line: &mut [char], from: usize, until: usize, label: &str, fill: 
     let room = (until - from).saturating_sub(label.chars().count());
     for (character, target) in label.chars().zip(&mut line[from + room / 2..until]) {
         *target = character;
-    }
-}
-
-/// What occurs in the lanes, for the legend.
-#[derive(Default)]
-struct Seen {
-    phases: BTreeSet<Phase>,
-    failed: bool,
-    goes_on: bool,
-}
-
-impl Seen {
-    fn legend(&self, width: usize, scale: &Scale) -> String {
-        let phase = |phase: &Phase| match phase {
-            Phase::RuntimeInit => "R░░ runtime init",
-            Phase::FunctionInit => "F▓▓ function init",
-            Phase::Init => "I▒▒ init",
-            Phase::Invoke => "1██ invoke, by its number",
-            Phase::Idle => "··· idle",
-            Phase::Reset => "X~~ reset",
-            Phase::Shutdown => "S▂▂ shutdown",
-        };
-        let mut entries: Vec<&str> = self.phases.iter().map(phase).collect();
-        if self.failed {
-            entries.push("✗ failed");
-        }
-        if self.goes_on {
-            entries.push("▸ goes on");
-        }
-        if !scale.breaks.is_empty() {
-            entries.push("⋯ time left out");
-        }
-        if scale.widened {
-            entries.push("(short spans are widened)");
-        }
-        let mut lines = vec![String::new()];
-        for entry in entries {
-            let line = lines.last_mut().expect("there is a first line");
-            if line.is_empty() {
-                line.push_str(entry);
-            } else if MARGIN + line.chars().count() + 3 + entry.chars().count() <= width {
-                line.push_str("   ");
-                line.push_str(entry);
-            } else {
-                lines.push(entry.to_owned());
-            }
-        }
-        lines.into_iter().map(|line| format!("{:MARGIN$}{line}\n", "")).collect()
     }
 }
 

@@ -17,6 +17,40 @@ pub(crate) struct Environment {
     pub(crate) environment_id: String,
     pub(crate) log_stream: String,
     pub(crate) spans: Vec<Span>,
+    /// Servers of before extensions do not tell.
+    #[serde(default)]
+    pub(crate) extensions: Vec<Extension>,
+}
+
+/// One extension of an environment.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Extension {
+    pub(crate) name: String,
+    pub(crate) spans: Vec<ExtensionSpan>,
+}
+
+/// A stretch of one phase of an extension.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ExtensionSpan {
+    pub(crate) phase: ExtensionPhase,
+    pub(crate) start_ms: f64,
+    /// `None` while it lasts.
+    pub(crate) end_ms: Option<f64>,
+    /// Only if it did not end as it should.
+    pub(crate) status: Option<Status>,
+    pub(crate) killed: bool,
+}
+
+/// What an extension does during a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ExtensionPhase {
+    Registration,
+    Init,
+    Invoke,
+    AfterCall,
+    Idle,
+    Shutdown,
 }
 
 /// A stretch of one phase.
@@ -34,14 +68,22 @@ pub(crate) struct Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
+    ExtensionInit,
     RuntimeInit,
     FunctionInit,
     /// Runtime and function init, where the runtime does not tell them apart.
     Init,
+    /// The runtime is ready, some extension isn't.
+    ExtensionWait,
     Invoke,
+    /// The runtime is done with the call, some extension isn't.
+    ExtensionOverhead,
     Idle,
     Reset,
     Shutdown,
+    RuntimeShutdown,
+    /// The runtime is gone, some extension isn't.
+    ExtensionShutdown,
 }
 
 /// How a phase ended.
@@ -72,6 +114,9 @@ pub(crate) struct Invocation {
     /// Only if it waited for an Init phase.
     pub(crate) init_ms: Option<f64>,
     pub(crate) duration_ms: f64,
+    /// How much of it only extensions worked; `None` without extensions.
+    #[serde(default)]
+    pub(crate) extension_overhead_ms: Option<f64>,
     pub(crate) billed_ms: u64,
     pub(crate) memory_size_mb: u32,
     pub(crate) max_memory_used_mb: u64,

@@ -246,7 +246,16 @@ fn whatever_happened_the_lanes_fit_the_width_and_every_finished_call_of_few_is_n
             }
             spans.push_str(&format!(", idle {at} -"));
             now = now.max(at);
-            environments.push(environment(&format!("{lane:08}"), &spans));
+            let mut environment = environment(&format!("{lane:08}"), &spans);
+            if random(&mut state, 2) == 0 {
+                let began = random(&mut state, 1_000);
+                environment["extensions"] = serde_json::json!([{ "name": "a\u{1b}-rather-long-name", "spans": [
+                    { "phase": "registration", "start_ms": began, "end_ms": began, "status": null, "killed": false },
+                    { "phase": "init", "start_ms": began, "end_ms": at, "status": "timeout", "killed": false },
+                    { "phase": "shutdown", "start_ms": at, "end_ms": null, "status": null, "killed": true },
+                ] }]);
+            }
+            environments.push(environment);
         }
         let count = invocations.len();
         let timeline = timeline(now as f64, environments, invocations);
