@@ -13,6 +13,7 @@ mod experiment;
 mod init;
 mod invoke;
 mod isolation;
+mod json_logs;
 mod layers;
 mod logs;
 mod outcomes;

@@ -279,6 +279,46 @@ async fn an_update_changes_what_it_names_and_an_empty_value_clears() {
 }
 
 #[tokio::test]
+async fn levels_of_logs_come_and_go_with_the_format_json() {
+    let api = Api::start().await.with_function().await;
+    let mut table = String::new();
+    for change in [
+        json!({ "LogFormat": "JSON" }),
+        json!({ "ApplicationLogLevel": "FATAL", "LogGroup": "/shop/orders.2_b#c-d" }),
+        json!({ "SystemLogLevel": "WARN" }),
+        json!({}),
+        json!({ "LogFormat": "Text", "ApplicationLogLevel": "INFO" }),
+        json!({ "LogGroup": "x".repeat(513) }),
+        json!({ "LogFormat": "Text" }),
+        json!({ "SystemLogLevel": "INFO" }),
+        json!({ "LogFormat": "JSON", "SystemLogLevel": "DEBUG" }),
+    ] {
+        let answer = api.json("PUT", CONFIGURATION, json!({ "LoggingConfig": change })).await;
+        let listed = api.get(FUNCTIONS).await.value()["Functions"][0]["LoggingConfig"].take();
+        let got = api.get(F).await.value()["Configuration"]["LoggingConfig"].take();
+        assert_eq!(got, listed);
+        if answer.status == 200 {
+            assert_eq!(answer.value()["LoggingConfig"], got);
+            table += &format!("{got}\n");
+            api.settled("f").await;
+        } else {
+            table += &format!("{}, and still {got}\n", answer.outcome().replace(&"x".repeat(513), "<513>"));
+        }
+    }
+    expect![[r#"
+        {"ApplicationLogLevel":"INFO","LogFormat":"JSON","LogGroup":"/aws/lambda/f","SystemLogLevel":"INFO"}
+        {"ApplicationLogLevel":"FATAL","LogFormat":"JSON","LogGroup":"/shop/orders.2_b#c-d","SystemLogLevel":"INFO"}
+        {"ApplicationLogLevel":"FATAL","LogFormat":"JSON","LogGroup":"/shop/orders.2_b#c-d","SystemLogLevel":"WARN"}
+        {"ApplicationLogLevel":"FATAL","LogFormat":"JSON","LogGroup":"/shop/orders.2_b#c-d","SystemLogLevel":"WARN"}
+        400 InvalidParameterValueException: LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your request or change the LogFormat to "JSON" and try again., and still {"ApplicationLogLevel":"FATAL","LogFormat":"JSON","LogGroup":"/shop/orders.2_b#c-d","SystemLogLevel":"WARN"}
+        400 ValidationException: 1 validation error detected: Value '<513>' at 'loggingConfig.logGroup' failed to satisfy constraint: Member must have length less than or equal to 512, and still {"ApplicationLogLevel":"FATAL","LogFormat":"JSON","LogGroup":"/shop/orders.2_b#c-d","SystemLogLevel":"WARN"}
+        {"LogFormat":"Text","LogGroup":"/shop/orders.2_b#c-d"}
+        400 InvalidParameterValueException: LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your request or change the LogFormat to "JSON" and try again., and still {"LogFormat":"Text","LogGroup":"/shop/orders.2_b#c-d"}
+        {"ApplicationLogLevel":"INFO","LogFormat":"JSON","LogGroup":"/shop/orders.2_b#c-d","SystemLogLevel":"DEBUG"}
+    "#]].assert_eq(&table);
+}
+
+#[tokio::test]
 async fn new_code_is_checked_and_can_be_tried_without_a_change() {
     let api = Api::start().await.with_function().await;
     let before = api.get(CONFIGURATION).await.value();

@@ -31,12 +31,36 @@ pub(crate) fn event(delivery: Delivery) -> Response<Full<Bytes>> {
     response
 }
 
-/// Puts JSON into a header. Line breaks between tokens are allowed in JSON, not in a header.
+/// Puts JSON into a header, in ASCII: clients do not agree on what other bytes of a header mean, and line breaks
+/// between tokens and a DEL in a string are JSON, but no header. What is no JSON is handed on as it is, if it can be.
 fn header_of_json(json: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(json).ok().or_else(|| {
-        let value: serde_json::Value = serde_json::from_slice(json).ok()?;
-        HeaderValue::from_bytes(value.to_string().as_bytes()).ok()
-    })
+    let is_json = || serde_json::from_slice::<serde_json::Value>(json).is_ok();
+    match std::str::from_utf8(json) {
+        Ok(text) if !(json.is_ascii() && HeaderValue::from_bytes(json).is_ok()) && is_json() => {
+            HeaderValue::from_str(&in_ascii(text)).ok()
+        }
+        _ => HeaderValue::from_bytes(json).ok(),
+    }
+}
+
+/// Escapes in valid JSON what a header cannot have. All else stays as it is: numbers of any size, keys in any order and
+/// twice.
+fn in_ascii(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            // Only between tokens: inside strings JSON has them escaped already.
+            '\n' | '\r' | '\t' => line.push(' '),
+            ' '..='~' => line.push(character),
+            _ => {
+                let mut units = [0; 2];
+                for unit in character.encode_utf16(&mut units) {
+                    line.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    line
 }
 
 /// Says that a report or response was taken.
@@ -193,6 +217,43 @@ mod tests {
         "#]].assert_eq(&table);
     }
 
+    #[test]
+    fn a_client_context_is_delivered_in_ascii_and_means_the_same() {
+        let shown = |json: &str| {
+            header_of_json(json.as_bytes())
+                .map(|value| value.to_str().unwrap().to_owned())
+                .unwrap_or_default()
+        };
+        let contexts = [
+            r#"{"plain": [1, 2.50, 12345678901234567890123], "plain": 2}"#,
+            "{\r\n\t\"custom\": {\n\t\t\"k\": \"v\"}}",
+            "{\"\u{e4}\u{f6}\": \"\u{1f600} \u{2028}\"}",
+            "{\"del\": \"a\u{7f}b\", \"c1\": \"\u{85}\", \"escaped\": \"\\u0000\\n\"}",
+            "\"\u{10ffff}\"",
+        ];
+        let mut table = String::new();
+        for context in contexts {
+            let header = shown(context);
+            let [before, after] =
+                [context, &header].map(|json| serde_json::from_str::<serde_json::Value>(json).unwrap());
+            assert_eq!(before, after, "{header}");
+            table += &format!("{header}\n");
+        }
+        // Not JSON, and no header either.
+        table += &format!("{:?}\n", header_of_json(b"{\n"));
+        table += &format!("{:?}\n", header_of_json(b"\"\xff\n\""));
+        expect![[r#"
+            {"plain": [1, 2.50, 12345678901234567890123], "plain": 2}
+            {   "custom": {   "k": "v"}}
+            {"\u00e4\u00f6": "\ud83d\ude00 \u2028"}
+            {"del": "a\u007fb", "c1": "\u0085", "escaped": "\u0000\n"}
+            "\udbff\udfff"
+            None
+            None
+        "#]]
+        .assert_eq(&table);
+    }
+
     #[tokio::test]
     async fn an_event_has_the_headers_that_official_clients_need_and_none_that_is_empty() {
         let mut delivery = Delivery {
@@ -205,7 +266,7 @@ mod tests {
             payload: Bytes::from_static(b"{}"),
         };
         let mut table = shown(event(delivery.clone())).await;
-        // Line breaks between tokens are JSON, and no header; letters beyond ASCII are both.
+        // Line breaks between tokens are JSON, and no header; letters beyond ASCII are not read alike by all clients.
         delivery.client_context = Some(Bytes::from("{\n\"custom\": \"\u{e4}\"}"));
         delivery.content_type = Some("text/plain".to_owned());
         table += &shown(event(delivery)).await;
@@ -223,7 +284,7 @@ mod tests {
             lambda-runtime-deadline-ms: 1764000000000
             lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:000000000000:function:f:live
             lambda-runtime-trace-id: Root=1-5759e988-bd862e3fe1be46a994272793
-            lambda-runtime-client-context: {"custom":"ä"}
+            lambda-runtime-client-context: { "custom": "\u00e4"}
             "{}"
         "#]]
         .assert_eq(&table);

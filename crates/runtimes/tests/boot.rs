@@ -292,6 +292,21 @@ fn json_logs_and_missing_credentials_show_in_the_variables() {
 }
 
 #[test]
+fn the_users_own_log_format_and_level_win() {
+    let host = Host::new("own-log-format");
+    let user = [("AWS_LAMBDA_LOG_FORMAT", "Text"), ("AWS_LAMBDA_LOG_LEVEL", "WARN")];
+    let command = host.request("nodejs20.x", &user, |request| {
+        request.log_format = LogFormat::Json;
+        request.log_level = Some(LogLevel::Debug);
+    });
+    let command = command.unwrap();
+    assert_eq!(value(&command, "AWS_LAMBDA_LOG_FORMAT").unwrap(), "Text");
+    assert_eq!(value(&command, "AWS_LAMBDA_LOG_LEVEL").unwrap(), "WARN");
+    let text = host.command("nodejs20.x", &[]).unwrap();
+    assert_eq!((value(&text, "AWS_LAMBDA_LOG_FORMAT"), value(&text, "AWS_LAMBDA_LOG_LEVEL")), (None, None));
+}
+
+#[test]
 fn the_user_decides_about_modules_in_node_options() {
     let host = Host::new("options");
     let options = |user: &[(&str, &str)]| host.command("nodejs20.x", user).unwrap().args.len();

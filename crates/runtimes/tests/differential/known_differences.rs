@@ -32,7 +32,7 @@ const NODE_4: &[Official] = &[Node24];
 const KNOWN_DIFFERENCES: &[Known] = &[
     Known {
         clients: PYTHON,
-        rows: &["loading/*"],
+        rows: &["loading/*", "json while loading/*"],
         hearth: &["LAMBDA_WARNING: Unhandled exception."],
         aws: &["LAMBDA_WARNING: Unhandled exception."],
         why: "AWS's text goes on about updates of its runtimes, which Hearth does not have",
@@ -176,6 +176,44 @@ const KNOWN_DIFFERENCES: &[Known] = &[
             "at async node:internal/modules/esm/loader:",
         ],
         why: "Node.js cuts a stack after ten frames, and Hearth's has one more of how Node.js runs jobs",
+    },
+    Known {
+        clients: NODE_4,
+        rows: &[
+            "JSON of wrong syntax",
+            "JSON of an exception while loading",
+            "JSON of an exception while loading, framed",
+        ],
+        hearth: &[
+            "body ",
+            "\\\"level\\\":\\\"ERROR\\\"",
+            "at ModuleJob.run (node:internal/modules/esm/module_job:",
+        ],
+        aws: &[
+            "body ",
+            "\\\"level\\\":\\\"ERROR\\\"",
+            "at ModuleJob.run (node:internal/modules/esm/module_job:",
+            "at async node:internal/modules/esm/loader:",
+        ],
+        why: "as before",
+    },
+    Known {
+        clients: PYTHON,
+        rows: &["JSON of exc_info that is not there"],
+        hearth: &[
+            "/response",
+            "body \"null\"",
+            "\\\"message\\\": \\\"nothing\\\"",
+            "\\\"message\\\": \\\"after\\\"",
+        ],
+        aws: &[
+            "/error",
+            "lambda-runtime-function-xray-error-cause: ",
+            "body \"{\\\"errorMessage\\\": \\\"'NoneType' object",
+            "\\\"errorType\\\": \\\"AttributeError\\\"",
+        ],
+        why: "`logger.exception` outside of an `except` fails in AWS's formatter, and the invocation with it; Hearth's \
+              writes the record without an error, as in the text format",
     },
     Known {
         clients: NODE_4,

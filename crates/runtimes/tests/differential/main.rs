@@ -10,7 +10,9 @@
 
 mod known_differences;
 mod node_handlers;
+mod node_json_handlers;
 mod python_handlers;
+mod python_json_handlers;
 mod story;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "shared with tests that want to know other things")]
@@ -163,13 +165,17 @@ macro_rules! compare {
 compare! {
     python_3_11_loads_as_awslambdaric: Python311, python_handlers::chapters, ["values", "loading"];
     python_3_11_runs_as_awslambdaric: Python311, python_handlers::chapters, ["surroundings", "errors", "logs"];
+    python_3_11_logs_json_as_awslambdaric: Python311, python_handlers::chapters, ["json", "json while loading"];
     node_20_loads_as_aws_lambda_ric_3: Node20, node_handlers::chapters, ["values", "loading"];
     node_20_runs_as_aws_lambda_ric_3: Node20, node_handlers::chapters, ["callbacks", "surroundings", "errors"];
     node_20_ends_as_aws_lambda_ric_3: Node20, node_handlers::chapters, ["ends", "logs", "streaming"];
+    node_20_logs_json_as_aws_lambda_ric_3: Node20, node_handlers::chapters, ["json", "json while loading"];
     node_22_loads_as_aws_lambda_ric_3: Node22, node_handlers::chapters, ["values", "loading"];
     node_22_runs_as_aws_lambda_ric_3: Node22, node_handlers::chapters, ["callbacks", "surroundings", "errors"];
     node_22_ends_as_aws_lambda_ric_3: Node22, node_handlers::chapters, ["ends", "logs", "streaming"];
+    node_22_logs_json_as_aws_lambda_ric_3: Node22, node_handlers::chapters, ["json", "json while loading"];
     node_24_loads_as_aws_lambda_ric_4: Node24, node_handlers::chapters, ["values", "loading"];
     node_24_runs_as_aws_lambda_ric_4: Node24, node_handlers::chapters, ["callbacks", "surroundings", "errors"];
     node_24_ends_as_aws_lambda_ric_4: Node24, node_handlers::chapters, ["ends", "logs", "streaming"];
+    node_24_logs_json_as_aws_lambda_ric_4: Node24, node_handlers::chapters, ["json", "json while loading"];
 }

@@ -86,6 +86,8 @@ pub(crate) fn chapters() -> Vec<Chapter> {
         ("errors", errors()),
         ("ends", ends()),
         ("logs", logs()),
+        ("json", crate::node_json_handlers::handlers()),
+        ("json while loading", crate::node_json_handlers::loading()),
         ("streaming", streaming()),
     ]
 }

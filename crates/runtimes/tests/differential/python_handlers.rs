@@ -110,6 +110,8 @@ pub(crate) fn chapters() -> Vec<Chapter> {
         ("surroundings", surroundings()),
         ("errors", errors()),
         ("logs", logs()),
+        ("json", crate::python_json_handlers::handlers()),
+        ("json while loading", crate::python_json_handlers::loading()),
     ]
 }
 

@@ -8,14 +8,15 @@ const CLIENT_FILE = '\n    at Object.<anonymous> (file:///var/runtime/index.mjs:
 // AWS's client from Node.js 24 on takes less for an error.
 const STRICT = parseInt(process.versions.node, 10) >= 24;
 
-function named(name) {
+// JSON logs show the names of classes, of which some end in `Error` in AWS's client from Node.js 24 on.
+function named(name, className = name) {
   class RuntimeError extends Error {
     constructor(message) {
       super(message);
       if (STRICT) this.name = `Runtime.${name}`;
     }
   }
-  Object.defineProperty(RuntimeError, 'name', { value: name });
+  Object.defineProperty(RuntimeError, 'name', { value: STRICT ? className : name });
   RuntimeError.prototype.name = `Runtime.${name}`;
   return RuntimeError;
 }
@@ -122,12 +123,12 @@ function headerValue(text) {
 
 module.exports = {
   ImportModuleError: named('ImportModuleError'),
-  HandlerNotFound: named('HandlerNotFound'),
-  MalformedHandlerName: named('MalformedHandlerName'),
+  HandlerNotFound: named('HandlerNotFound', 'HandlerNotFoundError'),
+  MalformedHandlerName: named('MalformedHandlerName', 'MalformedHandlerNameError'),
   UserCodeSyntaxError: named('UserCodeSyntaxError'),
   MalformedStreamingHandler: named('MalformedStreamingHandler'),
   InvalidStreamingOperation: named('InvalidStreamingOperation'),
-  CallbackHandlerDeprecated: named('CallbackHandlerDeprecated'),
+  CallbackHandlerDeprecated: named('CallbackHandlerDeprecated', 'CallbackHandlerDeprecatedError'),
   JSONStringifyError: named('JSONStringifyError'),
   UnhandledPromiseRejection,
   report,

@@ -63,7 +63,10 @@ function write(level, values) {
 function format(values) {
   if (values.length === 1 && typeof values[0] === 'string') return values[0];
   // `console.log()` is an empty argument list to us, but a missing message to AWS's client.
-  return require('util').format(...(values.length === 0 ? [undefined] : values));
+  const util = require('util');
+  const message = values.length === 0 ? [undefined] : values;
+  // How it is called shows in the stack of an error in there.
+  return callbacks ? util.format(...message) : (0, util.format)(...message);
 }
 
 function jsonRecord(timestamp, level, values) {

@@ -61,8 +61,9 @@ def set_up(logging, state):
 
         def emit(self, record):
             text = self.format(record)
-            tens = min(50, max(0, record.levelno)) // 10 * 10 if with_levels else 0
-            self.log_sink.log(text, tens, is_json)
+            tens = _tens(record) if with_levels else 0
+            # A function may have put another formatter in place of ours.
+            self.log_sink.log(text, tens, hasattr(record, "_frame_type"))
 
     class LambdaLoggerFilter(logging.Filter):
         def filter(self, record):
@@ -88,19 +89,30 @@ def set_up(logging, state):
     root.addHandler(handler)
 
 
+def _tens(record):
+    return min(50, max(0, record.levelno)) // 10 * 10
+
+
 def _json_formatter(logging):
     import json
 
-    # What a record has by itself; all else was given by the function as `extra`, and is shown.
-    usual = set(vars(logging.makeLogRecord({}))) | {"aws_request_id", "tenant_id", "message", "asctime", "taskName"}
+    # What a record has by itself; all else was given by the function as `extra`, and is shown. AWS's client shows the
+    # name of a task (from Python 3.12 on) too.
+    usual = set(vars(logging.makeLogRecord({}))) | {"aws_request_id", "tenant_id", "_frame_type"}
+    usual.discard("taskName")
+    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
     class JsonFormatter(logging.Formatter):
         def format(self, record):
+            # Handlers of the function that come later see the level of JSON too, as with AWS's client.
+            record.levelno = _tens(record)
+            record.levelname = logging.getLevelName(record.levelno)
+            record._frame_type = _FRAME_JSON
             error = record.exc_info if record.exc_info and record.exc_info[0] else None
             as_object = isinstance(record.msg, dict) and not record.args
             result = {
                 "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
-                "level": logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10),
+                "level": record.levelname,
                 "message": record.msg if as_object else record.getMessage(),
                 "logger": record.name,
                 "stackTrace": _formatted(error[2]) if error else None,
@@ -108,13 +120,15 @@ def _json_formatter(logging):
                 "errorMessage": str(error[1]) if error else None,
                 "requestId": getattr(record, "aws_request_id", None),
                 "location": "%s:%s:%s" % (record.pathname, record.funcName, record.lineno) if error else None,
-                "tenantId": getattr(record, "tenant_id", None),
             }
+            tenant_id = getattr(record, "tenant_id", None)
+            if tenant_id is not None:
+                result["tenantId"] = tenant_id
             for name, value in vars(record).items():
                 if name not in usual and name not in result:
                     result[name] = value
             shown = {name: value for name, value in result.items() if value is not None}
-            return json.dumps(shown, ensure_ascii=False, default=str) + "\n"
+            return encode(shown) + "\n"
 
     return JsonFormatter()
 
