@@ -17,7 +17,7 @@
     {"hang": true}                         does nothing for ever
     {"exit": 1}                            exits with this code
 
-{extension} and {id} stand for the base path of the API and for the identifier of the last registration.
+{extension} and {id} stand for the base path of the API and for the identifier that the last `register` was given.
 """
 
 import http.client
@@ -57,16 +57,14 @@ def ask(method, path, headers={}, body=None):
 
 
 def register(events, name):
-    global identifier
     response, text = ask(
         "POST", EXTENSION + "/register", {"Lambda-Extension-Name": name}, json.dumps({"events": events})
     )
     if response.status != 200:
         say(f"register {response.status} {text}")
         return None
-    identifier = response.getheader("Lambda-Extension-Identifier")
     say(f"registered as {name}, pid {os.getpid()}, at {time.time() * 1000:.0f}")
-    return identifier
+    return response.getheader("Lambda-Extension-Identifier")
 
 
 def following(of):
@@ -97,8 +95,9 @@ def raw(text, more):
 
 
 def take(step):
+    global identifier
     if "register" in step:
-        register(step["register"], step.get("as", NAME))
+        identifier = register(step["register"], step.get("as", NAME)) or identifier
     elif "park" in step:
         if parked := register(step["park"], step.get("as", NAME)):
             threading.Thread(target=follow, args=[parked], daemon=True).start()
