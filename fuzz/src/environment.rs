@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hearth_environment::{Boot, Environment, EnvironmentParts, Invocation, InvokeResult, Owner};
-use hearth_sandbox::{Command, ProcessId, Sandbox, SandboxError, SandboxEvent};
+use hearth_environment::{
+    Boot, Environment, EnvironmentParts, FunctionFacts, Invocation, InvokeResult, Owner,
+};
+use hearth_sandbox::{Command, Output, ProcessId, Sandbox, SandboxError, SandboxEvent};
 use hearth_telemetry::{
     Clock, EnvironmentTelemetry, FunctionIdentity, LogStore, LogStoreSettings, Recorder, ShutdownReason,
 };
 use hearth_types::{
-    ColdReason, EnvironmentId, FunctionName, LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId,
-    TraceHeader, Version,
+    AccountId, ColdReason, EnvironmentId, FunctionName, LogFormat, LogGroupName, LogLevel, LogStreamName,
+    RequestId, TraceHeader, Version,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -63,6 +65,14 @@ impl Asked {
             boot: Boot {
                 command: Box::new(|_| Ok(nothing())),
                 shown_program: "/var/task/bootstrap".to_owned(),
+                extensions: vec![],
+                extension_command: Box::new(|_, _| nothing()),
+            },
+            function: FunctionFacts {
+                account: AccountId::new("000000000000").expect("an account"),
+                name: function,
+                version: Version::Latest,
+                handler: "f.handler".to_owned(),
             },
             telemetry: EnvironmentTelemetry::new(clock, identity, record, LOGS.1.clone()),
             owner: Arc::new(Watching(gone_sender)),
@@ -170,11 +180,15 @@ impl Sandbox for EmptySandbox {
         Vec::new()
     }
 
-    fn start(&self, process: ProcessId, _: &Command) -> Result<(), SandboxError> {
+    fn start(&self, process: ProcessId, _: &Command, _: Output<'_>) -> Result<(), SandboxError> {
         self.say(SandboxEvent::Started { process })
     }
 
     fn terminate(&self, _: ProcessId) -> Result<(), SandboxError> {
+        Ok(())
+    }
+
+    fn kill(&self, _: ProcessId) -> Result<(), SandboxError> {
         Ok(())
     }
 

@@ -220,15 +220,15 @@ def handler(event, context):
     assert_eq!(seen, json!(["it runs\n", [false, false, true], "yes", "data", ["other", "tool-of-a-layer"]]));
 }
 
-/// Extensions are started when there are extensions; until then the function does not suffer from their files.
 #[test]
-fn a_function_whose_layer_has_an_extension_is_served() {
+fn an_extension_of_a_layer_that_exits_at_once_fails_the_call() {
     let server = Server::start();
     let layer = Package::new().program("extensions/agent", "#!/bin/sh\nexit 1\n");
     let arn = server.publish_layer("agent", &layer);
     let function = server
         .create(python("plain", "def handler(event, context): return 1\n").with("Layers", json!([arn])));
-    assert_eq!(function.invoke("{}").success(), 1);
+    let expected = r#"{"errorType":"Extension.Crash","errorMessage":"RequestId: <id> Error: exit status 1"}"#;
+    assert_eq!(function.invoke("{}").function_error(), expected);
 }
 
 #[test]

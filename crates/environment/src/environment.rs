@@ -6,22 +6,26 @@
 //! slow: the sandbox, output, deadlines.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use hearth_sandbox::{Command, ProcessId, Sandbox, SandboxError, SandboxEvent};
+use hearth_sandbox::{Command, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, output_pipe};
 use hearth_telemetry::{
-    Clock, EnvironmentRecord, EnvironmentTelemetry, InitPhase, LifecycleEvent, OutputCapture, ShutdownReason,
+    Clock, EnvironmentRecord, EnvironmentTelemetry, InitPhase, LifecycleEvent, ShutdownReason,
 };
-use hearth_types::{EnvironmentId, limits};
+use hearth_types::{AccountId, EnvironmentId, ExtensionId, ExtensionName, FunctionName, Version, limits};
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot};
 
+use crate::event::ExtensionEvent;
+use crate::extensions::ProgramNumber;
 use crate::fatal_error::FatalError;
 use crate::invocation::{Answer, Delivery, Invocation, InvokeResult};
 use crate::machine::{Action, Event, EventHolder, Machine};
+use crate::notifications::{Notification, Notifications};
+use crate::outputs::Outputs;
 use crate::runtime_connection::{Connected, RuntimeConnection};
 use crate::runtime_state::Rejection;
 
@@ -36,12 +40,32 @@ const MEMORY_FRESH: Duration = Duration::from_millis(100);
 /// Makes the command of a runtime, or says why there is none.
 pub type MakeCommand = dyn Fn(&dyn Sandbox) -> Result<Command, FatalError> + Send + Sync;
 
+/// Makes the command of an external extension, by its number.
+pub type MakeExtensionCommand = dyn Fn(&dyn Sandbox, ProgramNumber) -> Command + Send + Sync;
+
 /// Says what to start in an environment; asked at each start, also after a reset.
 pub struct Boot {
     /// Makes the command, or says why there is none.
     pub command: Box<MakeCommand>,
     /// The path of the program as the function's author knows it, for messages.
     pub shown_program: String,
+    /// The external extensions, in the order in which they are started.
+    pub extensions: Vec<ExtensionName>,
+    /// Makes the command of one of them.
+    pub extension_command: Box<MakeExtensionCommand>,
+}
+
+/// What the processes of an environment may know about their function.
+#[derive(Debug, Clone)]
+pub struct FunctionFacts {
+    /// Its account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: FunctionName,
+    /// The version that runs.
+    pub version: Version,
+    /// The Handler setting.
+    pub handler: String,
 }
 
 /// Who must hear when an environment can take an invocation, or is gone: the pool.
@@ -64,6 +88,8 @@ pub struct EnvironmentParts {
     pub sandbox: Box<dyn Sandbox>,
     /// What runs there.
     pub boot: Boot,
+    /// What its processes may know.
+    pub function: FunctionFacts,
     /// Takes what it records and puts out.
     pub telemetry: EnvironmentTelemetry,
     /// Who hears of it.
@@ -77,6 +103,7 @@ pub struct Environment {
     id: EnvironmentId,
     sandbox: Box<dyn Sandbox>,
     boot: Boot,
+    function: FunctionFacts,
     owner: Arc<dyn Owner>,
     clock: Clock,
     inner: Mutex<Inner>,
@@ -89,7 +116,8 @@ pub struct Environment {
 struct Inner {
     machine: Machine,
     telemetry: EnvironmentTelemetry,
-    capture: OutputCapture,
+    outputs: Outputs,
+    notifications: Notifications,
     parked: VecDeque<Parked>,
     /// The connection that got the event of the running invocation.
     holder: Option<Weak<Connected>>,
@@ -107,6 +135,12 @@ struct Inner {
 struct Parked {
     reply: oneshot::Sender<Delivery>,
     connected: Weak<Connected>,
+}
+
+/// A request that waits for an event.
+enum Waiter {
+    Runtime(Parked),
+    Extension(ExtensionId, oneshot::Sender<Notification>),
 }
 
 struct Caller {
@@ -132,12 +166,13 @@ struct Afterwards {
 impl Environment {
     /// Makes an environment in which nothing runs yet. Needs a Tokio runtime.
     pub fn make(parts: EnvironmentParts) -> Result<Arc<Self>, SandboxError> {
-        let EnvironmentParts { id, sandbox, boot, telemetry, owner, clock } = parts;
+        let EnvironmentParts { id, sandbox, boot, function, telemetry, owner, clock } = parts;
         let record = telemetry.record().clone();
         let inner = Inner {
-            machine: Machine::new(limits::INIT_LIMIT_ON_DEMAND),
+            machine: Machine::new(limits::INIT_LIMIT_ON_DEMAND, boot.extensions.clone()),
             telemetry,
-            capture: OutputCapture::new(sandbox.output()?),
+            outputs: Outputs::new(sandbox.output()?),
+            notifications: Notifications::default(),
             parked: VecDeque::new(),
             holder: None,
             caller: None,
@@ -152,6 +187,7 @@ impl Environment {
             id,
             sandbox,
             boot,
+            function,
             owner,
             clock,
             inner: Mutex::new(inner),
@@ -181,7 +217,12 @@ impl Environment {
     /// Returns its phase as a word for people, and the process id of its runtime.
     pub fn state(&self) -> (&'static str, Option<i32>) {
         let inner = self.lock();
-        (inner.machine.phase_name(), self.sandbox.pid(ProcessId(inner.generation)))
+        (inner.machine.phase_name(), self.sandbox.pid(runtime_process(inner.generation)))
+    }
+
+    /// Returns what its processes may know about their function.
+    pub fn function(&self) -> &FunctionFacts {
+        &self.function
     }
 
     /// Whether the caller of the last invocation has its answer: the environment will be free soon, if it is not.
@@ -240,7 +281,8 @@ impl Environment {
             true => EventHolder::Another,
             false => EventHolder::AskerOrNobody,
         };
-        let next = next.map(|reply| Parked { reply, connected: Arc::downgrade(from.connected()) });
+        let next =
+            next.map(|reply| Waiter::Runtime(Parked { reply, connected: Arc::downgrade(from.connected()) }));
         self.feed_locked(inner, event(holder), next).unwrap_or(Err(Rejection::Ending))
     }
 
@@ -255,6 +297,41 @@ impl Environment {
         }
     }
 
+    /// An extension asks for an event.
+    pub(crate) fn hear_poll(
+        self: &Arc<Self>,
+        from: &RuntimeConnection,
+        extension: ExtensionId,
+        reply: oneshot::Sender<Notification>,
+    ) -> Result<(), Rejection> {
+        let mut inner = self.lock();
+        if inner.generation != from.generation() {
+            return Err(Rejection::Ending);
+        }
+        // An event that never reached it: it is not done with that.
+        if let Some(notification) = inner.notifications.take(extension) {
+            if let Err(unsent) = reply.send(notification) {
+                inner.notifications.send(extension, unsent);
+            }
+            return Ok(());
+        }
+        let waiter = Some(Waiter::Extension(extension, reply));
+        self.feed_locked(inner, Event::ExtensionNext(extension), waiter).unwrap_or(Err(Rejection::Ending))
+    }
+
+    /// The event that was handed to a poll never left us: the connection broke in that moment.
+    pub(crate) fn keep_notification(
+        &self,
+        from: &RuntimeConnection,
+        extension: ExtensionId,
+        notification: Notification,
+    ) {
+        let mut inner = self.lock();
+        if inner.generation == from.generation() {
+            inner.notifications.send(extension, notification);
+        }
+    }
+
     fn feed(self: &Arc<Self>, event: Event) -> Option<Result<(), Rejection>> {
         self.feed_locked(self.lock(), event, None)
     }
@@ -264,7 +341,7 @@ impl Environment {
         self: &Arc<Self>,
         mut inner: MutexGuard<'_, Inner>,
         event: Event,
-        mut next: Option<Parked>,
+        mut next: Option<Waiter>,
     ) -> Option<Result<(), Rejection>> {
         let now = self.clock.now();
         let mut afterwards = Afterwards::default();
@@ -298,15 +375,28 @@ impl Environment {
     }
 
     fn perform(
-        &self,
+        self: &Arc<Self>,
         inner: &mut Inner,
         now: Instant,
         action: Action,
-        next: &mut Option<Parked>,
+        next: &mut Option<Waiter>,
         afterwards: &mut Afterwards,
     ) {
         match action {
+            Action::Renew => inner.renew(),
+            Action::StartExtension(program) => {
+                if let Err(event) = self.start_extension(inner, program) {
+                    afterwards.follow_up = Some(event);
+                }
+            }
             Action::Boot => afterwards.follow_up = self.boot(inner).err(),
+            // What cannot be told to the sandbox now is killed with everything else soon.
+            Action::TerminateRuntime => drop(self.sandbox.terminate(runtime_process(inner.generation))),
+            Action::KillRuntime => drop(self.sandbox.kill(runtime_process(inner.generation))),
+            Action::KillExtension(program) => {
+                drop(self.sandbox.kill(extension_process(inner.generation, program)));
+            }
+            Action::Notify { extension, event } => self.notify(inner, now, extension, event),
             // A parked `/next` gets no answer: a runtime that heard one now would write about it to the log.
             Action::KillAll => {
                 if let Err(error) = self.sandbox.kill_all() {
@@ -334,8 +424,10 @@ impl Environment {
             Action::Accept => afterwards.reply = Some(Ok(())),
             Action::Reject(rejection) => afterwards.reply = Some(Err(rejection)),
             Action::Park => {
-                if let Some(next) = next.take() {
-                    inner.park(next);
+                match next.take() {
+                    Some(Waiter::Runtime(parked)) => inner.park(parked),
+                    Some(Waiter::Extension(id, reply)) => inner.notifications.park(id, reply),
+                    None => {}
                 }
                 afterwards.reply = Some(Ok(()));
             }
@@ -345,14 +437,48 @@ impl Environment {
     }
 
     fn boot(&self, inner: &mut Inner) -> Result<(), Event> {
-        inner.generation += 1;
-        inner.parked.clear();
-        inner.holder = None;
         let command = (self.boot.command)(&*self.sandbox).map_err(Event::RuntimeStartFailed)?;
-        self.sandbox.start(ProcessId(inner.generation), &command).map_err(|error| {
+        let process = runtime_process(inner.generation);
+        self.sandbox.start(process, &command, Output::Shared).map_err(|error| {
             tracing::error!(environment_id = %self.id, %error, "cannot start a runtime");
             Event::SandboxLost
         })
+    }
+
+    fn start_extension(self: &Arc<Self>, inner: &mut Inner, program: ProgramNumber) -> Result<(), Event> {
+        let lost = |error: SandboxError| {
+            tracing::error!(environment_id = %self.id, %error, "cannot start an extension");
+            Event::SandboxLost
+        };
+        let Some(name) = self.boot.extensions.get(program) else { return Ok(()) };
+        let command = (self.boot.extension_command)(&*self.sandbox, program);
+        let (output, output_to) = output_pipe().map_err(lost)?;
+        let to_watch = output
+            .try_clone()
+            .map_err(|source| lost(SandboxError::Prepare { what: "an output pipe", source }))?;
+        let process = extension_process(inner.generation, program);
+        self.sandbox.start(process, &command, Output::Own(output_to.as_fd())).map_err(lost)?;
+        inner.outputs.add(name.clone(), output);
+        tokio::spawn(watch_extension(Arc::downgrade(self), name.clone(), to_watch));
+        Ok(())
+    }
+
+    fn notify(&self, inner: &mut Inner, now: Instant, extension: ExtensionId, event: ExtensionEvent) {
+        let notification = match event {
+            ExtensionEvent::Invoke(invocation) => {
+                let deadline = inner.machine.running().map_or(now, |(_, deadline)| deadline);
+                Notification::Invoke {
+                    deadline_epoch_ms: self.clock.epoch_ms_at(deadline, now),
+                    request_id: invocation.request_id,
+                    invoked_function_arn: invocation.invoked_function_arn,
+                    trace: invocation.trace,
+                }
+            }
+            ExtensionEvent::Shutdown { reason, deadline } => {
+                Notification::Shutdown { reason, deadline_epoch_ms: self.clock.epoch_ms_at(deadline, now) }
+            }
+        };
+        inner.notifications.send(extension, notification);
     }
 
     fn deliver(&self, inner: &mut Inner, now: Instant, invocation: Invocation) {
@@ -390,21 +516,21 @@ impl Environment {
         match &mut event {
             LifecycleEvent::InvokeDone { memory_bytes_max, .. } => {
                 *memory_bytes_max = inner.memory_bytes_max(&*self.sandbox, at);
-                inner.drain_output();
-                inner.flush_output();
+                inner.outputs.drain(&mut inner.telemetry);
+                inner.outputs.flush(&mut inner.telemetry);
             }
             LifecycleEvent::InitDone { .. } => {
                 inner.memory_bytes_max = self.sandbox.memory_bytes_max();
                 inner.memory_measured_at = Some(at);
-                inner.drain_output();
+                inner.outputs.drain(&mut inner.telemetry);
             }
             LifecycleEvent::ResetDone => {
-                while inner.drain_output() {}
-                inner.finish_output();
+                while inner.outputs.drain(&mut inner.telemetry) {}
+                inner.outputs.finish(&mut inner.telemetry);
             }
             LifecycleEvent::ShutdownDone => {
-                inner.drain_output();
-                inner.finish_output();
+                inner.outputs.drain(&mut inner.telemetry);
+                inner.outputs.finish(&mut inner.telemetry);
             }
             LifecycleEvent::InvokeStarted { .. } => inner.invoke_started_at = Some(at),
             LifecycleEvent::InitStarted { .. }
@@ -476,27 +602,30 @@ impl Environment {
     }
 
     fn hear(self: &Arc<Self>, event: SandboxEvent) {
-        let current = ProcessId(self.lock().generation);
+        let generation = self.lock().generation;
         match event {
-            SandboxEvent::Started { process } if process == current => {
-                self.feed(Event::RuntimeStarted);
-            }
-            SandboxEvent::StartFailed { process, errno } if process == current => {
-                let error = FatalError::cannot_execute(&self.boot.shown_program, errno);
-                self.feed(Event::RuntimeStartFailed(error));
-            }
-            SandboxEvent::Exited { process, status } if process == current => {
-                self.feed(Event::RuntimeExited(status));
-            }
-            // A process of an earlier start: it was killed, and its end is no news.
-            SandboxEvent::Started { .. } | SandboxEvent::StartFailed { .. } | SandboxEvent::Exited { .. } => {
-            }
-            SandboxEvent::AllGone => {
-                self.feed(Event::AllGone);
-            }
-            SandboxEvent::Lost => {
-                self.feed(Event::SandboxLost);
-            }
+            SandboxEvent::Started { process } => match Origin::of(process, generation) {
+                Origin::Runtime => drop(self.feed(Event::RuntimeStarted)),
+                Origin::Extension(program) => drop(self.feed(Event::ExtensionStarted(program))),
+                Origin::Earlier => {}
+            },
+            SandboxEvent::StartFailed { process, errno } => match Origin::of(process, generation) {
+                Origin::Runtime => {
+                    let error = FatalError::cannot_execute(&self.boot.shown_program, errno);
+                    self.feed(Event::RuntimeStartFailed(error));
+                }
+                Origin::Extension(program) => {
+                    self.feed(Event::ExtensionStartFailed { program, errno });
+                }
+                Origin::Earlier => {}
+            },
+            SandboxEvent::Exited { process, status } => match Origin::of(process, generation) {
+                Origin::Runtime => drop(self.feed(Event::RuntimeExited(status))),
+                Origin::Extension(program) => drop(self.feed(Event::ExtensionExited { program, status })),
+                Origin::Earlier => {}
+            },
+            SandboxEvent::AllGone => drop(self.feed(Event::AllGone)),
+            SandboxEvent::Lost => drop(self.feed(Event::SandboxLost)),
         }
     }
 
@@ -505,14 +634,15 @@ impl Environment {
         loop {
             let room = self.lock().telemetry.room_for_output();
             room.await;
-            let mut inner = self.lock();
-            if inner.drain_output() {
+            let mut guard = self.lock();
+            let inner = &mut *guard;
+            if inner.outputs.drain_runtime(&mut inner.telemetry) {
                 continue;
             }
             // Tokio has to see for itself that the pipe is empty before it waits again. If it is not, a byte comes along.
             let mut byte = [0];
             match output.try_read(&mut byte) {
-                Ok(1..) => inner.take_output(&byte),
+                Ok(1..) => inner.outputs.take(&byte, &mut inner.telemetry),
                 Ok(0) | Err(_) => return,
             }
         }
@@ -520,6 +650,28 @@ impl Environment {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads what an external extension puts out, until its pipe ends.
+async fn watch_extension(environment: Weak<Environment>, extension: ExtensionName, output: OwnedFd) {
+    let Ok(output) = pipe::Receiver::from_owned_fd(output) else { return };
+    while output.readable().await.is_ok() {
+        let Some(environment) = environment.upgrade() else { return };
+        let room = environment.lock().telemetry.room_for_output();
+        room.await;
+        let mut guard = environment.lock();
+        let inner = &mut *guard;
+        if inner.outputs.drain_extension(&extension, &mut inner.telemetry) {
+            continue;
+        }
+        // Tokio has to see for itself that the pipe is empty before it waits again. If it is not, a byte comes along.
+        let mut byte = [0];
+        match output.try_read(&mut byte) {
+            Ok(1..) => inner.outputs.take_of_extension(&extension, &byte, &mut inner.telemetry),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => return,
+        }
     }
 }
 
@@ -580,30 +732,42 @@ impl Inner {
         }
     }
 
-    /// Hands on what the processes have put out. Returns whether there may be more.
-    fn drain_output(&mut self) -> bool {
-        let (events, more) = self.capture.drain(self.telemetry.timestamp_ms());
-        if !events.is_empty() {
-            self.telemetry.write(events);
-        }
-        more
+    /// Forgets what belongs to the processes before.
+    fn renew(&mut self) {
+        self.generation += 1;
+        self.parked.clear();
+        self.holder = None;
+        self.notifications.clear();
     }
+}
 
-    fn take_output(&mut self, bytes: &[u8]) {
-        let events = self.capture.take(bytes, self.telemetry.timestamp_ms());
-        self.telemetry.write(events);
-    }
+/// How many process numbers one start of everything takes: the runtime's, and those of its extensions.
+const PROCESSES_A_GENERATION: u32 = 16;
+const _: () = assert!(limits::EXTENSIONS_MAX < PROCESSES_A_GENERATION as usize);
 
-    fn flush_output(&mut self) {
-        if let Some(event) = self.capture.flush(self.telemetry.timestamp_ms()) {
-            self.telemetry.write(vec![event]);
-        }
-    }
+fn runtime_process(generation: u32) -> ProcessId {
+    ProcessId(generation * PROCESSES_A_GENERATION)
+}
 
-    fn finish_output(&mut self) {
-        let events = self.capture.finish(self.telemetry.timestamp_ms());
-        if !events.is_empty() {
-            self.telemetry.write(events);
+fn extension_process(generation: u32, program: ProgramNumber) -> ProcessId {
+    ProcessId(generation * PROCESSES_A_GENERATION + 1 + program as u32)
+}
+
+/// Whose process it is.
+enum Origin {
+    Runtime,
+    Extension(ProgramNumber),
+    /// A process of an earlier start: it was killed, and its end is no news.
+    Earlier,
+}
+
+impl Origin {
+    fn of(process: ProcessId, generation: u32) -> Self {
+        let ProcessId(number) = process;
+        match (number / PROCESSES_A_GENERATION == generation, number % PROCESSES_A_GENERATION) {
+            (false, _) => Self::Earlier,
+            (true, 0) => Self::Runtime,
+            (true, program) => Self::Extension(program as usize - 1),
         }
     }
 }

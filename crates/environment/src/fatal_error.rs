@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use hearth_sandbox::ExitStatus;
-use hearth_types::RequestId;
+use hearth_types::limits::EXTENSIONS_MAX;
+use hearth_types::{ExtensionName, RequestId};
 
 /// What ended an Init or an invocation, as the caller and the REPORT line name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +21,8 @@ impl FatalError {
     pub fn exited(status: ExitStatus) -> Self {
         let message = match status {
             ExitStatus::Code(0) => "Runtime exited without providing a reason".to_owned(),
-            ExitStatus::Code(code) => format!("Runtime exited with error: exit status {code}"),
-            ExitStatus::Signal { signal, core_dumped } => {
-                let core = if core_dumped { " (core dumped)" } else { "" };
-                format!("Runtime exited with error: signal: {}{core}", signal_text(signal))
+            ExitStatus::Code(_) | ExitStatus::Signal { .. } => {
+                format!("Runtime exited with error: {}", status_text(status))
             }
         };
         Self { error_type: "Runtime.ExitError".to_owned(), message }
@@ -31,16 +30,39 @@ impl FatalError {
 
     /// The program could not be executed.
     pub fn cannot_execute(shown_path: &str, errno: i32) -> Self {
-        let reason = match errno {
-            2 => "no such file or directory".to_owned(),
-            8 => "exec format error".to_owned(),
-            13 => "permission denied".to_owned(),
-            other => std::io::Error::from_raw_os_error(other).to_string(),
+        Self { error_type: "Runtime.InvalidEntrypoint".to_owned(), message: exec_text(shown_path, errno) }
+    }
+
+    /// The process of an external extension ended, and nobody had asked it to.
+    pub(crate) fn extension_exited(status: ExitStatus) -> Self {
+        let message = match status {
+            ExitStatus::Code(0) => "exit code 0".to_owned(),
+            ExitStatus::Code(_) | ExitStatus::Signal { .. } => status_text(status),
         };
-        Self {
-            error_type: "Runtime.InvalidEntrypoint".to_owned(),
-            message: format!("fork/exec {shown_path}: {reason}"),
-        }
+        Self { error_type: "Extension.Crash".to_owned(), message }
+    }
+
+    /// The program of an external extension could not be executed.
+    pub(crate) fn cannot_launch_extension(name: &ExtensionName, errno: i32) -> Self {
+        let message = exec_text(&format!("/opt/extensions/{name}"), errno);
+        Self { error_type: "Extension.LaunchError".to_owned(), message }
+    }
+
+    /// There are more programs in `/opt/extensions` than may be started.
+    pub(crate) fn too_many_extensions() -> Self {
+        let message = format!("Extension limit ({EXTENSIONS_MAX}) reached");
+        Self { error_type: "Extension.LaunchError".to_owned(), message }
+    }
+
+    /// An extension has reported an error.
+    pub(crate) fn reported_by_extension(
+        name: &ExtensionName,
+        error_type: String,
+        message: Option<String>,
+    ) -> Self {
+        // AWS's text for a report without a message is not recorded.
+        let message = message.unwrap_or_else(|| format!("extension {name} reported an error"));
+        Self { error_type, message }
     }
 
     /// The invocation ran past its deadline. The message has the configured time-out, not a measured one.
@@ -84,6 +106,28 @@ fn append_json_string(text: &mut String, value: &str) {
         }
     }
     text.push('"');
+}
+
+/// How a process ended, in the words of Go's library.
+fn status_text(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Code(code) => format!("exit status {code}"),
+        ExitStatus::Signal { signal, core_dumped } => {
+            let core = if core_dumped { " (core dumped)" } else { "" };
+            format!("signal: {}{core}", signal_text(signal))
+        }
+    }
+}
+
+/// Why a program could not be executed, in the words of Go's library.
+fn exec_text(shown_path: &str, errno: i32) -> String {
+    let reason = match errno {
+        2 => "no such file or directory".to_owned(),
+        8 => "exec format error".to_owned(),
+        13 => "permission denied".to_owned(),
+        other => std::io::Error::from_raw_os_error(other).to_string(),
+    };
+    format!("fork/exec {shown_path}: {reason}")
 }
 
 /// The words of Go's runtime, which AWS's messages show.

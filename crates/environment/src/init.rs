@@ -2,11 +2,10 @@
 //!
 //! | what happens | then |
 //! |---|---|
-//! | the runtime asks for an event | Init is done; the waiting invocation begins |
-//! | it exits, reports an error, cannot be started, or 10 s pass | the environment is reset, and Init runs a second time as the first part of the invocation, under the function's time-out |
+//! | every external extension has registered | the runtime is started |
+//! | the runtime asks for an event, and every extension too | Init is done; the waiting invocation begins |
+//! | runtime or extension exits, reports an error, cannot be started, or 10 s pass | the environment is reset, and Init runs a second time as the first part of the invocation, under the function's time-out |
 //! | the second Init fails too | its error is the caller's answer; the next invocation tries again |
-//!
-//! Extension init comes first in the Init phase; it is an empty step until there are extensions.
 
 use std::time::Instant;
 
@@ -16,13 +15,13 @@ use hearth_types::ColdReason;
 
 use crate::fatal_error::FatalError;
 use crate::invocation::{AnswerKind, Invocation};
-use crate::machine::{Action, Initializing, Machine, Phase, reject};
+use crate::machine::{Action, Initializing, Machine, Phase};
 use crate::runtime_state::RuntimeState;
 
 impl Machine {
     /// Starts the runtime ahead of an invocation.
     pub(crate) fn begin_init(&mut self, now: Instant) -> Vec<Action> {
-        self.boot(InitPhase::Init, None, now + self.init_limit)
+        self.boot(now, InitPhase::Init, None, now + self.init_limit)
     }
 
     /// Starts the runtime as the first part of an invocation.
@@ -35,34 +34,81 @@ impl Machine {
             invocation.why_cold = invocation.why_cold.or(why_cold);
         }
         let deadline = now + invocation.timeout;
-        self.boot(InitPhase::Invoke, Some(invocation), deadline)
+        self.boot(now, InitPhase::Invoke, Some(invocation), deadline)
     }
 
-    fn boot(&mut self, phase: InitPhase, waiting: Option<Box<Invocation>>, deadline: Instant) -> Vec<Action> {
-        self.phase = Phase::Init(Initializing { phase, runtime: RuntimeState::Started, waiting, deadline });
-        vec![
+    fn boot(
+        &mut self,
+        now: Instant,
+        phase: InitPhase,
+        waiting: Option<Box<Invocation>>,
+        deadline: Instant,
+    ) -> Vec<Action> {
+        let programs = self.extensions.begin();
+        self.phase = Phase::Init(Initializing {
+            phase,
+            runtime: RuntimeState::Started,
+            is_runtime_booted: false,
+            waiting,
+            deadline,
+        });
+        let mut actions = vec![
             Action::Record(LifecycleEvent::InitStarted { phase }),
             Action::SetDeadline(deadline),
-            Action::Boot,
-        ]
+            Action::Renew,
+        ];
+        if let Some(error) = self.extensions.refuse_surplus() {
+            // None was started.
+            self.extensions.iter_mut().for_each(|extension| extension.is_alive = false);
+            actions.extend(self.fail_init(now, error));
+            return actions;
+        }
+        actions.extend(programs.into_iter().map(Action::StartExtension));
+        actions.extend(self.boot_when_registered());
+        actions
     }
 
-    /// The runtime asked for its first event.
-    pub(crate) fn finish_init(
+    /// Starts the runtime once every external extension has registered.
+    pub(crate) fn boot_when_registered(&mut self) -> Option<Action> {
+        let Phase::Init(init) = &mut self.phase else { return None };
+        if init.is_runtime_booted || !self.extensions.have_registered() {
+            return None;
+        }
+        init.is_runtime_booted = true;
+        self.runtime_runs = true;
+        Some(Action::Boot)
+    }
+
+    /// The runtime asked for its first event: its Init is done.
+    pub(crate) fn finish_runtime_init(
         &mut self,
         now: Instant,
         function_init_started: Option<Instant>,
     ) -> Vec<Action> {
         let Phase::Init(init) = &mut self.phase else { return vec![] };
-        if init.runtime == RuntimeState::InitError {
-            return vec![reject(RuntimeState::InitError, RuntimeState::Ready)];
+        if init.runtime == RuntimeState::Ready {
+            // It has threads, or lost its connection; extensions are not ready yet.
+            return vec![Action::Park];
+        }
+        init.runtime = RuntimeState::Ready;
+        let mut actions = function_init_record(function_init_started);
+        let (phase, status) = (init.phase, PhaseStatus::Success);
+        actions.push(Action::Record(LifecycleEvent::RuntimeInitDone { phase, status }));
+        actions.push(Action::Park);
+        self.extensions.close_registration();
+        actions.extend(self.complete_init(now));
+        actions
+    }
+
+    /// Ends Init when the runtime and every extension wait for an event.
+    pub(crate) fn complete_init(&mut self, now: Instant) -> Vec<Action> {
+        let Phase::Init(init) = &mut self.phase else { return vec![] };
+        if init.runtime != RuntimeState::Ready || !self.extensions.are_ready() {
+            return vec![];
         }
         let (phase, deadline, waiting) = (init.phase, init.deadline, init.waiting.take());
-        let mut actions = function_init_record(function_init_started);
-        let status = PhaseStatus::Success;
-        actions.push(Action::Record(LifecycleEvent::RuntimeInitDone { phase, status: status.clone() }));
-        actions.push(Action::Record(LifecycleEvent::InitDone { phase, status }));
-        actions.push(Action::Park);
+        let mut actions: Vec<Action> = self.extensions.reports().map(Action::Record).collect();
+        actions.push(Action::Record(LifecycleEvent::InitDone { phase, status: PhaseStatus::Success }));
         self.phase = Phase::Ready;
         match (waiting, phase) {
             (None, _) => actions.push(Action::Settled),
@@ -115,13 +161,16 @@ impl Machine {
         let Phase::Init(init) = &mut self.phase else { return vec![] };
         let (phase, waiting) = (init.phase, init.waiting.take());
         let reason = ResetReason::of(&status);
-        let mut actions = vec![
-            Action::Record(LifecycleEvent::RuntimeInitDone { phase, status: status.clone() }),
-            Action::Record(LifecycleEvent::InitDone { phase, status: status.clone() }),
-        ];
+        let mut actions = Vec::new();
+        if init.runtime != RuntimeState::Ready {
+            actions.push(Action::Record(LifecycleEvent::RuntimeInitDone { phase, status: status.clone() }));
+        }
+        actions.extend(self.extensions.reports().map(Action::Record));
+        actions.push(Action::Record(LifecycleEvent::InitDone { phase, status: status.clone() }));
+        let why_cold = ColdReason::InitFailed;
         match (phase, waiting) {
-            (InitPhase::Init, waiting) => actions.extend(self.reset(reason, ColdReason::InitFailed, waiting)),
-            (InitPhase::Invoke, None) => actions.extend(self.reset(reason, ColdReason::InitFailed, None)),
+            (InitPhase::Init, waiting) => actions.extend(self.reset(now, reason, why_cold, waiting)),
+            (InitPhase::Invoke, None) => actions.extend(self.reset(now, reason, why_cold, None)),
             (InitPhase::Invoke, Some(invocation)) => {
                 actions
                     .push(Action::Answer { kind: AnswerKind::FunctionError, payload: payload(&invocation) });
@@ -130,7 +179,7 @@ impl Machine {
                 actions.push(Action::Record(crate::invoke::runtime_done(&invocation, status.clone())));
                 actions.push(Action::Record(crate::invoke::invoke_done(&invocation, status)));
                 let why_cold = if timed_out { ColdReason::TimedOut } else { ColdReason::InitFailed };
-                actions.extend(self.reset(reason, why_cold, None));
+                actions.extend(self.reset(now, reason, why_cold, None));
             }
         }
         actions

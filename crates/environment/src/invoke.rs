@@ -1,5 +1,5 @@
 //! The Invoke phase: the event goes to the runtime, the answer to the caller, and the environment is warm again when
-//! the runtime asks for the next event.
+//! the runtime, and every extension registered for `INVOKE`, ask for the next event.
 //!
 //! | what happens | the caller sees | the environment |
 //! |---|---|---|
@@ -7,7 +7,8 @@
 //! | a response over the limit | `Function.ResponseSizeTooLarge` | is kept |
 //! | the runtime exits | `Runtime.ExitError` | is reset |
 //! | the time-out | `Sandbox.Timedout` | is reset |
-//! | an exit or the time-out after the answer | the answer; REPORT tells | is reset |
+//! | an extension exits, or reports that it will | `Extension.Crash`, `Extension.ExitError` | is reset |
+//! | any of these after the answer | the answer; REPORT tells | is reset |
 
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use hearth_telemetry::{LifecycleEvent, PhaseStatus, ResetReason};
 use hearth_types::{ColdReason, RequestId};
 
+use crate::event::ExtensionEvent;
 use crate::fatal_error::{FatalError, response_too_large_payload};
 use crate::invocation::{AnswerKind, Invocation};
 use crate::machine::{Action, EventHolder, Machine, Phase, Running, RuntimeAnswer, reject};
@@ -35,6 +37,9 @@ impl Machine {
     ) -> Vec<Action> {
         let started = invoke_started(&invocation);
         let delivered = invocation.clone();
+        let notify =
+            |extension| Action::Notify { extension, event: ExtensionEvent::Invoke(delivered.clone()) };
+        let notified: Vec<Action> = self.extensions.begin_invoke().into_iter().map(notify).collect();
         self.phase = Phase::Busy(Running {
             invocation,
             runtime: RuntimeState::Running,
@@ -43,36 +48,61 @@ impl Machine {
             answer_began: None,
         });
         // The event first: the runtime works while we write START. Its output is read under the same lock, so later.
-        vec![Action::Deliver(delivered), Action::Record(started), Action::SetDeadline(deadline)]
+        let mut actions = vec![Action::Deliver(delivered)];
+        actions.extend(notified);
+        actions.extend([Action::Record(started), Action::SetDeadline(deadline)]);
+        actions
     }
 
     /// The runtime asks for an event while an invocation runs.
     pub(crate) fn next_while_busy(&mut self, holder: EventHolder) -> Vec<Action> {
         let Phase::Busy(running) = &mut self.phase else { return vec![] };
         match running.runtime {
-            // It has answered: the invocation is over.
+            // It has answered: the invocation is over, for the runtime.
             RuntimeState::ResponseSent => {
+                running.runtime = RuntimeState::Ready;
                 let runtime_done = runtime_done(&running.invocation, running.status.clone());
-                let done = invoke_done(&running.invocation, running.status.clone());
-                self.phase = Phase::Ready;
-                vec![Action::Record(runtime_done), Action::Record(done), Action::Park, Action::Settled]
+                let mut actions = vec![Action::Record(runtime_done)];
+                let (last, rest) = self.finish_invoke_if_done();
+                actions.extend(last);
+                actions.push(Action::Park);
+                actions.extend(rest);
+                actions
             }
+            // Extensions still work.
+            RuntimeState::Ready => vec![Action::Park],
             // Another of its threads works on the event: each event is delivered once, and this thread waits for the next.
             _ if holder == EventHolder::Another => vec![Action::Park],
             // It lost the event, or asks twice: it gets the same one again, as on AWS.
             RuntimeState::Running => vec![Action::Park, Action::Deliver(running.invocation.clone())],
             from @ (RuntimeState::Started
             | RuntimeState::InitError
-            | RuntimeState::Ready
             | RuntimeState::InvocationResponse
             | RuntimeState::InvocationErrorResponse) => vec![reject(from, RuntimeState::Ready)],
         }
     }
 
-    /// The runtime is gone in the middle of an invocation.
-    pub(crate) fn fail_invoke(&mut self, now: Instant, error: FatalError) -> Vec<Action> {
+    /// Ends the invocation when the runtime and every extension that heard of it wait for the next event. Returns the record
+    /// of its end, and what follows.
+    pub(crate) fn finish_invoke_if_done(&mut self) -> (Option<Action>, Option<Action>) {
+        let Phase::Busy(running) = &self.phase else { return (None, None) };
+        if running.runtime != RuntimeState::Ready || self.extensions.is_one_running() {
+            return (None, None);
+        }
+        let done = invoke_done(&running.invocation, running.status.clone());
+        self.phase = Phase::Ready;
+        (Some(Action::Record(done)), Some(Action::Settled))
+    }
+
+    /// The runtime, or an extension, is gone in the middle of an invocation.
+    pub(crate) fn fail_invoke(
+        &mut self,
+        now: Instant,
+        why_cold: ColdReason,
+        error: FatalError,
+    ) -> Vec<Action> {
         let status = PhaseStatus::Error { error_type: error.error_type.clone() };
-        self.end_invoke(now, status, ColdReason::RuntimeExited, &error)
+        self.end_invoke(now, status, why_cold, &error)
     }
 
     /// The invocation's time is up.
@@ -96,14 +126,23 @@ impl Machine {
             actions.push(Action::Answer { kind: AnswerKind::FunctionError, payload });
         }
         let reason = ResetReason::of(&status);
-        actions.push(Action::RecordAt(now, runtime_done(&running.invocation, status.clone())));
-        actions.push(Action::RecordAt(now, invoke_done(&running.invocation, status)));
-        actions.extend(self.reset(reason, why_cold, None));
+        actions.extend(running.ended(status));
+        actions.extend(self.reset(now, reason, why_cold, None));
         actions
     }
 }
 
 impl Running {
+    /// Returns the records of an end before its time.
+    pub(crate) fn ended(&self, status: PhaseStatus) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.runtime != RuntimeState::Ready {
+            actions.push(Action::Record(runtime_done(&self.invocation, status.clone())));
+        }
+        actions.push(Action::Record(invoke_done(&self.invocation, status)));
+        actions
+    }
+
     /// The runtime begins to answer. The id is checked before the state, as on AWS.
     pub(crate) fn begin_answer(
         &mut self,

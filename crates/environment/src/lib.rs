@@ -9,18 +9,29 @@
 //! does).
 
 mod environment;
+mod event;
+mod extension_connection;
+mod extension_requests;
+mod extensions;
 mod fatal_error;
 pub mod init;
 mod invocation;
 pub mod invoke;
 pub mod machine;
+mod notifications;
+mod outputs;
 pub mod reset;
 mod runtime_connection;
 mod runtime_state;
 pub mod shutdown;
 
-pub use environment::{Boot, Environment, EnvironmentParts, MakeCommand, Owner};
+pub use environment::{
+    Boot, Environment, EnvironmentParts, FunctionFacts, MakeCommand, MakeExtensionCommand, Owner,
+};
+pub use extension_connection::ParkedEvent;
+pub use extensions::{ExtensionRejection, ExtensionReport, ProgramNumber};
 pub use fatal_error::FatalError;
 pub use invocation::{Answer, AnswerKind, Delivery, Invocation, InvokeResult};
+pub use notifications::Notification;
 pub use runtime_connection::{OpenAnswer, ParkedNext, RuntimeConnection};
 pub use runtime_state::{Rejection, RuntimeState};

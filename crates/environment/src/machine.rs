@@ -2,132 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use hearth_sandbox::ExitStatus;
-use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason, ShutdownReason};
-use hearth_types::{ColdReason, RequestId};
+use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason};
+use hearth_types::{ColdReason, ExtensionName};
 
+pub use crate::event::{Action, Event, EventHolder, ExtensionEvent, RuntimeAnswer, ShutdownEventReason};
+use crate::extensions::{ExtensionRejection, Extensions};
 use crate::fatal_error::FatalError;
-use crate::invocation::{AnswerKind, Invocation};
+use crate::invocation::Invocation;
 use crate::runtime_state::{Rejection, RuntimeState};
-
-/// What can happen to an environment. Runtime, kernel, clock and pool speak in any order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The pool has made the environment.
-    Init,
-    /// The pool gives it an invocation.
-    Invoke(Box<Invocation>),
-    /// The runtime's process runs.
-    RuntimeStarted,
-    /// The runtime's process could not be started.
-    RuntimeStartFailed(FatalError),
-    /// The runtime's process ended.
-    RuntimeExited(ExitStatus),
-    /// The runtime asks for an event.
-    Next {
-        /// When it began to load the function's code, if it says so.
-        function_init_started: Option<Instant>,
-        /// Who has the event of the running invocation, if one runs.
-        holder: EventHolder,
-    },
-    /// The runtime begins to report that Init failed.
-    InitErrorBegins,
-    /// The runtime reports that Init failed.
-    InitError {
-        /// When it began to load the function's code, if it says so.
-        function_init_started: Option<Instant>,
-        /// The sanitised error type.
-        error_type: String,
-        /// The report, for the caller.
-        payload: Bytes,
-    },
-    /// The runtime begins to send a response or an error for a request id.
-    AnswerBegins {
-        /// The id, if it was one.
-        request_id: Option<RequestId>,
-        /// Response or error.
-        kind: AnswerKind,
-    },
-    /// The response or error is complete.
-    AnswerArrived(RuntimeAnswer),
-    /// It may be time for the deadline.
-    DeadlineReached,
-    /// Nothing runs in the sandbox any more.
-    AllGone,
-    /// The sandbox broke.
-    SandboxLost,
-    /// The pool ends the environment.
-    ShutDown(ShutdownReason),
-}
-
-/// Who has the event of the running invocation, seen from a connection that asks for an event.
-///
-/// The connection is all that tells a runtime that has lost its event from one with threads. Whether it is still open says
-/// nothing: many clients use a new one for each request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventHolder {
-    /// The connection that asks; or nobody, because there was no connection to hand it to.
-    AskerOrNobody,
-    /// Another connection.
-    Another,
-}
-
-/// What the runtime sent after [`Event::AnswerBegins`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuntimeAnswer {
-    /// A whole response.
-    Response(Bytes),
-    /// A whole error report.
-    Error {
-        /// The sanitised error type.
-        error_type: String,
-        /// The report, for the caller.
-        payload: Bytes,
-    },
-    /// A response over the limit.
-    TooLarge,
-    /// A body that ended early.
-    Truncated,
-    /// A response with an unknown response mode.
-    InvalidResponseMode,
-}
-
-/// What has to be done about it, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Start the runtime.
-    Boot,
-    /// Kill every process; [`Event::AllGone`] has to follow.
-    KillAll,
-    /// Hand the running invocation to a parked `/next`.
-    Deliver(Box<Invocation>),
-    /// Answer the caller.
-    Answer {
-        /// Response or error.
-        kind: AnswerKind,
-        /// The body.
-        payload: Bytes,
-    },
-    /// Tell the caller that the service failed.
-    AnswerFailure(&'static str),
-    /// Record a step.
-    Record(LifecycleEvent),
-    /// Record a step that happened a little earlier.
-    RecordAt(Instant, LifecycleEvent),
-    /// See to it that [`Event::DeadlineReached`] comes at this time.
-    SetDeadline(Instant),
-    /// The request of the runtime is accepted.
-    Accept,
-    /// The request of the runtime is refused.
-    Reject(Rejection),
-    /// The `/next` waits until there is an event.
-    Park,
-    /// The invocation is over: the pool may give another one.
-    Settled,
-    /// The environment is gone: the pool has to forget it.
-    Gone,
-}
+use crate::shutdown::Ending;
 
 /// Where an environment is in its life.
 #[derive(Debug)]
@@ -140,10 +23,10 @@ pub(crate) enum Phase {
     Ready,
     /// An invocation runs.
     Busy(Running),
-    /// The processes are being killed, to start afresh.
-    Resetting { waiting: Option<Box<Invocation>>, why_cold: ColdReason },
-    /// The processes are being killed, for good.
-    ShuttingDown,
+    /// The processes are being ended, to start afresh.
+    Resetting { waiting: Option<Box<Invocation>>, why_cold: ColdReason, ending: Ending },
+    /// The processes are being ended, for good.
+    ShuttingDown(Ending),
     /// Nothing is left.
     Gone,
 }
@@ -155,6 +38,8 @@ pub(crate) struct Initializing {
     pub(crate) phase: InitPhase,
     /// How far the runtime is.
     pub(crate) runtime: RuntimeState,
+    /// Whether it was started: extensions come first.
+    pub(crate) is_runtime_booted: bool,
     /// The invocation that waits for it.
     pub(crate) waiting: Option<Box<Invocation>>,
     pub(crate) deadline: Instant,
@@ -175,7 +60,7 @@ pub(crate) struct Running {
 impl Running {
     /// Whether the caller has its answer.
     pub(crate) fn is_answered(&self) -> bool {
-        self.runtime == RuntimeState::ResponseSent
+        matches!(self.runtime, RuntimeState::ResponseSent | RuntimeState::Ready)
     }
 }
 
@@ -184,12 +69,17 @@ impl Running {
 pub struct Machine {
     pub(crate) phase: Phase,
     pub(crate) init_limit: Duration,
+    pub(crate) extensions: Extensions,
+    /// Whether the runtime's process runs, as far as is known.
+    pub(crate) runtime_runs: bool,
 }
 
 impl Machine {
-    /// Begins with nothing running. `init_limit` holds for the Init ahead of an invocation.
-    pub fn new(init_limit: Duration) -> Self {
-        Self { phase: Phase::Empty { why_cold: None }, init_limit }
+    /// Begins with nothing running. `init_limit` holds for the Init ahead of an invocation; `programs` are the names of the
+    /// external extensions, in the order in which they are started.
+    pub fn new(init_limit: Duration, programs: Vec<ExtensionName>) -> Self {
+        let extensions = Extensions::new(programs);
+        Self { phase: Phase::Empty { why_cold: None }, init_limit, extensions, runtime_runs: false }
     }
 
     /// Returns the phase as a word for people.
@@ -199,7 +89,7 @@ impl Machine {
             Phase::Init(_) => "Init",
             Phase::Busy(_) => "Busy",
             Phase::Resetting { .. } => "Resetting",
-            Phase::ShuttingDown => "ShuttingDown",
+            Phase::ShuttingDown(_) => "ShuttingDown",
             Phase::Gone => "Gone",
         }
     }
@@ -212,7 +102,7 @@ impl Machine {
             | Phase::Init(_)
             | Phase::Ready
             | Phase::Resetting { .. }
-            | Phase::ShuttingDown
+            | Phase::ShuttingDown(_)
             | Phase::Gone => None,
         }
     }
@@ -226,14 +116,14 @@ impl Machine {
             | Phase::Init(_)
             | Phase::Ready
             | Phase::Resetting { .. }
-            | Phase::ShuttingDown
+            | Phase::ShuttingDown(_)
             | Phase::Gone => None,
         }
     }
 
     /// Whether the caller of the running invocation has its answer, and the runtime has not asked for the next event.
     pub fn has_answered(&self) -> bool {
-        matches!(&self.phase, Phase::Busy(running) if running.is_answered())
+        matches!(&self.phase, Phase::Busy(running) if running.runtime == RuntimeState::ResponseSent)
     }
 
     /// Returns when [`Event::DeadlineReached`] is due.
@@ -241,15 +131,12 @@ impl Machine {
         match &self.phase {
             Phase::Init(init) => Some(init.deadline),
             Phase::Busy(running) => Some(running.deadline),
-            Phase::Empty { .. }
-            | Phase::Ready
-            | Phase::Resetting { .. }
-            | Phase::ShuttingDown
-            | Phase::Gone => None,
+            Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending) => ending.next_deadline(),
+            Phase::Empty { .. } | Phase::Ready | Phase::Gone => None,
         }
     }
 
-    /// Decides. Requests of the runtime get exactly one of `Accept`, `Reject`, `Park` and `Deliver`.
+    /// Decides. Requests of runtime and extensions get exactly one of `Accept`, `Reject`, `Park` and `Deliver`.
     pub fn on_event(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match (&mut self.phase, event) {
             // The pool begins an environment once.
@@ -260,7 +147,7 @@ impl Machine {
                 | Phase::Ready
                 | Phase::Busy(_)
                 | Phase::Resetting { .. }
-                | Phase::ShuttingDown
+                | Phase::ShuttingDown(_)
                 | Phase::Gone,
                 Event::Init,
             ) => vec![],
@@ -279,35 +166,141 @@ impl Machine {
             }
             // The pool gives one invocation at a time; a second one has a caller all the same.
             (
-                Phase::Init(_) | Phase::Resetting { .. } | Phase::Busy(_) | Phase::ShuttingDown | Phase::Gone,
+                Phase::Init(_)
+                | Phase::Resetting { .. }
+                | Phase::Busy(_)
+                | Phase::ShuttingDown(_)
+                | Phase::Gone,
                 Event::Invoke(_),
             ) => vec![Action::AnswerFailure("the environment cannot take an invocation")],
 
+            // The processes of external extensions.
+            (Phase::Init(_), Event::ExtensionStarted(program)) => self.extension_started(program),
+            (Phase::Init(_), Event::ExtensionStartFailed { program, errno }) => {
+                match self.extensions.of_program(program).map(|extension| extension.fail_to_launch(errno)) {
+                    Some(error) => self.fail_init(now, error),
+                    None => vec![],
+                }
+            }
+            (Phase::Init(_), Event::ExtensionExited { program, status }) => {
+                match self.extensions.of_program(program).map(|extension| extension.crash(status)) {
+                    Some(error) => self.fail_init(now, error),
+                    None => vec![],
+                }
+            }
+            (Phase::Busy(_), Event::ExtensionExited { program, status }) => {
+                match self.extensions.of_program(program).map(|extension| extension.crash(status)) {
+                    Some(error) => self.fail_invoke(now, ColdReason::ExtensionFailed, error),
+                    None => vec![],
+                }
+            }
+            // AWS notices it at the next invocation and fails that; here no invocation is affected, as with a runtime that
+            // exits while it waits.
+            (Phase::Ready, Event::ExtensionExited { program, status }) => {
+                if let Some(extension) = self.extensions.of_program(program) {
+                    extension.crash(status);
+                }
+                self.reset(now, ResetReason::Failure, ColdReason::ExtensionFailed, None)
+            }
+            (
+                Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending),
+                Event::ExtensionExited { program, .. } | Event::ExtensionStartFailed { program, .. },
+            ) => ending.extension_gone(program, &mut self.extensions),
+            (
+                Phase::Empty { .. } | Phase::Gone,
+                Event::ExtensionStarted(_)
+                | Event::ExtensionStartFailed { .. }
+                | Event::ExtensionExited { .. },
+            )
+            | (
+                Phase::Ready | Phase::Busy(_) | Phase::Resetting { .. } | Phase::ShuttingDown(_),
+                Event::ExtensionStarted(_),
+            )
+            | (Phase::Ready | Phase::Busy(_), Event::ExtensionStartFailed { .. }) => vec![],
+
+            // What extensions say. Nothing of an environment without processes can say anything.
+            (
+                Phase::Empty { .. } | Phase::Gone,
+                Event::ExtensionRegisters { .. }
+                | Event::ExtensionNext(_)
+                | Event::ExtensionReports { .. }
+                | Event::ExtensionSubscribes { .. },
+            ) => vec![Action::Reject(Rejection::Ending)],
+            (
+                Phase::Init(_)
+                | Phase::Ready
+                | Phase::Busy(_)
+                | Phase::Resetting { .. }
+                | Phase::ShuttingDown(_),
+                Event::ExtensionRegisters { name, id, events },
+            ) => self.register_extension(&name, id, &events),
+            (Phase::Init(_), Event::ExtensionNext(id)) => self.next_of_extension_in_init(now, id),
+            (
+                Phase::Ready | Phase::Busy(_) | Phase::Resetting { .. } | Phase::ShuttingDown(_),
+                Event::ExtensionNext(id),
+            ) => self.next_of_extension(id),
+            (
+                Phase::Init(_)
+                | Phase::Ready
+                | Phase::Busy(_)
+                | Phase::Resetting { .. }
+                | Phase::ShuttingDown(_),
+                Event::ExtensionReports { id, report, error_type, message },
+            ) => self.take_report_of_extension(now, id, report, error_type, message),
+            (Phase::Init(_), Event::ExtensionSubscribes { id }) => match self.extensions.of_id(id) {
+                Ok(_) => vec![Action::Accept],
+                Err(rejection) => vec![Action::Reject(Rejection::Extension(rejection))],
+            },
+            (
+                Phase::Ready | Phase::Busy(_) | Phase::Resetting { .. } | Phase::ShuttingDown(_),
+                Event::ExtensionSubscribes { id },
+            ) => {
+                let known = self.extensions.of_id(id).map(drop);
+                let rejection = known.err().unwrap_or(ExtensionRejection::SubscriptionClosed);
+                vec![Action::Reject(Rejection::Extension(rejection))]
+            }
+
             // The runtime's process.
             (Phase::Init(_), Event::RuntimeStarted) => vec![Action::Record(LifecycleEvent::RuntimeStarted)],
-            (Phase::Init(_), Event::RuntimeStartFailed(error)) => self.fail_init(now, error),
-            (Phase::Init(_), Event::RuntimeExited(status)) => self.fail_init(now, FatalError::exited(status)),
+            (Phase::Init(_), Event::RuntimeStartFailed(error)) => {
+                self.runtime_runs = false;
+                self.fail_init(now, error)
+            }
+            (Phase::Init(_), Event::RuntimeExited(status)) => {
+                self.runtime_runs = false;
+                self.fail_init(now, FatalError::exited(status))
+            }
             (Phase::Busy(_), Event::RuntimeExited(status)) => {
-                self.fail_invoke(now, FatalError::exited(status))
+                self.runtime_runs = false;
+                self.fail_invoke(now, ColdReason::RuntimeExited, FatalError::exited(status))
             }
             // A warm environment died while nobody was looking. No invocation is affected; the next one begins with Init.
             (Phase::Ready, Event::RuntimeExited(_)) => {
-                self.reset(ResetReason::Failure, ColdReason::RuntimeExited, None)
+                self.runtime_runs = false;
+                self.reset(now, ResetReason::Failure, ColdReason::RuntimeExited, None)
             }
             (
-                Phase::Empty { .. } | Phase::Resetting { .. } | Phase::ShuttingDown | Phase::Gone,
+                Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending),
+                Event::RuntimeExited(_) | Event::RuntimeStartFailed(_),
+            ) => {
+                self.runtime_runs = false;
+                ending.runtime_gone(&mut self.extensions)
+            }
+            (
+                Phase::Empty { .. } | Phase::Gone,
                 Event::RuntimeExited(_) | Event::RuntimeStarted | Event::RuntimeStartFailed(_),
             )
-            | (Phase::Ready | Phase::Busy(_), Event::RuntimeStarted | Event::RuntimeStartFailed(_)) => vec![],
+            | (Phase::Ready | Phase::Busy(_), Event::RuntimeStarted | Event::RuntimeStartFailed(_))
+            | (Phase::Resetting { .. } | Phase::ShuttingDown(_), Event::RuntimeStarted) => vec![],
 
             // `/next`.
             (Phase::Init(_), Event::Next { function_init_started, .. }) => {
-                self.finish_init(now, function_init_started)
+                self.finish_runtime_init(now, function_init_started)
             }
             (Phase::Ready, Event::Next { .. }) => vec![Action::Park],
             (Phase::Busy(_), Event::Next { holder, .. }) => self.next_while_busy(holder),
             (
-                Phase::Empty { .. } | Phase::Resetting { .. } | Phase::ShuttingDown | Phase::Gone,
+                Phase::Empty { .. } | Phase::Resetting { .. } | Phase::ShuttingDown(_) | Phase::Gone,
                 Event::Next { .. }
                 | Event::InitErrorBegins
                 | Event::InitError { .. }
@@ -316,6 +309,11 @@ impl Machine {
             ) => vec![Action::Reject(Rejection::Ending)],
 
             // `/init/error`. The state is checked before the report is read, and once more when it is there.
+            (Phase::Init(init), Event::InitErrorBegins | Event::InitError { .. })
+                if init.runtime == RuntimeState::Ready =>
+            {
+                vec![reject(RuntimeState::Ready, RuntimeState::InitError)]
+            }
             (Phase::Init(_), Event::InitErrorBegins) => vec![Action::Accept],
             (Phase::Init(_), Event::InitError { function_init_started, error_type, payload }) => {
                 self.fail_init_as_reported(now, function_init_started, error_type, payload)
@@ -341,21 +339,18 @@ impl Machine {
             (Phase::Busy(running), Event::DeadlineReached) if now >= running.deadline => {
                 self.time_out_invoke(now)
             }
+            (Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending), Event::DeadlineReached) => {
+                ending.deadline_reached(now, &mut self.extensions)
+            }
             // The deadline of something that has just ended; or there is a later one by now.
             (
-                Phase::Empty { .. }
-                | Phase::Init(_)
-                | Phase::Ready
-                | Phase::Busy(_)
-                | Phase::Resetting { .. }
-                | Phase::ShuttingDown
-                | Phase::Gone,
+                Phase::Empty { .. } | Phase::Init(_) | Phase::Ready | Phase::Busy(_) | Phase::Gone,
                 Event::DeadlineReached,
             ) => vec![],
 
             // The sandbox.
             (Phase::Resetting { .. }, Event::AllGone) => self.finish_reset(now),
-            (Phase::ShuttingDown, Event::AllGone) => self.finish_shutdown(),
+            (Phase::ShuttingDown(_), Event::AllGone) => self.finish_shutdown(),
             // The answer to a killing that nobody waits for any more.
             (
                 Phase::Empty { .. } | Phase::Init(_) | Phase::Ready | Phase::Busy(_) | Phase::Gone,
@@ -367,13 +362,13 @@ impl Machine {
                 | Phase::Ready
                 | Phase::Busy(_)
                 | Phase::Resetting { .. }
-                | Phase::ShuttingDown,
+                | Phase::ShuttingDown(_),
                 Event::SandboxLost,
             ) => self.lose_sandbox(),
             (Phase::Gone, Event::SandboxLost | Event::ShutDown(_)) => vec![],
 
             // The pool ends the environment.
-            (Phase::ShuttingDown, Event::ShutDown(_)) => vec![],
+            (Phase::ShuttingDown(_), Event::ShutDown(_)) => vec![],
             (
                 Phase::Empty { .. }
                 | Phase::Init(_)
@@ -381,7 +376,7 @@ impl Machine {
                 | Phase::Busy(_)
                 | Phase::Resetting { .. },
                 Event::ShutDown(reason),
-            ) => self.begin_shutdown(reason),
+            ) => self.begin_shutdown(now, reason),
         }
     }
 }
@@ -393,3 +388,7 @@ pub(crate) fn reject(from: RuntimeState, to: RuntimeState) -> Action {
 #[cfg(test)]
 #[path = "machine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "extension_tests.rs"]
+mod extension_tests;

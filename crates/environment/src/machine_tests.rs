@@ -2,19 +2,24 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use expect_test::{Expect, expect};
-use hearth_types::TraceHeader;
+use hearth_sandbox::ExitStatus;
+use hearth_telemetry::ShutdownReason;
+use hearth_types::{ExtensionId, RequestId, TraceHeader};
 use proptest::prelude::*;
 
 use super::*;
+use crate::extensions::ExtensionReport;
+use crate::invocation::AnswerKind;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 fn id(number: u128) -> RequestId {
     RequestId::parse(&format!("00000000-0000-4000-8000-{number:012x}")).unwrap()
 }
 
-fn an_invocation(number: u128) -> Event {
+pub(super) fn an_invocation(number: u128) -> Event {
     Event::Invoke(Box::new(Invocation {
         request_id: id(number),
         invoked_function_arn: "arn".to_owned(),
@@ -28,14 +33,14 @@ fn an_invocation(number: u128) -> Event {
     }))
 }
 
-fn response(number: u128) -> [Event; 2] {
+pub(super) fn response(number: u128) -> [Event; 2] {
     [
         Event::AnswerBegins { request_id: Some(id(number)), kind: AnswerKind::Response },
         Event::AnswerArrived(RuntimeAnswer::Response(Bytes::from_static(b"1"))),
     ]
 }
 
-fn next() -> Event {
+pub(super) fn next() -> Event {
     Event::Next { function_init_started: None, holder: EventHolder::AskerOrNobody }
 }
 
@@ -44,7 +49,7 @@ fn next_of_another() -> Event {
     Event::Next { function_init_started: None, holder: EventHolder::Another }
 }
 
-fn exit(code: i32) -> Event {
+pub(super) fn exit(code: i32) -> Event {
     Event::RuntimeExited(ExitStatus::Code(code))
 }
 
@@ -57,9 +62,15 @@ fn init_error() -> Event {
     }
 }
 
-/// `+N` in front of an event lets N seconds pass before it.
+/// The number in front of an event lets so many seconds pass before it.
 fn check(events: &[(u64, Event)], expected: Expect) {
-    let mut machine = Machine::new(10 * SECOND);
+    check_with(0, events, expected);
+}
+
+/// As [`check`], with so many external extensions.
+pub(super) fn check_with(programs: usize, events: &[(u64, Event)], expected: Expect) {
+    let names = (0..programs).map(|number| an_extension(number).0).collect();
+    let mut machine = Machine::new(10 * SECOND, names);
     let mut now = Instant::now();
     let mut lines = String::new();
     for (seconds, event) in events {
@@ -73,7 +84,27 @@ fn check(events: &[(u64, Event)], expected: Expect) {
                 Action::Deliver(invocation) => {
                     format!("runtime gets {}", &invocation.request_id.to_string()[35..])
                 }
-                Action::SetDeadline(deadline) => format!("deadline in {} s", (deadline - now).as_secs()),
+                Action::SetDeadline(deadline) => match deadline - now {
+                    left if left < SECOND => format!("deadline in {} ms", left.as_millis()),
+                    left => format!("deadline in {} s", left.as_secs()),
+                },
+                Action::Notify { extension, event } => {
+                    let number = &extension.to_string()[35..];
+                    match event {
+                        ExtensionEvent::Invoke(_) => format!("e{number} gets INVOKE"),
+                        ExtensionEvent::Shutdown { reason, deadline } => {
+                            let left = deadline - now;
+                            format!(
+                                "e{number} gets SHUTDOWN: {}, {} ms left",
+                                reason.as_str(),
+                                left.as_millis()
+                            )
+                        }
+                    }
+                }
+                Action::Reject(Rejection::Extension(rejection)) => {
+                    format!("{}: {rejection}", rejection.error_type())
+                }
                 other => format!("{other:?}"),
             };
             lines.push_str(&line);
@@ -97,6 +128,11 @@ fn in_words(event: &LifecycleEvent) -> String {
         LifecycleEvent::InvokeDone { status, .. } => {
             format!("invoke done: {} {}", status.as_str(), status.error_type().unwrap_or(""))
         }
+        LifecycleEvent::ExtensionReported { extension, state, events, error_type } => {
+            let error_type = error_type.as_deref().unwrap_or_default();
+            format!("{extension} came out of init: {state} {:?} {error_type}", events.names())
+        }
+        LifecycleEvent::ExtensionShutdownSent { extension, .. } => format!("shutdown sent to {extension}"),
         other => format!("{other:?}"),
     }
 }
@@ -122,11 +158,12 @@ fn a_cold_call_and_a_warm_one() {
         expect![[r#"
             InitStarted { phase: Init }
             deadline in 10 s
+            Renew
             Boot
             RuntimeStarted
             runtime init done: success
-            init done in Init: success 
             Park
+            init done in Init: success 
             runtime gets 1
             invoke started, cold because None
             deadline in 3 s
@@ -169,6 +206,7 @@ fn an_init_that_takes_too_long_is_repeated_within_the_call_under_the_functions_t
         expect![[r#"
             InitStarted { phase: Init }
             deadline in 10 s
+            Renew
             Boot
             runtime init done: timeout
             init done in Init: timeout 
@@ -177,10 +215,11 @@ fn an_init_that_takes_too_long_is_repeated_within_the_call_under_the_functions_t
             ResetDone
             InitStarted { phase: Invoke }
             deadline in 3 s
+            Renew
             Boot
             runtime init done: success
-            init done in Invoke: success 
             Park
+            init done in Invoke: success 
             runtime gets 1
             invoke started, cold because Some(InitFailed)
             deadline in 1 s
@@ -212,6 +251,7 @@ fn an_import_error_is_tried_twice_and_then_the_runtimes_own_words_are_the_answer
         expect![[r#"
             InitStarted { phase: Init }
             deadline in 10 s
+            Renew
             Boot
             Accept
             runtime init done: error
@@ -221,6 +261,7 @@ fn an_import_error_is_tried_twice_and_then_the_runtimes_own_words_are_the_answer
             ResetDone
             InitStarted { phase: Invoke }
             deadline in 3 s
+            Renew
             Boot
             Accept
             runtime init done: error
@@ -236,6 +277,7 @@ fn an_import_error_is_tried_twice_and_then_the_runtimes_own_words_are_the_answer
             ResetDone
             InitStarted { phase: Invoke }
             deadline in 3 s
+            Renew
             Boot
         "#]],
     );
@@ -261,10 +303,11 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
         expect![[r#"
             InitStarted { phase: Init }
             deadline in 10 s
+            Renew
             Boot
             runtime init done: success
-            init done in Init: success 
             Park
+            init done in Init: success 
             Settled
             runtime gets 1
             invoke started, cold because None
@@ -278,10 +321,11 @@ fn a_crash_answers_the_caller_and_a_crash_after_the_answer_does_not_answer_again
             ResetDone
             InitStarted { phase: Invoke }
             deadline in 3 s
+            Renew
             Boot
             runtime init done: success
-            init done in Invoke: success 
             Park
+            init done in Invoke: success 
             runtime gets 2
             invoke started, cold because Some(RuntimeExited)
             deadline in 3 s
@@ -321,11 +365,12 @@ fn wrong_answers_are_refused_and_the_call_goes_on() {
         expect![[r#"
             InitStarted { phase: Init }
             deadline in 10 s
+            Renew
             Boot
             Reject(InvalidRequestId)
             runtime init done: success
-            init done in Init: success 
             Park
+            init done in Init: success 
             Settled
             Reject(InvalidRequestId)
             Reject(InvalidStateTransition { from: Ready, to: InitError })
@@ -369,10 +414,11 @@ fn case_052_an_event_is_delivered_once_to_threads_and_again_to_whoever_lost_it()
         expect![[r#"
             InitStarted { phase: Init }
             deadline in 10 s
+            Renew
             Boot
             runtime init done: success
-            init done in Init: success 
             Park
+            init done in Init: success 
             Settled
             Park
             runtime gets 1
@@ -430,7 +476,7 @@ fn each_request_of_the_runtime_has_one_reply_in_each_state() {
     for (state, events) in states {
         table += &format!("{state}\n");
         for (name, request) in &requests {
-            let mut machine = Machine::new(10 * SECOND);
+            let mut machine = Machine::new(10 * SECOND, vec![]);
             let now = Instant::now();
             for event in events {
                 machine.on_event(now, event.clone());
@@ -527,10 +573,11 @@ fn a_warm_environment_is_shut_down_without_a_word() {
         expect![[r#"
             InitStarted { phase: Init }
             deadline in 10 s
+            Renew
             Boot
             runtime init done: success
-            init done in Init: success 
             Park
+            init done in Init: success 
             Settled
             ShutdownStarted { reason: IdleTimeout }
             KillAll
@@ -540,6 +587,40 @@ fn a_warm_environment_is_shut_down_without_a_word() {
             AnswerFailure("the environment cannot take an invocation")
         "#]],
     );
+}
+
+pub(super) fn an_extension(number: usize) -> (ExtensionName, ExtensionId) {
+    let name = ExtensionName::new(&format!("e{number}")).unwrap();
+    (name, ExtensionId::parse(&format!("00000000-0000-4000-8000-0000000ee{number:03}")).unwrap())
+}
+
+pub(super) fn registers(number: usize, events: &[&str]) -> Event {
+    let (name, id) = an_extension(number);
+    Event::ExtensionRegisters { name, id, events: events.iter().map(|&event| event.to_owned()).collect() }
+}
+
+/// What extensions and their processes do. The first `e` are programs, the others internal.
+fn any_event_of_an_extension() -> impl Strategy<Value = Event> {
+    let number = || 0..4usize;
+    let report = prop_oneof![Just(ExtensionReport::InitError), Just(ExtensionReport::ExitError)];
+    prop_oneof![
+        1 => number().prop_map(Event::ExtensionStarted),
+        1 => number().prop_map(|program| Event::ExtensionStartFailed { program, errno: 2 }),
+        1 => number().prop_map(|program| Event::ExtensionExited { program, status: ExitStatus::Code(0) }),
+        6 => (number(), any::<bool>(), any::<bool>()).prop_map(|(number, invoke, shutdown)| {
+            let events = [(invoke, "INVOKE"), (shutdown, "SHUTDOWN")];
+            let wanted: Vec<&str> = events.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+            registers(number, &wanted)
+        }),
+        8 => number().prop_map(|number| Event::ExtensionNext(an_extension(number).1)),
+        1 => (number(), report).prop_map(|(number, report)| Event::ExtensionReports {
+            id: an_extension(number).1,
+            report,
+            error_type: "Extension.Reason".to_owned(),
+            message: None,
+        }),
+        1 => number().prop_map(|number| Event::ExtensionSubscribes { id: an_extension(number).1 }),
+    ]
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -573,9 +654,14 @@ proptest! {
     /// waited for; nothing happens after the end.
     #[test]
     fn any_order_of_events_keeps_the_promises(
-        events in prop::collection::vec((0..4u64, prop::option::weighted(0.8, any_event())), 1..80)
+        programs in 0..3usize,
+        events in prop::collection::vec(
+            (0..4u64, prop::option::weighted(0.8, prop_oneof![2 => any_event(), 1 => any_event_of_an_extension()])),
+            1..80
+        )
     ) {
-        let mut machine = Machine::new(10 * SECOND);
+        let names = (0..programs).map(|number| an_extension(number).0).collect();
+        let mut machine = Machine::new(10 * SECOND, names);
         let mut now = Instant::now();
         let mut next_number = 0;
         let (mut open_callers, mut answered) = (0i64, 0i64);
@@ -602,6 +688,10 @@ proptest! {
                     | Event::InitError { .. }
                     | Event::AnswerBegins { .. }
                     | Event::AnswerArrived(_)
+                    | Event::ExtensionRegisters { .. }
+                    | Event::ExtensionNext(_)
+                    | Event::ExtensionReports { .. }
+                    | Event::ExtensionSubscribes { .. }
             );
             let mut replies = 0;
             for action in machine.on_event(now, event) {
@@ -621,25 +711,43 @@ proptest! {
                     Action::Accept | Action::Reject(_) | Action::Park => replies += 1,
                     Action::Settled => settled_or_new = true,
                     Action::Gone => gone = true,
-                    Action::Boot | Action::KillAll | Action::Deliver(_) | Action::SetDeadline(_) => {}
+                    Action::Boot
+                    | Action::Renew
+                    | Action::StartExtension(_)
+                    | Action::TerminateRuntime
+                    | Action::KillRuntime
+                    | Action::KillExtension(_)
+                    | Action::KillAll
+                    | Action::Deliver(_)
+                    | Action::Notify { .. }
+                    | Action::SetDeadline(_) => {}
                 }
             }
             prop_assert_eq!(replies, i32::from(is_request), "replies to a request");
             prop_assert!(answered <= open_callers, "a caller was answered twice");
         }
         if !gone {
-            for _ in 0..3 {
-                machine.on_event(now, Event::ShutDown(ShutdownReason::ServerStops)).into_iter().for_each(|action| {
+            // Nobody says a word any more: the clock alone ends it.
+            for event in [
+                Event::ShutDown(ShutdownReason::ServerStops),
+                Event::DeadlineReached,
+                Event::DeadlineReached,
+                Event::AllGone,
+                Event::ShutDown(ShutdownReason::ServerStops),
+            ] {
+                machine.on_event(now, event).into_iter().for_each(|action| {
                     match action {
                         Action::Answer { .. } | Action::AnswerFailure(_) => answered += 1,
                         Action::Record(LifecycleEvent::InvokeDone { request_id, .. }) => {
                             done.insert(request_id);
                         }
+                        Action::Gone => gone = true,
                         _ => {}
                     }
                 });
-                machine.on_event(now, Event::AllGone);
+                now += 2 * SECOND;
             }
+            prop_assert!(gone, "a shutdown ends");
         }
         prop_assert_eq!(answered, open_callers, "every caller is answered");
         prop_assert_eq!(started, done, "every invocation that started has ended");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hearth_types::RequestId;
 use tokio::sync::oneshot;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, FunctionFacts};
 use crate::invocation::{AnswerKind, Delivery};
 use crate::machine::{Event, RuntimeAnswer};
 use crate::runtime_state::Rejection;
@@ -36,8 +36,17 @@ impl RuntimeConnection {
         self.generation
     }
 
+    pub(crate) fn environment(&self) -> &Arc<Environment> {
+        &self.environment
+    }
+
     pub(crate) fn connected(&self) -> &Arc<Connected> {
         &self.connected
+    }
+
+    /// Returns the facts of the function that the processes may know.
+    pub fn function(&self) -> &FunctionFacts {
+        self.environment.function()
     }
 
     /// The runtime asks for an event.
@@ -73,7 +82,7 @@ impl RuntimeConnection {
         Ok(OpenAnswer { connection: self, is_finished: false })
     }
 
-    fn hear(&self, event: Event) -> Result<(), Rejection> {
+    pub(crate) fn hear(&self, event: Event) -> Result<(), Rejection> {
         self.environment.hear_runtime(self, |_| event, None)
     }
 }

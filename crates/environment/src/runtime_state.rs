@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::extensions::ExtensionRejection;
+
 /// The runtime's state. Source: state machine of AWS's open runtime interface emulator, read 2026-11.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuntimeState {
@@ -35,8 +37,8 @@ impl fmt::Display for RuntimeState {
     }
 }
 
-/// Why a request of the runtime is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a request of the runtime, or of an extension, is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
     /// The request id is not the one of the running invocation.
     InvalidRequestId,
@@ -55,4 +57,6 @@ pub enum Rejection {
     InvalidResponseMode,
     /// The environment is being reset or ended.
     Ending,
+    /// The request of an extension is refused.
+    Extension(ExtensionRejection),
 }

@@ -220,6 +220,7 @@ impl Pool {
             id,
             sandbox,
             boot,
+            function: boot::function_facts(version, &self.parts.settings.account),
             telemetry,
             owner,
             clock: self.parts.clock,

@@ -1,16 +1,18 @@
 //! What an environment of a version needs to begin: its log stream, its identity in log lines, its runtime's command.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hearth_environment::{Boot, FatalError};
+use hearth_environment::{Boot, FatalError, FunctionFacts, ProgramNumber};
 use hearth_functions::ResolvedVersion;
 use hearth_runtimes::{BootRequest, Bootstrap, Runtimes};
-use hearth_sandbox::Command;
+use hearth_sandbox::{Command, Sandbox};
 use hearth_telemetry::FunctionIdentity;
 use hearth_types::{
-    EnvironmentId, InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, Region,
-    RuntimeFamily,
+    AccountId, EnvironmentId, ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel,
+    LogStreamName, Region, RuntimeFamily,
 };
 
 /// Names the log stream of a new environment: date in UTC, version, id; with a custom group, the function too.
@@ -56,7 +58,17 @@ pub(crate) fn identity(version: &ResolvedVersion, runtimes: &Runtimes, region: &
     }
 }
 
-/// Says how to start the runtime of a version, as often as it has to be.
+/// Says what the processes of an environment may know.
+pub(crate) fn function_facts(version: &ResolvedVersion, account: &AccountId) -> FunctionFacts {
+    FunctionFacts {
+        account: account.clone(),
+        name: version.configuration.name.clone(),
+        version: version.version,
+        handler: version.configuration.handler.clone(),
+    }
+}
+
+/// Says how to start the extensions and the runtime of a version, as often as it has to be.
 pub(crate) fn boot(
     runtimes: Arc<Runtimes>,
     version: Arc<ResolvedVersion>,
@@ -73,22 +85,63 @@ pub(crate) fn boot(
             "/var/runtime/bootstrap"
         }
     };
-    let runtime_api = runtime_api.to_string();
-    let command = move |sandbox: &dyn hearth_sandbox::Sandbox| {
-        let configuration = &version.configuration;
-        let request = BootRequest {
+    let facts =
+        Arc::new(Facts { runtimes, version, region, log_stream, runtime_api: runtime_api.to_string() });
+    let extensions = external_extensions(facts.version.layers.root.as_deref());
+    let names = extensions.iter().map(|(name, _)| name.clone()).collect();
+    let for_runtime = facts.clone();
+    let command = move |sandbox: &dyn Sandbox| {
+        let boot = for_runtime
+            .runtimes
+            .command(&for_runtime.request(Some(sandbox.log_fd())))
+            .map_err(|error| FatalError { error_type: error.error_type, message: error.message })?;
+        Ok(Command {
+            program: boot.program,
+            arguments: boot.args,
+            environment: with_extra(boot.environment, sandbox),
+            working_directory: boot.working_directory,
+        })
+    };
+    let extension_command = move |sandbox: &dyn Sandbox, program: ProgramNumber| Command {
+        program: extensions.get(program).map(|(_, path)| path.clone()).unwrap_or_default(),
+        arguments: vec![],
+        environment: with_extra(facts.runtimes.extension_variables(&facts.request(None)), sandbox),
+        // Where AWS starts them is not recorded.
+        working_directory: "/".into(),
+    };
+    Boot {
+        command: Box::new(command),
+        shown_program: shown_program.to_owned(),
+        extensions: names,
+        extension_command: Box::new(extension_command),
+    }
+}
+
+/// What the commands of an environment are made of.
+struct Facts {
+    runtimes: Arc<Runtimes>,
+    version: Arc<ResolvedVersion>,
+    region: Region,
+    log_stream: LogStreamName,
+    runtime_api: String,
+}
+
+impl Facts {
+    fn request(&self, log_fd: Option<i32>) -> BootRequest<'_> {
+        let configuration = &self.version.configuration;
+        BootRequest {
             runtime: configuration.runtime,
-            code_root: &version.code.root,
-            layers_root: version.layers.root.as_deref(),
+            code_root: &self.version.code.root,
+            layers_root: self.version.layers.root.as_deref(),
             handler: &configuration.handler,
             user_variables: configuration.environment.as_ref(),
             function_name: &configuration.name,
-            version: version.version,
+            version: self.version.version,
             memory: configuration.memory,
             log_group: &configuration.logging.group,
-            log_stream: &log_stream,
-            region: &region,
-            runtime_api: &runtime_api,
+            log_stream: &self.log_stream,
+            region: &self.region,
+            runtime_api: &self.runtime_api,
             initialization_type: InitializationType::OnDemand,
             log_format: configuration.logging.format,
             log_level: match configuration.logging.format {
@@ -96,26 +149,51 @@ pub(crate) fn boot(
                 LogFormat::Text => None,
             },
             credentials: None,
-            log_fd: Some(sandbox.log_fd()),
-        };
-        let boot = runtimes
-            .command(&request)
-            .map_err(|error| FatalError { error_type: error.error_type, message: error.message })?;
-        let mut environment = boot.environment;
-        for (name, value) in sandbox.extra_environment() {
-            // What the function's author has set counts more than what a backend adds.
-            if !environment.iter().any(|(known, _)| *known == name) {
-                environment.push((name, value));
-            }
+            log_fd,
         }
-        Ok(Command {
-            program: boot.program,
-            arguments: boot.args,
-            environment,
-            working_directory: boot.working_directory,
-        })
+    }
+}
+
+/// What the function's author has set counts more than what a backend adds.
+fn with_extra(
+    mut environment: Vec<(OsString, OsString)>,
+    sandbox: &dyn Sandbox,
+) -> Vec<(OsString, OsString)> {
+    for (name, value) in sandbox.extra_environment() {
+        if !environment.iter().any(|(known, _)| *known == name) {
+            environment.push((name, value));
+        }
+    }
+    environment
+}
+
+/// Finds the external extensions: everything in `extensions/` of the layers that is no folder, by name.
+fn external_extensions(layers: Option<&Path>) -> Vec<(ExtensionName, PathBuf)> {
+    let Some(folder) = layers.map(|layers| layers.join("extensions")) else { return vec![] };
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return vec![],
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "cannot list extensions");
+            return vec![];
+        }
     };
-    Boot { command: Box::new(command), shown_program: shown_program.to_owned() }
+    let mut found: Vec<(ExtensionName, PathBuf)> = entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()))
+        .filter_map(|entry| {
+            // A name that breaks lines could not be said in a header, either: nobody could register with it.
+            let shown: String = entry
+                .file_name()
+                .to_string_lossy()
+                .chars()
+                .map(|character| if character.is_control() { '?' } else { character })
+                .collect();
+            Some((ExtensionName::new(&shown)?, entry.path()))
+        })
+        .collect();
+    found.sort();
+    found
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use hearth_types::Region;
+use hearth_types::{AccountId, Region};
 
 /// The limits of a pool.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
+    /// Whose functions they are.
+    pub account: AccountId,
     /// What functions see as their region.
     pub region: Region,
     /// How long an environment may be idle before it is ended. AWS does not say; 5 to 15 minutes are seen there.

@@ -1,7 +1,6 @@
 //! Reading what a runtime sends, without trusting its size.
 
 use bytes::{Bytes, BytesMut};
-use hearth_types::limits::RESPONSE_PAYLOAD_BYTES_MAX;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -10,14 +9,14 @@ use hyper::body::{Body as _, Incoming};
 pub(crate) enum Body {
     /// Complete and within the limit.
     Whole { payload: Bytes, trailers: Option<HeaderMap> },
-    /// Longer than a response may be. The rest was read and thrown away: the runtime lives on with its connection.
+    /// Longer than it may be. The rest was read and thrown away: the runtime lives on with its connection.
     TooLarge,
     /// It ended before its announced length.
     Truncated,
 }
 
-/// Reads a body. Keeps no more than the limit.
-pub(crate) async fn read(request: Request<Incoming>) -> Body {
+/// Reads a body. Keeps no more than `bytes_max`.
+pub(crate) async fn read(request: Request<Incoming>, bytes_max: usize) -> Body {
     let mut body = request.into_body();
     let announced = body.size_hint().exact();
     let mut first: Option<Bytes> = None;
@@ -29,7 +28,7 @@ pub(crate) async fn read(request: Request<Incoming>) -> Body {
         match frame.into_data() {
             Ok(data) => {
                 let length = first.as_ref().map_or(0, Bytes::len) + collected.len() + data.len();
-                if length > RESPONSE_PAYLOAD_BYTES_MAX {
+                if length > bytes_max {
                     too_large = true;
                     first = None;
                     collected = BytesMut::new();

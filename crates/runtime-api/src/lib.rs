@@ -7,6 +7,7 @@
 
 mod body;
 mod error_type;
+mod extensions;
 mod reply;
 mod routes;
 
@@ -111,8 +112,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, visitor: Visitor, h
         async move { Ok::<_, std::convert::Infallible>(visitor.answer(request).await) }
     });
     // A connection that breaks concerns nobody: the process behind it is what counts.
-    let connection =
-        http1::Builder::new().max_buf_size(head_bytes_max).serve_connection(TokioIo::new(stream), service);
+    // Names of headers as AWS writes them: `Lambda-Extension-Identifier`. Not every script looks them up without case.
+    let connection = http1::Builder::new()
+        .max_buf_size(head_bytes_max)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service);
     let _ = connection.await;
 }
 

@@ -68,6 +68,9 @@ pub(crate) fn rejected(rejection: Rejection) -> Response<Full<Bytes>> {
         Rejection::InvalidResponseMode => {
             error(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode")
         }
+        Rejection::Extension(rejection) => {
+            error_of(StatusCode::FORBIDDEN, rejection.error_type(), &rejection.to_string())
+        }
         Rejection::Ending => {
             error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")
         }
@@ -96,6 +99,25 @@ pub(crate) fn method_not_allowed() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response
+}
+
+/// An error whose text may have come from outside.
+pub(crate) fn error_of(status: StatusCode, error_type: &str, message: &str) -> Response<Full<Bytes>> {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ErrorBody<'a> {
+        error_message: &'a str,
+        error_type: &'a str,
+    }
+    json_of(status, &ErrorBody { error_message: message, error_type })
+}
+
+/// A line of JSON.
+pub(crate) fn json_of(status: StatusCode, body: &impl serde::Serialize) -> Response<Full<Bytes>> {
+    // Structures of texts and numbers can always be written.
+    let mut line = serde_json::to_vec(body).unwrap_or_default();
+    line.push(b'\n');
+    json(status, Bytes::from(line))
 }
 
 /// Texts here are ours and need no escaping.

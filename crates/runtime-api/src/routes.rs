@@ -7,12 +7,14 @@ use bytes::Bytes;
 use hearth_environment::machine::RuntimeAnswer;
 use hearth_environment::{AnswerKind, Rejection, RuntimeConnection};
 use hearth_types::RequestId;
+use hearth_types::limits::RESPONSE_PAYLOAD_BYTES_MAX;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 
 use crate::body::{self, Body};
+use crate::extensions::{self, ExtensionRoute};
 use crate::{error_type, reply};
 
 /// By which a runtime client of Hearth says when it began to load the function's code, in nanoseconds of the monotonic
@@ -55,6 +57,7 @@ impl Visitor {
             Route::InitError => self.init_error(request).await,
             Route::Response(id) => response(connection, id, request).await,
             Route::Error(id) => error(connection, id, request).await,
+            Route::Extension(route) => extensions::answer(connection, route, request).await,
         };
         match answered {
             Ok(response) => response,
@@ -72,7 +75,7 @@ impl Visitor {
         }
         let function_init_started = function_init_started(request.headers());
         let error_type = error_type::of(request.headers());
-        let payload = match body::read(request).await {
+        let payload = match body::read(request, RESPONSE_PAYLOAD_BYTES_MAX).await {
             Body::Whole { payload, .. } => payload,
             Body::TooLarge => error_type::payload_of_unreadable_report(&error_type),
             Body::Truncated => return Err(Rejection::Truncated),
@@ -91,10 +94,14 @@ enum Route {
     /// `None`: what stands in the path is no id of ours.
     Response(Option<RequestId>),
     Error(Option<RequestId>),
+    Extension(ExtensionRoute),
 }
 
 impl Route {
     fn of(path: &str) -> Option<Self> {
+        if let Some(rest) = path.strip_prefix("/2020-01-01/extension/") {
+            return ExtensionRoute::of(rest).map(Self::Extension);
+        }
         let rest = path.strip_prefix("/2018-06-01/")?;
         if rest == "ping" {
             return Some(Self::Ping);
@@ -117,6 +124,7 @@ impl Route {
         match self {
             Self::Ping | Self::Next => Method::GET,
             Self::InitError | Self::Response(_) | Self::Error(_) => Method::POST,
+            Self::Extension(route) => route.method(),
         }
     }
 }
@@ -140,7 +148,7 @@ async fn response(
     let mode = request.headers().get("lambda-runtime-function-response-mode");
     let answer = match mode.map(http::HeaderValue::as_bytes) {
         // The caller of a buffered invocation gets a streamed response whole.
-        None | Some(b"" | b"streaming") => match body::read(request).await {
+        None | Some(b"" | b"streaming") => match body::read(request, RESPONSE_PAYLOAD_BYTES_MAX).await {
             Body::Whole { payload, trailers } => match trailers.as_ref().and_then(error_type::of_trailers) {
                 Some((error_type, payload)) => RuntimeAnswer::Error { error_type, payload },
                 None => RuntimeAnswer::Response(payload),
@@ -173,7 +181,7 @@ async fn error(
     // is for nobody here: there is no X-Ray.
     let error_type = error_type::of(request.headers());
     let has_cause = error_type::has_cause(request.headers());
-    let answer = match body::read(request).await {
+    let answer = match body::read(request, RESPONSE_PAYLOAD_BYTES_MAX).await {
         Body::Whole { payload, .. } => {
             let payload = if has_cause { error_type::without_cause(&payload) } else { payload };
             RuntimeAnswer::Error { error_type, payload }

@@ -51,6 +51,28 @@ pub(crate) fn variables(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(
     variables.into_iter().collect()
 }
 
+/// What of the function's variables an external extension does not get. Source: AWS's open runtime interface emulator, read
+/// 2026-11.
+const NOT_FOR_EXTENSIONS: [&str; 7] = [
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
+/// Returns the variables of an external extension: the function's, its author's own ones included, without those that
+/// concern only the runtime.
+pub(crate) fn of_extension(mut variables: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    variables.retain(|(name, _)| {
+        let bytes = name.as_encoded_bytes();
+        !bytes.starts_with(b"_") && !NOT_FOR_EXTENSIONS.iter().any(|known| known.as_bytes() == bytes)
+    });
+    variables
+}
+
 fn set(variables: &mut BTreeMap<OsString, OsString>, more: Vec<(&'static str, OsString)>) {
     variables.extend(more.into_iter().map(|(name, value)| (OsString::from(name), value)));
 }

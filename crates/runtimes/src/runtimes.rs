@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::boot::{BootCommand, BootError, BootRequest};
 use crate::bootstrap::Bootstrap;
 use crate::clients::{Client, materialise};
-use crate::environment_variables::{LAYERS_ROOT, Places, variables};
+use crate::environment_variables::{LAYERS_ROOT, Places, of_extension, variables};
 use crate::interpreters::{Asked, Interpreter, Interpreters, Language, Unavailable};
 use crate::packages::manifest::hex;
 use crate::packages::{PackageFolder, is_run, with_source};
@@ -119,6 +119,17 @@ impl Runtimes {
                 Ok(self.interpreted(request, &prepared))
             }
         }
+    }
+
+    /// Returns the environment variables of the function's external extensions.
+    pub fn extension_variables(&self, request: &BootRequest<'_>) -> Vec<(OsString, OsString)> {
+        // A runtime that cannot be started fails the Init; its extensions start before that.
+        let variables = self.command(request).map(|command| command.environment).unwrap_or_else(|_| {
+            let nowhere =
+                Places { interpreter: None, client: None, libraries: None, host_path: &self.host_path };
+            variables(request, &nowhere)
+        });
+        of_extension(variables)
     }
 
     fn known(&self, runtime: Runtime) -> Option<Arc<Prepared>> {

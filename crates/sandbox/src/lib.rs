@@ -9,12 +9,13 @@ pub mod process;
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::EnvironmentId;
+use nix::fcntl::OFlag;
 
 /// How a backend separates functions from the host and from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,25 @@ pub struct Command {
     pub environment: Vec<(OsString, OsString)>,
     /// Where it starts.
     pub working_directory: PathBuf,
+}
+
+/// Where a process writes its standard output and standard error.
+#[derive(Debug, Clone, Copy)]
+pub enum Output<'a> {
+    /// To the pipe of the sandbox, which is there for framed log records as well.
+    Shared,
+    /// To the writing end of a pipe of its own.
+    Own(BorrowedFd<'a>),
+}
+
+/// Makes a pipe for [`Output::Own`]: the end to read, which does not block, and the end to write. The server has to close
+/// that one when the process has it, or the pipe will never end.
+pub fn output_pipe() -> Result<(OwnedFd, OwnedFd), SandboxError> {
+    let prepare = |errno: nix::Error| SandboxError::Prepare { what: "an output pipe", source: errno.into() };
+    let (output, output_to) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(prepare)?;
+    let flags = nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
+    nix::fcntl::fcntl(&output, flags).map_err(prepare)?;
+    Ok((output, output_to))
 }
 
 /// What a sandbox reports.
@@ -113,7 +133,7 @@ pub trait Sandboxes: Send + Sync + 'static {
 
 /// The walls of one environment. Dropping it kills everything inside and removes its files.
 pub trait Sandbox: Send + Sync + 'static {
-    /// Returns the reading end of the pipe that all processes write their output to. Does not block.
+    /// Returns the reading end of the pipe for [`Output::Shared`]. Does not block.
     fn output(&self) -> Result<OwnedFd, SandboxError>;
 
     /// Returns the number under which processes find the pipe for framed log records.
@@ -123,10 +143,13 @@ pub trait Sandbox: Send + Sync + 'static {
     fn extra_environment(&self) -> Vec<(OsString, OsString)>;
 
     /// Begins to start a process. [`SandboxEvent::Started`] or [`SandboxEvent::StartFailed`] follows.
-    fn start(&self, process: ProcessId, command: &Command) -> Result<(), SandboxError>;
+    fn start(&self, process: ProcessId, command: &Command, output: Output<'_>) -> Result<(), SandboxError>;
 
     /// Sends `SIGTERM` to a process and its group.
     fn terminate(&self, process: ProcessId) -> Result<(), SandboxError>;
+
+    /// Kills a process and its group.
+    fn kill(&self, process: ProcessId) -> Result<(), SandboxError>;
 
     /// Kills every process; [`SandboxEvent::AllGone`] follows when none is left. The sandbox can be used again then.
     fn kill_all(&self) -> Result<(), SandboxError>;

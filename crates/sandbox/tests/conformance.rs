@@ -4,14 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test, with its own `main`")]
 
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::Duration;
 
 use hearth_sandbox::process::ProcessSandboxes;
-use hearth_sandbox::{Command, ExitStatus, ProcessId, Sandbox, SandboxEvent, Sandboxes};
+use hearth_sandbox::{Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, Sandboxes, output_pipe};
 use hearth_types::EnvironmentId;
 
 const RUNTIME: ProcessId = ProcessId(1);
+const EXTENSION: ProcessId = ProcessId(2);
 
 fn main() {
     hearth_sandbox_init::run_if_launcher();
@@ -41,6 +43,7 @@ async fn suite(sandboxes: &dyn Sandboxes) {
     an_exit_says_its_code_or_signal(sandboxes).await;
     a_program_that_cannot_be_started_says_why(sandboxes).await;
     killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxes).await;
+    one_process_is_ended_and_the_others_live_on(sandboxes).await;
     dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes).await;
     memory_counts_the_peak(sandboxes).await;
 }
@@ -61,7 +64,7 @@ async fn next(sandbox: &dyn Sandbox) -> SandboxEvent {
 }
 
 async fn run(sandbox: &dyn Sandbox, command: &Command) -> (SandboxEvent, String) {
-    sandbox.start(RUNTIME, command).unwrap();
+    sandbox.start(RUNTIME, command, Output::Shared).unwrap();
     let mut event = next(sandbox).await;
     if event == (SandboxEvent::Started { process: RUNTIME }) {
         event = next(sandbox).await;
@@ -99,7 +102,7 @@ async fn killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxe
     // A daemon: another session, its parent gone, deaf to SIGTERM.
     let daemon = "setsid sh -c 'trap \"\" TERM; sh -c \"sleep 1000\" & echo $!; while :; do sleep 1000; done' & \
                   echo $!; sleep 1000";
-    sandbox.start(RUNTIME, &shell(daemon)).unwrap();
+    sandbox.start(RUNTIME, &shell(daemon), Output::Shared).unwrap();
     assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
     let output = tokio::net::unix::pipe::Receiver::from_owned_fd(sandbox.output().unwrap()).unwrap();
     let mut text = Vec::new();
@@ -126,12 +129,51 @@ async fn killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxe
     assert_eq!(output, "again\n");
 }
 
+async fn one_process_is_ended_and_the_others_live_on(sandboxes: &dyn Sandboxes) {
+    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    sandbox.start(RUNTIME, &shell("sleep 1000"), Output::Shared).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+    let (output, output_to) = output_pipe().unwrap();
+    let script = "trap 'echo asked; sleep 1000' TERM; ls /proc/$$/fd; sleep 1000 & wait";
+    sandbox.start(EXTENSION, &shell(script), Output::Own(output_to.as_fd())).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: EXTENSION });
+    drop(output_to);
+
+    // Its output is in its own pipe, and it has no descriptor for framed records.
+    let output = tokio::net::unix::pipe::Receiver::from_owned_fd(output).unwrap();
+    let mut text = String::new();
+    let mut signalled = false;
+    while !text.contains("asked") {
+        output.readable().await.unwrap();
+        let mut buffer = [0; 256];
+        match output.try_read(&mut buffer) {
+            Ok(0) => panic!("it ended: {text}"),
+            Ok(length) => text.push_str(std::str::from_utf8(&buffer[..length]).unwrap()),
+            Err(_) => {}
+        }
+        if !signalled && text == "0\n1\n2\n" {
+            sandbox.terminate(EXTENSION).unwrap();
+            signalled = true;
+        }
+    }
+    sandbox.kill(EXTENSION).unwrap();
+    let status = ExitStatus::Signal { signal: 9, core_dumped: false };
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Exited { process: EXTENSION, status });
+    // Its whole group is gone: nobody holds the pipe any more.
+    output.readable().await.unwrap();
+    assert_eq!(output.try_read(&mut [0]).unwrap(), 0);
+    assert!(is_alive(sandbox.pid(RUNTIME).unwrap()));
+    let mut shared = Vec::new();
+    let _would_block = std::fs::File::from(sandbox.output().unwrap()).read_to_end(&mut shared);
+    assert!(shared.is_empty(), "{shared:?}");
+}
+
 async fn dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes: &dyn Sandboxes) {
     let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
     let (name, temporary) = sandbox.extra_environment().remove(0);
     assert_eq!(name, "TMPDIR");
     assert!(Path::new(&temporary).is_dir());
-    sandbox.start(RUNTIME, &shell("sleep 1000")).unwrap();
+    sandbox.start(RUNTIME, &shell("sleep 1000"), Output::Shared).unwrap();
     assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
     let pid = sandbox.pid(RUNTIME).unwrap();
     drop(sandbox);
@@ -146,7 +188,7 @@ async fn memory_counts_the_peak(sandboxes: &dyn Sandboxes) {
     let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
     // 64 MiB in a child of the runtime, held until the pipe on descriptor 3 could close: it waits for us to kill it.
     let script = "head -c 67108864 /dev/zero | tail -c 67108864 | { sleep 1000; }";
-    sandbox.start(RUNTIME, &shell(script)).unwrap();
+    sandbox.start(RUNTIME, &shell(script), Output::Shared).unwrap();
     assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
     let started = std::time::Instant::now();
     while sandbox.memory_bytes_max() < 64 << 20 {

@@ -151,6 +151,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let recorder = Arc::new(Recorder::default());
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
+            account: account.clone(),
             region: region.clone(),
             idle_timeout: settings.idle_timeout,
             cold_starts_max: settings.cold_starts_max,

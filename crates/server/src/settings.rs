@@ -11,8 +11,8 @@ use hearth_types::limits;
 
 /// How long running invocations may take when the server stops.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-/// How long environments may take to end when the server stops. Nothing in them is asked; they are killed.
-pub(crate) const ENDING_LIMIT: Duration = Duration::from_secs(3);
+/// How long environments may take to end when the server stops: what their extensions have, and a margin.
+pub(crate) const ENDING_LIMIT: Duration = Duration::from_secs(4);
 /// How much log a function keeps at most, besides the retention.
 pub(crate) const LOG_GROUP_BYTES_MAX: u64 = 1 << 30;
 

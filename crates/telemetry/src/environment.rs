@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearth_types::{LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId, Version, limits};
+use hearth_types::{
+    ExtensionName, LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId, Version, limits,
+};
 
 use crate::record::{EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Report};
 use crate::{Clock, LogStore, PutEvent, billing, lines};
@@ -206,6 +208,11 @@ impl EnvironmentTelemetry {
         }
         // The store counts what it has to drop.
         let _ = self.logs.put(&self.identity.log_group, &self.stream, events);
+    }
+
+    /// Writes what an extension put out.
+    pub fn write_extension(&mut self, _extension: &ExtensionName, events: Vec<PutEvent>) {
+        self.write(events);
     }
 
     /// Takes the log of the invocation that has just ended: its last bytes.

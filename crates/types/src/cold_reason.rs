@@ -17,6 +17,8 @@ pub enum ColdReason {
     Evicted,
     /// The runtime died in or after the call before, so the environment had to start again.
     RuntimeExited,
+    /// An extension died or gave up in or after the call before, so the environment had to start again.
+    ExtensionFailed,
     /// The call before ran past its time-out, so the environment was reset.
     TimedOut,
     /// Init failed, so it is repeated as part of this call.
@@ -32,6 +34,7 @@ impl ColdReason {
         Self::IdleTimeout,
         Self::Evicted,
         Self::RuntimeExited,
+        Self::ExtensionFailed,
         Self::TimedOut,
         Self::InitFailed,
     ];
@@ -45,6 +48,7 @@ impl ColdReason {
             Self::IdleTimeout => "idle-timeout",
             Self::Evicted => "evicted",
             Self::RuntimeExited => "runtime-exited",
+            Self::ExtensionFailed => "extension-failed",
             Self::TimedOut => "timed-out",
             Self::InitFailed => "init-failed",
         }
@@ -59,6 +63,7 @@ impl ColdReason {
             Self::IdleTimeout => "idle too long",
             Self::Evicted => "evicted for another function",
             Self::RuntimeExited => "runtime exited before",
+            Self::ExtensionFailed => "extension failed before",
             Self::TimedOut => "timed out before",
             Self::InitFailed => "init failed before",
         }

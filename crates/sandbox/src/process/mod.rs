@@ -16,12 +16,13 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use hearth_sandbox_init::messages::{self, FromInit, Program, ToInit};
 use hearth_types::{EnvironmentId, limits};
-use nix::fcntl::OFlag;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
-use crate::{Command, Isolation, ProcessId, Sandbox, SandboxError, SandboxEvent, Sandboxes};
+use crate::{
+    Command, Isolation, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, Sandboxes, output_pipe,
+};
 use launcher::Launcher;
 use memory::MemoryMeter;
 
@@ -71,9 +72,7 @@ impl Sandboxes for ProcessSandboxes {
         )
         .map_err(prepare("a control socket"))?;
         // Init waits in poll and then reads, so a non-blocking end suits it too.
-        let (output, output_to) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(prepare("an output pipe"))?;
-        let flags = nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
-        nix::fcntl::fcntl(&output, flags).map_err(prepare("an output pipe"))?;
+        let (output, output_to) = output_pipe()?;
 
         let folder = self.folder.join(environment.to_string());
         let temporary = folder.join("tmp");
@@ -119,6 +118,10 @@ struct ProcessSandbox {
 impl ProcessSandbox {
     fn say(&self, message: &ToInit, output: &[i32]) -> Result<(), SandboxError> {
         messages::send(self.control.as_fd(), &message.encode(), output).map_err(SandboxError::Unreachable)
+    }
+
+    fn signal(&self, process: ProcessId, signal: i32) -> Result<(), SandboxError> {
+        self.say(&ToInit::Signal { process: process.0, signal }, &[])
     }
 
     fn hear(&self, message: &FromInit) -> SandboxEvent {
@@ -184,7 +187,7 @@ impl Sandbox for ProcessSandbox {
         vec![("TMPDIR".into(), self.temporary.clone().into())]
     }
 
-    fn start(&self, process: ProcessId, command: &Command) -> Result<(), SandboxError> {
+    fn start(&self, process: ProcessId, command: &Command, output: Output<'_>) -> Result<(), SandboxError> {
         let mut arguments = vec![command.program.clone().into_os_string()];
         arguments.extend(command.arguments.iter().cloned());
         let join = |(name, value): &(OsString, OsString)| {
@@ -198,15 +201,25 @@ impl Sandbox for ProcessSandbox {
             arguments,
             environment: command.environment.iter().map(join).collect(),
             working_directory: command.working_directory.clone().into(),
-            log_fd: Some(LOG_FD),
+            log_fd: match output {
+                Output::Shared => Some(LOG_FD),
+                Output::Own(_) => None,
+            },
             open_files_max: limits::OPEN_FILES_MAX,
         };
-        self.say(&ToInit::Start { process: process.0, program }, &[self.output_to.as_raw_fd()])
+        let output = match output {
+            Output::Shared => self.output_to.as_raw_fd(),
+            Output::Own(output) => output.as_raw_fd(),
+        };
+        self.say(&ToInit::Start { process: process.0, program }, &[output])
     }
 
     fn terminate(&self, process: ProcessId) -> Result<(), SandboxError> {
-        let signal = nix::libc::SIGTERM;
-        self.say(&ToInit::Signal { process: process.0, signal }, &[])
+        self.signal(process, nix::libc::SIGTERM)
+    }
+
+    fn kill(&self, process: ProcessId) -> Result<(), SandboxError> {
+        self.signal(process, nix::libc::SIGKILL)
     }
 
     fn kill_all(&self) -> Result<(), SandboxError> {
