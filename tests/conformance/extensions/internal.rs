@@ -17,8 +17,8 @@ def ask(method, path, headers, body=None):
     connection.request(method, "/2020-01-01/extension" + path, body, headers)
     response = connection.getresponse()
     return response, response.read().decode()
-def register(*events):
-    return ask("POST", "/register", {"Lambda-Extension-Name": "inner"}, json.dumps({"events": events}))
+def register(*events, name="inner"):
+    return ask("POST", "/register", {"Lambda-Extension-Name": name}, json.dumps({"events": events}))
 print("inner: SHUTDOWN answers", *register("INVOKE", "SHUTDOWN")[1:])
 response, text = register("INVOKE")
 print("inner: registered", text)
@@ -31,7 +31,7 @@ threading.Thread(target=follow, args=[identifier], daemon=True).start()
 signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"inner: SIGTERM\n"))
 def handler(event, context):
     if event.get("register"):
-        return register("INVOKE")[1]
+        return register("INVOKE", name=event["register"])[1].strip()
     return os.getpid()
 "#;
 
@@ -56,7 +56,7 @@ fn a_thread_of_the_function_registers_gets_its_invocations_and_cannot_ask_for_th
         EXTENSION	Name: inner	State: Ready	Events: [INVOKE]
     "#]]
     .assert_eq(&lines_of(&events, "EXTENSION").concat());
-    let closed = function.invoke(r#"{"register": true}"#).success();
+    let closed = function.invoke(r#"{"register": "late"}"#).success();
     assert_eq!(
         closed,
         r#"{"errorMessage":"Extension registration closed already","errorType":"Extension.RegistrationClosed"}"#

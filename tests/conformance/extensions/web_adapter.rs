@@ -54,17 +54,21 @@ fn http_event(method: &str, path: &str, body: &str) -> String {
     .to_string()
 }
 
-#[test]
-fn the_lambda_web_adapter_serves_a_web_server_that_knows_nothing_of_lambda() {
-    let server = Server::start();
-    let layer = server.publish_extensions(&[("lambda-adapter", web_adapter())]);
-    let package = Package::new().program("bootstrap", WEB_SERVER);
-    let port = free_port().to_string();
-    let variables =
-        json!({ "Variables": { "AWS_LWA_PORT": port, "AWS_LWA_READINESS_CHECK_PATH": "/ready" } });
-    let new = NewFunction::new("web", "provided.al2023", "main", package);
-    let function =
-        server.create(new.with("Layers", json!([layer])).with("Environment", variables).timeout(20));
+/// What the adapter's own layer has as wrapper, in our words: start what the handler names instead of the runtime.
+const WRAPPER: &str = "#!/bin/bash\nexec -- \"$LAMBDA_TASK_ROOT/$_HANDLER\"\n";
+
+/// Calls the web server of a function and checks what comes back.
+fn check(server: &Server, new: NewFunction) {
+    let adapter =
+        Package::new().program("extensions/lambda-adapter", web_adapter()).program("bootstrap", WRAPPER);
+    let layer = server.publish_layer("adapter", &adapter);
+    let variables = json!({
+        "AWS_LWA_PORT": free_port().to_string(),
+        "AWS_LWA_READINESS_CHECK_PATH": "/ready",
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+    });
+    let new = new.with("Layers", json!([layer])).with("Environment", json!({ "Variables": variables }));
+    let function = server.create(new.timeout(20));
 
     let page = function.invoke(http_event("POST", "/page", "text")).success();
     assert_eq!(page["statusCode"], 200, "{page:#}");
@@ -87,5 +91,19 @@ fn the_lambda_web_adapter_serves_a_web_server_that_knows_nothing_of_lambda() {
         lines_of(&events, "EXTENSION"),
         ["EXTENSION\tName: lambda-adapter\tState: Ready\tEvents: []\n"]
     );
-    assert!(lines_of(&events, "web: \"GET /ready HTTP/1.1\" 200").len() == 1, "{events:#?}");
+    assert_eq!(lines_of(&events, "web: \"GET /ready HTTP/1.1\" 200").len(), 1, "{events:#?}");
+}
+
+#[test]
+fn the_lambda_web_adapter_serves_a_web_server_that_is_the_functions_bootstrap() {
+    let server = Server::start();
+    let package = Package::new().program("bootstrap", WEB_SERVER);
+    check(&server, NewFunction::new("web", "provided.al2023", "main", package));
+}
+
+#[test]
+fn the_lambda_web_adapter_serves_a_web_server_that_its_wrapper_starts_instead_of_a_runtime() {
+    let server = Server::start();
+    let package = Package::new().program("run.py", WEB_SERVER);
+    check(&server, NewFunction::new("web", "python3.11", "run.py", package));
 }
