@@ -134,23 +134,24 @@ fn case_057_a_registration_that_is_wrong_is_refused_in_awss_words_and_the_next_o
 #[test]
 fn case_057_a_second_registration_and_one_after_init_are_refused() {
     let server = Server::start();
+    // The runtime starts when the program has registered, and may end the registration at any time from then on.
     let again = register(json!({ "Lambda-Extension-Name": "bad" }), r#"{"events":[]}"#);
     let another = register(json!({ "Lambda-Extension-Name": "another" }), r#"{"events":[]}"#);
     // The first event comes when Init is over.
     let steps = json!([
-        { "register": ["INVOKE"] }, again, { "park": [], "as": "inner" }, { "register": [], "as": "inner" },
+        { "park": [], "as": "inner" }, { "register": [], "as": "inner" }, { "register": ["INVOKE"] }, again,
         { "next": 1 }, again, another, { "next": 1 }, { "hang": true },
     ]);
     let function = server.create(with_extension(&server, "again", &steps));
     function.invoke("{}").success();
     let events = function.logs_with_reports(1);
     let refused: Vec<&str> = said(&events, "bad").into_iter().filter(|line| line.contains("403")).collect();
-    // The words of AWS's emulator for an external extension (whose name is known before) and for an internal one.
+    // The words of AWS's emulator: for an internal extension, and for an external one, whose name is known before.
     assert_eq!(
         refused,
         [
-            r#"403 application/json: {"errorMessage":"State transition from Registered to Registered failed for extension bad. Error: State transition is not allowed","errorType":"Extension.InvalidExtensionState"}"#,
             r#"register 403 {"errorMessage":"Extension with this name already registered","errorType":"Extension.InvalidExtensionState"}"#,
+            r#"403 application/json: {"errorMessage":"State transition from Registered to Registered failed for extension bad. Error: State transition is not allowed","errorType":"Extension.InvalidExtensionState"}"#,
             r#"403 application/json: {"errorMessage":"State transition from Running to Registered failed for extension bad. Error: State transition is not allowed","errorType":"Extension.InvalidExtensionState"}"#,
             r#"403 application/json: {"errorMessage":"Extension registration closed already","errorType":"Extension.RegistrationClosed"}"#,
         ]
