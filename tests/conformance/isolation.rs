@@ -1,6 +1,6 @@
 //! What a function sees of the host, and what it can leave behind, in the `process` backend.
 
-use hearth_tests::{Function, NewFunction, Server, Settings, eventually, needs_node, node, python};
+use hearth_tests::{Function, NewFunction, Server, Settings, eventually, is_alive, needs_node, node, python};
 use serde_json::{Value, json};
 
 /// Values that break whoever passes variables through a shell, a file of lines, or a text encoding.
@@ -168,14 +168,9 @@ def handler(event, context):
     return child.pid
 ";
 
-fn is_alive(pid: &Value) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    !stat.is_empty() && !stat.contains(") Z ")
-}
-
-fn runaway_of(function: &Function<'_>) -> Value {
-    let pid = function.invoke("{}").success();
-    assert!(is_alive(&pid));
+fn runaway_of(function: &Function<'_>) -> u64 {
+    let pid = function.invoke("{}").success().as_u64().unwrap();
+    assert!(is_alive(pid));
     pid
 }
 
@@ -185,7 +180,7 @@ fn a_process_that_left_the_group_dies_with_its_environment() {
     let function = server.create(python("runaway", RUNAWAY));
     let pid = runaway_of(&function);
     function.delete();
-    eventually("the child of a deleted function is gone", || (!is_alive(&pid)).then_some(()));
+    eventually("the child of a deleted function is gone", || (!is_alive(pid)).then_some(()));
 }
 
 #[test]
@@ -194,5 +189,5 @@ fn a_process_that_left_the_group_dies_with_the_server() {
     let function = server.create(python("runaway", RUNAWAY));
     let pid = runaway_of(&function);
     server.stop();
-    assert!(!is_alive(&pid));
+    assert!(!is_alive(pid));
 }

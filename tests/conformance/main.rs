@@ -10,6 +10,7 @@ mod cloudwatch_logs;
 mod cloudwatch_logs_input;
 mod command_line;
 mod experiment;
+mod extensions;
 mod init;
 mod invoke;
 mod isolation;

@@ -13,6 +13,7 @@
 mod api_input;
 mod calls;
 mod crashes;
+mod extensions;
 mod layers;
 mod packages;
 mod races;

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use expect_test::expect;
-use hearth_tests::{Function, NewFunction, Server, Settings, bootstrap, eventually, python, reports, rounds};
+use hearth_tests::{
+    Function, NewFunction, Server, Settings, bootstrap, eventually, python, reports, rounds, running,
+};
 use serde_json::{Value, json};
 
 use crate::silence::wait_until_silence_is_closed;
@@ -150,13 +152,6 @@ fn case_051_a_runtime_that_never_asks_is_cut_after_ten_seconds_and_once_more_ins
     assert!(function.invoke("{}").function_error().contains("Task timed out after 1.00 seconds"));
     eventually("it is killed again", || (running("31536051") == 0).then_some(()));
     assert_others_work(&server);
-}
-
-/// Counts the processes that have `argument` in their command line.
-fn running(argument: &str) -> usize {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
-    lines.filter(|line| line.split(|&byte| byte == 0).any(|word| word == argument.as_bytes())).count()
 }
 
 #[test]

@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests start programs, read the clock and the environment")]
 
 mod disk;
+mod extension;
 mod function;
 mod gate;
 mod http;
@@ -22,12 +23,13 @@ mod soak;
 mod wait;
 
 pub use disk::Mounted;
+pub use extension::{bash_extension, example_extension, number_after, position, said, scripted, web_adapter};
 pub use function::{Answer, Call, Function, NewFunction, bootstrap, node, python};
 pub use gate::{Gate, NODE_WAIT, PYTHON_WAIT};
 pub use http::{Response, encode, http, try_http};
 pub use logs::{LogEvent, lines_of, reports, streams, transcript};
 pub use package::{Package, provided_bootstrap};
-pub use processes::processes_of;
+pub use processes::{is_alive, processes_of, running};
 pub use programs::{
     Finished, Following, aws, aws_follow, hearth, hearth_with, needs_aws_cli_2, needs_node, run_node,
     run_python, skip,

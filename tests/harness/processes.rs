@@ -20,3 +20,16 @@ pub fn processes_of(folder: &Path) -> Vec<u32> {
     })
     .collect()
 }
+
+/// Says whether a process is there and not a zombie.
+pub fn is_alive(pid: u64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+/// Counts the processes that have `argument` in their command line.
+pub fn running(argument: &str) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines.filter(|line| line.split(|&byte| byte == 0).any(|word| word == argument.as_bytes())).count()
+}

@@ -10,6 +10,7 @@ mod bench;
 mod cargo_deny;
 mod cases;
 mod codegen;
+mod extensions;
 mod fault_points;
 mod fuzz;
 mod node;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::node::{Node, node};
 use crate::process::{cache, cargo, run, step, succeeds};
 use crate::tally::Tally;
-use crate::{cargo_deny, cases, codegen, fault_points, official_clients, provided, python};
+use crate::{cargo_deny, cases, codegen, extensions, fault_points, official_clients, provided, python};
 
 /// Runs the checks, then all tests of the workspace. The last line counts the tests.
 pub(crate) fn test() -> Result<()> {
@@ -31,6 +31,7 @@ pub(crate) fn test() -> Result<()> {
     step("dependencies", cargo_deny::check)?;
     step("Clippy", lint)?;
     step("build the provided.al2023 example", provided::build)?;
+    step("build the extensions that the tests run", extensions::build)?;
     step("build with fault points", || fault_points::build("debug"))?;
     step("tests of fault points", fault_points::test)?;
     step("build", || run(cargo().args(["build", "--workspace", "--all-targets", "--quiet"])))?;

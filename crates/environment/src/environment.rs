@@ -476,6 +476,10 @@ impl Environment {
                 inner.outputs.drain(&mut inner.telemetry);
                 inner.outputs.finish(&mut inner.telemetry);
             }
+            // What was put out while the code was loaded comes before what is told of that.
+            LifecycleEvent::RuntimeInitDone { .. } | LifecycleEvent::ExtensionReported { .. } => {
+                inner.outputs.drain(&mut inner.telemetry);
+            }
             LifecycleEvent::InvokeStarted { .. } => inner.invoke_started_at = Some(at),
             LifecycleEvent::InitStarted { .. }
             | LifecycleEvent::ExtensionStarted { .. }
@@ -484,8 +488,6 @@ impl Environment {
             | LifecycleEvent::ExtensionReady { .. }
             | LifecycleEvent::RuntimeStarted
             | LifecycleEvent::FunctionInitStarted
-            | LifecycleEvent::RuntimeInitDone { .. }
-            | LifecycleEvent::ExtensionReported { .. }
             | LifecycleEvent::ResponseSent { .. }
             | LifecycleEvent::ExtensionDone { .. }
             | LifecycleEvent::ResetStarted { .. }

@@ -450,6 +450,12 @@ fn case_057_058_059_wrong_registrations_are_refused() {
         let name = ExtensionName::new(&format!("internal{number}")).unwrap();
         events.push((0, Event::ExtensionRegisters { name, id, events: vec![] }));
     }
+    let internal = Event::ExtensionRegisters {
+        name: ExtensionName::new("internal1").unwrap(),
+        id: an_extension(1).1,
+        events: vec![],
+    };
+    events.push((0, internal));
     events.push((0, registers(2, &[])));
     events.push((0, next()));
     events.push((0, registers(2, &[])));
@@ -468,7 +474,7 @@ fn case_057_058_059_wrong_registrations_are_refused() {
             Accept
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
-            Extension.InvalidExtensionState: Extension with this name already registered
+            Extension.InvalidExtensionState: State transition from Registered to Registered failed for extension e0. Error: State transition is not allowed
             Extension.InvalidEventType: SHUTDOWN: ShutdownEventNotSupportedForInternalExtension
             Extension.UnknownExtensionIdentifier: Unknown extension 00000000-0000-4000-8000-0000000ee003
             Accept
@@ -489,6 +495,7 @@ fn case_057_058_059_wrong_registrations_are_refused() {
             ExtensionRegistered { extension: internal8, is_external: false, events: ExtensionEvents { invoke: false, shutdown: false } }
             Accept
             ExtensionRegistered { extension: internal9, is_external: false, events: ExtensionEvents { invoke: false, shutdown: false } }
+            Extension.InvalidExtensionState: Extension with this name already registered
             Extension.TooManyExtensions: Extension limit (10) reached
             runtime init done: success
             Park

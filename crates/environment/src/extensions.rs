@@ -29,7 +29,7 @@ pub enum ExtensionRejection {
     NoShutdownForInternal,
     /// It registers after the runtime's first `/next`.
     RegistrationClosed,
-    /// One with this name has registered.
+    /// An internal one with this name has registered.
     AlreadyRegistered,
     /// There are as many as there may be.
     TooMany,
@@ -265,8 +265,10 @@ impl Extensions {
     ) -> Result<&Extension, ExtensionRejection> {
         let known = self.all.iter().position(|extension| extension.name == *name);
         let at = match known {
+            Some(at) if self.all[at].program.is_none() => return Err(ExtensionRejection::AlreadyRegistered),
+            // In the words of AWS's emulator, which knows programs before they register.
             Some(at) if self.all[at].state != ExtensionState::Started => {
-                return Err(ExtensionRejection::AlreadyRegistered);
+                return Err(self.all[at].reject(ExtensionState::Registered));
             }
             Some(at) => {
                 self.all[at].events = wanted(events, true)?;

@@ -8,6 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -139,7 +140,7 @@ async fn register(connection: &RuntimeConnection, request: Request<Incoming>) ->
         Body::Truncated => return Err(Refusal::Refused(Rejection::Truncated)),
     };
     let Registration { events, configuration_keys } =
-        serde_json::from_slice(&payload).map_err(|error| invalid(json_problem(&payload, &error)))?;
+        object(&payload).map_err(|error| invalid(json_problem(&payload, &error)))?;
     if configuration_keys.is_some_and(|keys| !keys.is_empty()) {
         let message = "configurationKeys are deprecated; use environment variables instead";
         return Err(invalid(message.to_owned()));
@@ -269,6 +270,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// Reads a JSON object. By itself serde would take an array for the members in their order.
+fn object<T: DeserializeOwned>(payload: &[u8]) -> Result<T, serde_json::Error> {
+    let members = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(payload)?;
+    serde_json::from_value(members.into())
+}
+
 /// Says why a body is no JSON of the right shape. AWS prints what its parser says, which is another one than ours.
 pub(crate) fn json_problem(payload: &[u8], error: &serde_json::Error) -> String {
     if payload.is_empty() { "unexpected end of JSON input".to_owned() } else { error.to_string() }
@@ -290,6 +297,15 @@ mod tests {
         assert_eq!(ExtensionRoute::of("event/next"), Some(ExtensionRoute::Next));
         for unknown in ["", "event/", "event/next/", "init", "exit/error/x"] {
             assert_eq!(ExtensionRoute::of(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn only_an_object_registers() {
+        let registers = |body: &str| object::<Registration>(body.as_bytes()).is_ok();
+        assert!(registers("{}") && registers(r#"{"events":["INVOKE"],"more":1}"#));
+        for other in ["", "[]", r#"[["INVOKE"]]"#, "1", r#"{"events":"INVOKE"}"#, r#"{"events":[1]}"#] {
+            assert!(!registers(other), "{other}");
         }
     }
 
