@@ -203,6 +203,7 @@ fn case_059_ten_extensions_are_allowed_and_the_eleventh_is_refused() {
     steps.extend([json!({ "register": ["INVOKE"] }), json!({ "events": true })]);
     let function = server.create(with_extension(&server, "many", &json!(steps)));
     function.invoke("{}").success();
+    function.wait_until_all_are_ready();
     function.invoke("{}").success();
     let events = function.logs_with_reports(2);
     let refused: Vec<&str> =
@@ -403,6 +404,7 @@ fn ends_in_a_call(steps: &[Value]) -> String {
     let new = python("calling", WAITING).timeout(20).with("Layers", json!([layer]));
     let function = server.create(new);
     let before = function.invoke("{}").success();
+    function.wait_until_all_are_ready();
     let started = Instant::now();
     let error = function.invoke(r#"{"wait": true}"#).function_error();
     let elapsed = started.elapsed();
@@ -517,6 +519,7 @@ fn case_062_garbage_and_floods_from_an_extension_concern_only_its_own_environmen
         assert!(refused(line), "{line}");
     }
     assert_eq!(lines[6..8], ["200 connections", "200 text/plain; charset=utf-8: pong"]);
+    function.wait_until_all_are_ready();
     assert_eq!(function.invoke("{}").success(), pid);
     assert_others_work(&server);
 }

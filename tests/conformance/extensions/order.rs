@@ -30,6 +30,7 @@ fn extensions_register_before_the_runtime_starts_and_end_after_it_is_gone() {
     ]);
     let function = server.create(python("ordered", RUNTIME).with("Layers", json!([layer])));
     let runtime = function.invoke("{}").success().as_u64().unwrap();
+    function.wait_until_all_are_ready();
     let second = function.invoke("{}");
     assert_eq!(second.success(), runtime);
     function.logs_with_reports(2);
