@@ -165,7 +165,7 @@ fn run_target(mut fuzzer: Command, target: &str, seconds: u64) -> Result<bool> {
     fuzzer.arg(format!("-timeout={INPUT_SECONDS_MAX}"));
     fuzzer.arg(format!("-rss_limit_mb={MEMORY_MB_MAX}"));
     // What a thread owns that is just starting or ending looks like a leak. A real one runs into the limit of memory.
-    fuzzer.arg("-detect_leaks=0");
+    fuzzer.arg("-detect_leaks=0").env("ASAN_OPTIONS", "detect_leaks=0");
     if LEAKS_NOT_LOOKED_FOR.contains(&target) {
         fuzzer.arg("-detect_leaks=0");
     }
