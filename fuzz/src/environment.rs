@@ -58,6 +58,7 @@ impl Asked {
             log_group: LogGroupName::of_function(&function),
             log_format: LogFormat::Text,
             system_log_level: LogLevel::Info,
+            application_log_level: None,
         };
         let environment = Environment::make(EnvironmentParts {
             id: record.id,

@@ -25,9 +25,6 @@ const SECONDS_DEFAULT: u64 = 60;
 const INPUT_SECONDS_MAX: u64 = 10;
 /// How much memory the fuzzer may have, in MB.
 const MEMORY_MB_MAX: u64 = 2_048;
-/// What writes its logs on a thread of its own. Memory comes and goes there while an input runs, and libFuzzer would look for
-/// a leak after each of them, which takes a hundred times as long as the input.
-const LEAKS_NOT_LOOKED_FOR: &[&str] = &["runtime_api_framing"];
 /// How much of what the fuzzer said is shown when it found something.
 const SHOWN_LINES: usize = 60;
 
@@ -164,11 +161,9 @@ fn run_target(mut fuzzer: Command, target: &str, seconds: u64) -> Result<bool> {
     fuzzer.arg(format!("-max_total_time={seconds}"));
     fuzzer.arg(format!("-timeout={INPUT_SECONDS_MAX}"));
     fuzzer.arg(format!("-rss_limit_mb={MEMORY_MB_MAX}"));
-    // What a thread owns that is just starting or ending looks like a leak. A real one runs into the limit of memory.
-    fuzzer.arg("-detect_leaks=0");
-    if LEAKS_NOT_LOOKED_FOR.contains(&target) {
-        fuzzer.arg("-detect_leaks=0");
-    }
+    // What a thread owns that is just starting or ending looks like a leak, and looking takes longer than most inputs. A real
+    // one runs into the limit of memory.
+    fuzzer.arg("-detect_leaks=0").env("ASAN_OPTIONS", "detect_leaks=0");
     let dictionary = fuzz.join("dictionaries").join(format!("{target}.dict"));
     if dictionary.is_file() {
         fuzzer.arg(format!("-dict={}", dictionary.display()));
