@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use expect_test::expect;
 use hearth_tests::{
-    NewFunction, Package, Server, eventually, is_alive, lines_of, number_after, python, reports, running,
-    said, scripted,
+    NewFunction, Package, Server, eventually, is_alive, lines_of, number_after, python, reports, rounds,
+    running, said, scripted,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -535,4 +535,70 @@ fn a_server_ends_in_time_although_an_extension_does_not() {
     server.stop();
     let elapsed = started.elapsed();
     assert!(elapsed < Duration::from_secs(4), "the server took {elapsed:?}");
+}
+
+#[test]
+fn a_server_that_is_killed_takes_extensions_and_their_children_along() {
+    let server = Server::start();
+    let steps = json!([
+        { "ignore": "SIGTERM" }, { "child": "31536109" }, { "register": ["SHUTDOWN"] }, { "next": 1 }, { "hang": true },
+    ]);
+    let function = server.create(with_extension(&server, "orphans", &steps));
+    let runtime = function.invoke("{}").success().as_u64().unwrap();
+    let extension = number_after(said(&function.logs_with_reports(1), "bad")[0], "pid ") as u64;
+    assert_eq!(running("31536109"), 1);
+    server.kill();
+    for (what, pid) in [("runtime", runtime), ("extension", extension)] {
+        eventually(&format!("the {what} is gone"), || (!is_alive(pid)).then_some(()));
+    }
+    eventually("the child is gone", || (running("31536109") == 0).then_some(()));
+}
+
+#[test]
+fn an_extension_that_floods_its_output_costs_the_server_no_memory_and_the_caller_nothing() {
+    let server = Server::start();
+    let steps = json!([{ "register": ["INVOKE"] }, { "next": 1 }, { "print": 64 << 20 }, { "events": true }]);
+    let function = server.create(with_extension(&server, "flooding", &steps).timeout(60));
+    let before = server.resident_kib();
+    let started = Instant::now();
+    let pid = function.invoke("{}").success();
+    let answered = started.elapsed();
+    assert!(answered < Duration::from_secs(3), "answered only after {answered:?}");
+    function.wait_until_all_are_ready();
+    let grown = server.resident_kib().saturating_sub(before);
+    assert!(grown < 48 << 10, "the server has grown by {grown} KiB");
+    let events = function.logs_with_reports(1);
+    let longest = events.iter().map(|event| event.message.len()).max().unwrap();
+    assert!(longest <= 262_144, "an event of {longest} bytes");
+    function.wait_until_all_are_ready();
+    assert_eq!(function.invoke("{}").success(), pid);
+}
+
+/// How many descriptors the server has.
+fn descriptors_of(server: &Server) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count()
+}
+
+#[test]
+fn environments_that_come_and_go_with_extensions_leave_nothing_behind() {
+    let server = Server::start();
+    let steps = json!([{ "register": ["INVOKE", "SHUTDOWN"] }, { "next": 2 }, { "exit": 1 }]);
+    let layer = server.publish_extensions(&[("bad", scripted(&steps))]);
+    let new = python("leaking", WAITING).timeout(20).with("Layers", json!([layer]));
+    let function = server.create(new);
+    let mut fewest = usize::MAX;
+    for round in 0..rounds(6, 500) {
+        function.invoke("{}").success();
+        function.wait_until_all_are_ready();
+        let error = function.invoke(r#"{"wait": true}"#).function_error();
+        assert!(error.contains("Extension.Crash"), "{error}");
+        function.wait_until_all_are_ready();
+        // After the first rounds everything is there that stays.
+        if round < 2 {
+            fewest = fewest.min(descriptors_of(&server));
+        }
+    }
+    assert_eq!(function.environments().len(), 1);
+    eventually("descriptors are given back", || (descriptors_of(&server) <= fewest).then_some(()));
+    assert!(running_nothing_of(&server));
 }
