@@ -174,7 +174,10 @@ fn as_text(about: &About<'_>, _: Instant, said: &PlatformEvent, shown: &mut Stri
 
 #[test]
 fn the_telemetry_api_has_every_event_of_a_good_life() {
-    check(a_good_life, as_schema(Schema::Telemetry20221213), expect![[r#"
+    check(
+        a_good_life,
+        as_schema(Schema::Telemetry20221213),
+        expect![[r#"
         {"time":"2026-11-25T09:46:40.000Z","type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"nodejs:22.v1","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:00","functionName":"resize","functionVersion":"$LATEST","instanceId":"2026/11/25/[$LATEST]0f3c","instanceMaxMemory":134217728}}
         {"time":"2026-11-25T09:46:40.021Z","type":"platform.telemetrySubscription","record":{"name":"watcher","state":"Subscribed","types":["platform","function"]}}
         {"time":"2026-11-25T09:46:40.100Z","type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"success"}}
@@ -183,8 +186,12 @@ fn the_telemetry_api_has_every_event_of_a_good_life() {
         {"time":"2026-11-25T09:46:40.120Z","type":"platform.start","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","version":"$LATEST","tracing":{"spanId":"97392dfe598c3fcd","type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":"2026-11-25T09:46:40.122Z","type":"platform.runtimeDone","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"success","metrics":{"durationMs":2.75,"producedBytes":16},"spans":[{"name":"responseLatency","start":"2026-11-25T09:46:40.120Z","durationMs":1.234},{"name":"responseDuration","start":"2026-11-25T09:46:40.121Z","durationMs":1.266},{"name":"runtimeOverhead","start":"2026-11-25T09:46:40.122Z","durationMs":0.25}],"tracing":{"spanId":"97392dfe598c3fcd","type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":"2026-11-25T09:46:40.123Z","type":"platform.report","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"success","metrics":{"durationMs":3.01,"billedDurationMs":114,"memorySizeMB":128,"maxMemoryUsedMB":36,"initDurationMs":110.1},"spans":[{"name":"extensionOverhead","start":"2026-11-25T09:46:40.122Z","durationMs":0.26}],"tracing":{"spanId":"97392dfe598c3fcd","type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
-    "#]]);
-    check(a_good_life, as_schema(Schema::Telemetry20250129), expect![[r#"
+    "#]],
+    );
+    check(
+        a_good_life,
+        as_schema(Schema::Telemetry20250129),
+        expect![[r#"
         {"time":"2026-11-25T09:46:40.000Z","type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"nodejs:22.v1","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:00","functionName":"resize","functionVersion":"$LATEST","instanceId":"2026/11/25/[$LATEST]0f3c","instanceMaxMemory":134217728}}
         {"time":"2026-11-25T09:46:40.021Z","type":"platform.telemetrySubscription","record":{"name":"watcher","state":"Subscribed","types":["platform","function"]}}
         {"time":"2026-11-25T09:46:40.100Z","type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"success"}}
@@ -193,34 +200,47 @@ fn the_telemetry_api_has_every_event_of_a_good_life() {
         {"time":"2026-11-25T09:46:40.120Z","type":"platform.start","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","version":"$LATEST","tracing":{"spanId":"97392dfe598c3fcd","type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":"2026-11-25T09:46:40.122Z","type":"platform.runtimeDone","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"success","metrics":{"durationMs":2.75,"producedBytes":16},"spans":[{"name":"responseLatency","start":"2026-11-25T09:46:40.120Z","durationMs":1.234},{"name":"responseDuration","start":"2026-11-25T09:46:40.121Z","durationMs":1.266},{"name":"runtimeOverhead","start":"2026-11-25T09:46:40.122Z","durationMs":0.25}],"tracing":{"spanId":"97392dfe598c3fcd","type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":"2026-11-25T09:46:40.123Z","type":"platform.report","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"success","metrics":{"durationMs":3.01,"billedDurationMs":114,"memorySizeMB":128,"maxMemoryUsedMB":36,"initDurationMs":110.1},"spans":[{"name":"extensionOverhead","start":"2026-11-25T09:46:40.122Z","durationMs":0.26}],"tracing":{"spanId":"97392dfe598c3fcd","type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_oldest_telemetry_schema_names_the_runtime_otherwise() {
     let init = |start| a_good_life(start).drain(..1).collect();
-    check(init, as_schema(Schema::Telemetry20220701), expect![[r#"
+    check(
+        init,
+        as_schema(Schema::Telemetry20220701),
+        expect![[r#"
         {"time":"2026-11-25T09:46:40.000Z","type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"nodejs:22.v1","runtimeArn":"arn:aws:lambda:us-east-1::runtime:00","functionName":"resize","functionVersion":"$LATEST","instanceId":"2026/11/25/[$LATEST]0f3c","instanceMaxMemory":134217728}}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_logs_api_has_fewer_events() {
-    check(a_good_life, as_schema(Schema::Logs20200815), expect![[r#"
+    check(
+        a_good_life,
+        as_schema(Schema::Logs20200815),
+        expect![[r#"
         {"time":"2026-11-25T09:46:40.022Z","type":"platform.logsSubscription","record":{"name":"logger","state":"Subscribed","types":["platform","function","extension"]}}
         {"time":"2026-11-25T09:46:40.110Z","type":"platform.extension","record":{"name":"watcher","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":"2026-11-25T09:46:40.120Z","type":"platform.start","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","version":"$LATEST"}}
         {"time":"2026-11-25T09:46:40.123Z","type":"platform.end","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd"}}
         {"time":"2026-11-25T09:46:40.123Z","type":"platform.report","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","metrics":{"durationMs":3.01,"billedDurationMs":114,"memorySizeMB":128,"maxMemoryUsedMB":36,"initDurationMs":110.1}}}
-    "#]]);
-    check(a_good_life, as_schema(Schema::Logs20210318), expect![[r#"
+    "#]],
+    );
+    check(
+        a_good_life,
+        as_schema(Schema::Logs20210318),
+        expect![[r#"
         {"time":"2026-11-25T09:46:40.022Z","type":"platform.logsSubscription","record":{"name":"logger","state":"Subscribed","types":["platform","function","extension"]}}
         {"time":"2026-11-25T09:46:40.110Z","type":"platform.extension","record":{"name":"watcher","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":"2026-11-25T09:46:40.120Z","type":"platform.start","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","version":"$LATEST"}}
         {"time":"2026-11-25T09:46:40.122Z","type":"platform.runtimeDone","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"success"}}
         {"time":"2026-11-25T09:46:40.123Z","type":"platform.end","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd"}}
         {"time":"2026-11-25T09:46:40.123Z","type":"platform.report","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","metrics":{"durationMs":3.01,"billedDurationMs":114,"memorySizeMB":128,"maxMemoryUsedMB":36,"initDurationMs":110.1}}}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -244,7 +264,10 @@ fn json_log_lines_are_the_same_records_at_their_levels() {
 
 #[test]
 fn text_lines_have_the_same_numbers() {
-    check(a_good_life, as_text, expect![[r#"
+    check(
+        a_good_life,
+        as_text,
+        expect![[r#"
         INIT_START Runtime Version: nodejs:22.v1⇥Runtime Version ARN: arn:aws:lambda:us-east-1::runtime:00
         TELEMETRY⇥Name: watcher⇥State: Subscribed⇥Types: [Platform, Function]
         LOGS⇥Name: logger⇥State: Subscribed⇥Types: [Platform, Function, Extension]
@@ -252,7 +275,8 @@ fn text_lines_have_the_same_numbers() {
         START RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd Version: $LATEST
         END RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd
         REPORT RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd⇥Duration: 3.01 ms⇥Billed Duration: 114 ms⇥Memory Size: 128 MB⇥Max Memory Used: 36 MB⇥Init Duration: 110.10 ms⇥
-    "#]]);
+    "#]],
+    );
 }
 
 /// Init takes too long, is repeated within the invocation, and the extension crashes.
@@ -365,7 +389,10 @@ fn bad_invocations(start: Instant) -> Vec<Step> {
 
 #[test]
 fn invocations_that_end_badly_are_told_in_every_shape() {
-    check(bad_invocations, as_schema(Schema::LATEST), expect![[r#"
+    check(
+        bad_invocations,
+        as_schema(Schema::LATEST),
+        expect![[r#"
         {"time":"2026-11-25T09:46:40.000Z","type":"platform.start","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","version":"$LATEST"}}
         {"time":"2026-11-25T09:46:40.002Z","type":"platform.runtimeDone","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"error","errorType":"Runtime.HandlerError","metrics":{"durationMs":2.0,"producedBytes":90},"spans":[{"name":"responseLatency","start":"2026-11-25T09:46:40.000Z","durationMs":1.0},{"name":"responseDuration","start":"2026-11-25T09:46:40.001Z","durationMs":0.5},{"name":"runtimeOverhead","start":"2026-11-25T09:46:40.001Z","durationMs":0.5}]}}
         {"time":"2026-11-25T09:46:40.002Z","type":"platform.report","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"error","errorType":"Runtime.HandlerError","metrics":{"durationMs":2.0,"billedDurationMs":2,"memorySizeMB":128,"maxMemoryUsedMB":36}}}
@@ -378,8 +405,12 @@ fn invocations_that_end_badly_are_told_in_every_shape() {
         {"time":"2026-11-25T09:46:43.100Z","type":"platform.start","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","version":"$LATEST"}}
         {"time":"2026-11-25T09:46:43.110Z","type":"platform.runtimeDone","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"failure"}}
         {"time":"2026-11-25T09:46:43.110Z","type":"platform.report","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"failure","metrics":{"durationMs":10.0,"billedDurationMs":10,"memorySizeMB":128,"maxMemoryUsedMB":36}}}
-    "#]]);
-    check(bad_invocations, as_schema(Schema::Logs20210318), expect![[r#"
+    "#]],
+    );
+    check(
+        bad_invocations,
+        as_schema(Schema::Logs20210318),
+        expect![[r#"
         {"time":"2026-11-25T09:46:40.000Z","type":"platform.start","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","version":"$LATEST"}}
         {"time":"2026-11-25T09:46:40.002Z","type":"platform.runtimeDone","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"error"}}
         {"time":"2026-11-25T09:46:40.002Z","type":"platform.end","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd"}}
@@ -397,8 +428,12 @@ fn invocations_that_end_badly_are_told_in_every_shape() {
         {"time":"2026-11-25T09:46:43.110Z","type":"platform.fault","record":"RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd Process exited before completing request"}
         {"time":"2026-11-25T09:46:43.110Z","type":"platform.end","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd"}}
         {"time":"2026-11-25T09:46:43.110Z","type":"platform.report","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","metrics":{"durationMs":10.0,"billedDurationMs":10,"memorySizeMB":128,"maxMemoryUsedMB":36}}}
-    "#]]);
-    check(bad_invocations, as_text, expect![[r#"
+    "#]],
+    );
+    check(
+        bad_invocations,
+        as_text,
+        expect![[r#"
         START RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd Version: $LATEST
         END RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd
         REPORT RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd⇥Duration: 2.00 ms⇥Billed Duration: 2 ms⇥Memory Size: 128 MB⇥Max Memory Used: 36 MB⇥Status: error⇥Error Type: Runtime.HandlerError
@@ -411,7 +446,8 @@ fn invocations_that_end_badly_are_told_in_every_shape() {
         START RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd Version: $LATEST
         END RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd
         REPORT RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd⇥Duration: 10.00 ms⇥Billed Duration: 10 ms⇥Memory Size: 128 MB⇥Max Memory Used: 36 MB⇥Status: failure
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The listener is code of the function's author. It may be slow, silent, gone, or answer anything: each attempt has a
 //! limit, of an answer only the status counts, and nobody but this task waits for it.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -181,7 +181,7 @@ impl Sender {
                 post(stream, method, authority, path, body).await
             }
             Destination::Tcp { .. } => {
-                let stream = match self.lines.take().filter(is_open) {
+                let stream = match self.lines.take().and_then(still_open) {
                     Some(stream) => stream,
                     None => TcpStream::connect(listener).await.map_err(AttemptError::Connect)?,
                 };
@@ -191,13 +191,18 @@ impl Sender {
     }
 }
 
-/// Whether the listener has not closed a connection. What it sends is of no interest.
-fn is_open(stream: &TcpStream) -> bool {
-    let mut ignored = [0; 1_024];
-    match stream.try_read(&mut ignored) {
-        Ok(length) => length > 0,
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+/// Returns a connection that the listener has not closed. What it sends is of no interest, and thrown away.
+///
+/// Asks the kernel: Tokio knows of a close only once it has waited for one.
+fn still_open(stream: TcpStream) -> Option<TcpStream> {
+    let mut stream = stream.into_std().ok()?;
+    match stream.read(&mut [0; 1_024]) {
+        Ok(0) => return None,
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(_) => return None,
     }
+    TcpStream::from_std(stream).ok()
 }
 
 async fn post(
