@@ -14,7 +14,7 @@ use crate::function_log::FunctionLog;
 use crate::platform_event::PlatformEvent;
 use crate::platform_json::{About, Moment};
 use crate::record::{EnvironmentRecord, LifecycleEvent};
-use crate::subscription::{Subscribers, Subscription, TelemetryKind};
+use crate::subscription::{Subscribers, Subscription, SubscriptionError, TelemetryKind};
 use crate::{Clock, LogStore, PutEvent, lines};
 
 /// What log lines say about the function.
@@ -107,10 +107,18 @@ impl EnvironmentTelemetry {
     ///
     /// Subscriptions end with the processes: with [`LifecycleEvent::ResetDone`], [`LifecycleEvent::ShutdownDone`], or when
     /// this is dropped.
-    pub fn subscribe(&mut self, extension: ExtensionName, subscription: Subscription) {
+    ///
+    /// # Errors
+    ///
+    /// When the extension has subscribed through the other interface before.
+    pub fn subscribe(
+        &mut self,
+        extension: ExtensionName,
+        subscription: Subscription,
+    ) -> Result<(), SubscriptionError> {
         let Outlets { identity, record, subscribers, moment, .. } = &mut self.outlets;
         let about = About { identity, environment: record, moment: *moment };
-        subscribers.subscribe(extension, subscription, &about);
+        subscribers.subscribe(extension, subscription, &about)
     }
 
     /// Sends subscribers now what waits for them, before they are told to end.

@@ -1,7 +1,8 @@
 //! What arrives, and how.
 
-use hearth_telemetry::{LifecycleEvent, SubscriptionApi};
-use hearth_types::{LogFormat, LogLevel};
+use expect_test::expect;
+use hearth_telemetry::{LifecycleEvent, Subscription, SubscriptionApi};
+use hearth_types::{ExtensionName, LogFormat, LogLevel};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -119,6 +120,46 @@ async fn the_logs_api_puts_when_asked_to() {
     );
     let log = environment.log();
     assert!(log.contains(&"LOGS\tName: logger\tState: Subscribed\tTypes: [Platform, Function]\n".to_owned()));
+}
+
+#[tokio::test]
+async fn an_extension_uses_one_of_the_two_interfaces() {
+    let listener = HttpListener::start().await;
+    let mut environment = Environment::text();
+    let telemetry = http(&["function"], listener.port);
+    environment.subscribe("watcher", SubscriptionApi::Telemetry, &telemetry);
+    let mut logs = telemetry;
+    logs["schemaVersion"] = json!("2021-03-18");
+    let logs = Subscription::parse(SubscriptionApi::Logs, logs.to_string().as_bytes(), 1).unwrap();
+    let watcher = ExtensionName::new("watcher").unwrap();
+    let error = environment.telemetry.subscribe(watcher, logs).unwrap_err();
+    assert_eq!(error.error_type, "Logs.AccessDenied");
+    expect![[
+        "The extension watcher is already subscribed to the TelemetryAPI. You must either subscribe to the LogsAPI or the TelemetryAPI"
+    ]]
+    .assert_eq(&error.message);
+}
+
+#[tokio::test]
+async fn whatever_path_was_asked_for_is_the_one_that_is_used() {
+    for (path, expected) in [
+        ("", "/"),
+        ("/", "/"),
+        ("?x=1", "/?x=1"),
+        ("/a//b?c#d", "/a//b?c"),
+        ("//e", "//e"),
+        ("/%20ü", "/%20ü"),
+    ] {
+        let mut listener = HttpListener::start().await;
+        let mut environment = Environment::text();
+        let mut request = http(&["function"], 1);
+        request["destination"]["URI"] = json!(format!("http://SANDBOX.localdomain:0{}{path}", listener.port));
+        environment.subscribe("watcher", SubscriptionApi::Telemetry, &request);
+        environment.print("hello\n");
+        environment.telemetry.hurry_subscribers();
+        let received = listener.request().await;
+        assert!(received.head.starts_with(&format!("post {expected} http/1.1\r\n")), "{}", received.head);
+    }
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ impl Environment {
         let name = ExtensionName::new(name).unwrap();
         let subscription = Subscription::parse(api, request.to_string().as_bytes(), 1).unwrap();
         let types = subscription.types();
-        self.telemetry.subscribe(name.clone(), subscription);
+        self.telemetry.subscribe(name.clone(), subscription).unwrap();
         self.take(LifecycleEvent::TelemetrySubscribed { extension: name, api, types });
     }
 
