@@ -102,23 +102,28 @@ impl EnvironmentTelemetry {
         outlets.record.push(at, event, report);
     }
 
+    /// Checks what only the subscriptions that there are can tell, before one is accepted: an extension uses one interface.
+    ///
+    /// # Errors
+    ///
+    /// When the extension has subscribed through the other interface.
+    pub fn may_subscribe(
+        &self,
+        extension: &ExtensionName,
+        subscription: &Subscription,
+    ) -> Result<(), SubscriptionError> {
+        self.outlets.subscribers.may_subscribe(extension, subscription)
+    }
+
     /// Lets an extension hear of everything from now on, and of what Init has said so far; its former subscription ends.
     /// The line that tells of it comes from [`LifecycleEvent::TelemetrySubscribed`]. Needs a Tokio runtime.
     ///
     /// Subscriptions end with the processes: with [`LifecycleEvent::ResetDone`], [`LifecycleEvent::ShutdownDone`], or when
     /// this is dropped.
-    ///
-    /// # Errors
-    ///
-    /// When the extension has subscribed through the other interface before.
-    pub fn subscribe(
-        &mut self,
-        extension: ExtensionName,
-        subscription: Subscription,
-    ) -> Result<(), SubscriptionError> {
+    pub fn subscribe(&mut self, extension: ExtensionName, subscription: Subscription) {
         let Outlets { identity, record, subscribers, moment, .. } = &mut self.outlets;
         let about = About { identity, environment: record, moment: *moment };
-        subscribers.subscribe(extension, subscription, &about)
+        subscribers.subscribe(extension, subscription, &about);
     }
 
     /// Sends subscribers now what waits for them, before they are told to end.

@@ -106,19 +106,26 @@ impl Subscribers {
         self.backlog = None;
     }
 
-    /// Adds a subscriber, in place of its former subscription, and replays to it what Init has said. Refuses one that has
-    /// subscribed through the other interface. Needs a Tokio runtime.
+    /// Refuses an extension that has subscribed through the other interface.
+    pub(crate) fn may_subscribe(
+        &self,
+        extension: &ExtensionName,
+        subscription: &Subscription,
+    ) -> Result<(), SubscriptionError> {
+        let api = subscription.api();
+        match self.subscribed.iter().find(|former| former.extension == *extension) {
+            Some(former) if former.schema.api() != api => Err(SubscriptionError::other_api(extension, api)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Adds a subscriber, in place of its former subscription, and replays to it what Init has said. Needs a Tokio runtime.
     pub(crate) fn subscribe(
         &mut self,
         extension: ExtensionName,
         subscription: Subscription,
         about: &About<'_>,
-    ) -> Result<(), SubscriptionError> {
-        let api = subscription.api();
-        let former = self.subscribed.iter().find(|former| former.extension == extension);
-        if former.is_some_and(|former| former.schema.api() != api) {
-            return Err(SubscriptionError::other_api(&extension, api));
-        }
+    ) {
         let Subscription { schema, types, buffering, destination } = subscription;
         let outbox = Arc::new(Outbox::new(self.clock, buffering));
         let sender =
@@ -138,7 +145,6 @@ impl Subscribers {
             }
         }
         self.subscribed.push(subscribed);
-        Ok(())
     }
 
     /// Whether somebody listens, now or later.

@@ -132,7 +132,7 @@ async fn an_extension_uses_one_of_the_two_interfaces() {
     logs["schemaVersion"] = json!("2021-03-18");
     let logs = Subscription::parse(SubscriptionApi::Logs, logs.to_string().as_bytes(), 1).unwrap();
     let watcher = ExtensionName::new("watcher").unwrap();
-    let error = environment.telemetry.subscribe(watcher, logs).unwrap_err();
+    let error = environment.telemetry.may_subscribe(&watcher, &logs).unwrap_err();
     assert_eq!(error.error_type, "Logs.AccessDenied");
     expect![[
         "The extension watcher is already subscribed to the TelemetryAPI. You must either subscribe to the LogsAPI or the TelemetryAPI"
