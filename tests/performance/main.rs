@@ -5,7 +5,7 @@
 //! calls, `cold.rs` for cold starts.
 //!
 //! This program is also a runtime, the native one: with `AWS_LAMBDA_RUNTIME_API` set it serves events (`runtime.rs`).
-//! So one and the same runtime runs under Hearth and over the floor.
+//! So one and the same runtime runs under Hearth and over the floor. And it is an extension, by another name (`extension.rs`).
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on panics")]
 #![allow(clippy::print_stdout, reason = "a program for people at a terminal")]
@@ -15,6 +15,7 @@ mod bare;
 mod burst;
 mod cold;
 mod connection;
+mod extension;
 mod floor;
 mod functions;
 mod idle;
@@ -38,7 +39,11 @@ use crate::table::Table;
 /// Ends with 0, with 1 when `--check` was given and a target was missed, with 2 when the arguments are wrong.
 fn main() -> ExitCode {
     if let Ok(address) = std::env::var("AWS_LAMBDA_RUNTIME_API") {
-        runtime::serve(&address);
+        if extension::is_extension() {
+            extension::serve(&address);
+        } else {
+            runtime::serve(&address);
+        }
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -85,6 +90,7 @@ fn measure(options: &Options) -> ExitCode {
     }
     if options.wants(Part::Warm) {
         warm::measure(&server, &languages, options, &mut table);
+        extension::measure(&server, options, &mut table);
     }
     server.stop();
 

@@ -80,25 +80,31 @@ impl Subject<'_> {
     fn figures(&self, clients: usize, options: &Options) -> Figures {
         let hearth = self.function.server().address().to_string();
         let path = invoke_path(self.function.name());
-        Figures::measure(&hearth, &self.floor.address, &path, clients, options)
+        Figures::compare((&hearth, &path), (&self.floor.address, &path), clients, options)
     }
 }
 
 /// One sample a round of each.
 #[derive(Default)]
-struct Figures {
-    p50_us: Sides,
-    p99_us: Sides,
-    rate: Sides,
+pub(crate) struct Figures {
+    pub(crate) p50_us: Sides,
+    pub(crate) p99_us: Sides,
+    pub(crate) rate: Sides,
 }
 
 impl Figures {
-    fn measure(hearth: &str, floor: &str, path: &str, clients: usize, options: &Options) -> Self {
+    /// Measures both sides in turns; each is an address and the path of a function.
+    pub(crate) fn compare(
+        hearth: (&str, &str),
+        floor: (&str, &str),
+        clients: usize,
+        options: &Options,
+    ) -> Self {
         let mut figures = Self::default();
         // Two rounds that do not count: environments are started, connections and caches get warm.
         for round in 0..options.rounds + 2 {
-            let of_hearth = load::run(hearth, path, clients, options.load);
-            let of_floor = load::run(floor, path, clients, options.load);
+            let of_hearth = load::run(hearth.0, hearth.1, clients, options.load);
+            let of_floor = load::run(floor.0, floor.1, clients, options.load);
             if round >= 2 {
                 figures.p50_us.hearth.push(of_hearth.quantile_us(0.5));
                 figures.p99_us.hearth.push(of_hearth.quantile_us(0.99));

@@ -6,7 +6,7 @@ use crate::process::{cargo, run, step};
 use crate::{fault_points, provided, python};
 
 /// The tests that ask `hearth_tests::rounds` how hard to try.
-const LONG: &str = "binary(faults) or package(hearth-code)";
+const LONG: &str = "binary(faults) or package(hearth-code) or (package(hearth-telemetry) and test(case_061))";
 
 /// Runs them against a release build, one at a time; `filter` is a filter expression of nextest.
 pub(crate) fn soak(filter: Option<&str>) -> Result<()> {
@@ -16,7 +16,8 @@ pub(crate) fn soak(filter: Option<&str>) -> Result<()> {
     step("build", || run(cargo().args(["build", "--release", "--quiet", "--package", "hearth-cli"])))?;
     let mut nextest = cargo();
     // Only the packages that have such tests: the others would be compiled for nothing.
-    nextest.args(["nextest", "run", "--release", "--package", "hearth-tests", "--package", "hearth-code"]);
+    nextest.args(["nextest", "run", "--release"]);
+    nextest.args(["--package", "hearth-tests", "--package", "hearth-code", "--package", "hearth-telemetry"]);
     nextest.args([
         "--no-fail-fast",
         "--config-file",

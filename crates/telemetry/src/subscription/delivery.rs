@@ -3,7 +3,7 @@
 //! The listener is code of the function's author. It may be slow, silent, gone, or answer anything: each attempt has a
 //! limit, of an answer only the status counts, and nobody but this task waits for it.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,9 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
-use hyper::http::uri::PathAndQuery;
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -176,12 +175,19 @@ impl Sender {
     async fn attempt(&mut self, body: Bytes) -> Result<(), AttemptError> {
         let listener = SocketAddr::new(self.address, self.destination.port());
         match &self.destination {
-            Destination::Http { authority, path, method, .. } => {
+            Destination::Http { host, path, method, .. } => {
+                let mut request = Request::new(Full::new(body));
+                *request.method_mut() = method.clone();
+                *request.uri_mut() = path.clone().into();
+                let headers = request.headers_mut();
+                headers.insert(HOST, host.clone());
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
                 let stream = TcpStream::connect(listener).await.map_err(AttemptError::Connect)?;
-                post(stream, method, authority, path, body).await
+                exchange(stream, request).await
             }
             Destination::Tcp { .. } => {
-                let stream = match self.lines.take().filter(is_open) {
+                let stream = match self.lines.take().and_then(still_open) {
                     Some(stream) => stream,
                     None => TcpStream::connect(listener).await.map_err(AttemptError::Connect)?,
                 };
@@ -191,30 +197,22 @@ impl Sender {
     }
 }
 
-/// Whether the listener has not closed a connection. What it sends is of no interest.
-fn is_open(stream: &TcpStream) -> bool {
-    let mut ignored = [0; 1_024];
-    match stream.try_read(&mut ignored) {
-        Ok(length) => length > 0,
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+/// Returns a connection that the listener has not closed. What it sends is of no interest, and thrown away.
+///
+/// Asks the kernel: Tokio knows of a close only once it has waited for one.
+fn still_open(stream: TcpStream) -> Option<TcpStream> {
+    let mut stream = stream.into_std().ok()?;
+    match stream.read(&mut [0; 1_024]) {
+        Ok(0) => return None,
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(_) => return None,
     }
+    TcpStream::from_std(stream).ok()
 }
 
-async fn post(
-    stream: TcpStream,
-    method: &Method,
-    authority: &str,
-    path: &PathAndQuery,
-    body: Bytes,
-) -> Result<(), AttemptError> {
-    let request = Request::builder()
-        .method(method)
-        .uri(path.as_str())
-        .header(HOST, authority)
-        .header(CONTENT_TYPE, "application/json")
-        .header(CONNECTION, "close")
-        .body(Full::new(body))
-        .expect("method, path and authority were parsed");
+/// Sends a request on a connection of its own, and waits for the answer.
+async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> Result<(), AttemptError> {
     let (mut requests, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(AttemptError::Http)?;
     let exchange = async {

@@ -5,8 +5,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use hyper::Uri;
+use hearth_types::ExtensionName;
+use hyper::header::HeaderValue;
 use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Uri};
 use serde_json::{Map, Value};
 
 use super::Schema;
@@ -42,13 +44,7 @@ pub(super) struct Buffering {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Destination {
     /// A request for each batch.
-    Http {
-        port: u16,
-        /// As the extension wrote it, for the header `Host`.
-        authority: String,
-        path: PathAndQuery,
-        method: hyper::Method,
-    },
+    Http { port: u16, host: HeaderValue, path: PathAndQuery, method: Method },
     /// A line for each event.
     Tcp { port: u16 },
 }
@@ -109,6 +105,22 @@ impl Subscription {
     /// Returns through which interface it came.
     pub fn api(&self) -> SubscriptionApi {
         self.schema.api()
+    }
+}
+
+impl SubscriptionError {
+    /// The extension has subscribed through the other interface before.
+    pub(super) fn other_api(extension: &ExtensionName, api: SubscriptionApi) -> Self {
+        // Source: texts seen on AWS, second-hand; the documentation only says that an extension cannot use both.
+        let (error_type, other) = match api {
+            SubscriptionApi::Telemetry => ("Telemetry.AccessDenied", "Logs"),
+            SubscriptionApi::Logs => ("Logs.AccessDenied", "Telemetry"),
+        };
+        let message = format!(
+            "The extension {extension} is already subscribed to the {other}API. You must either subscribe to the LogsAPI \
+             or the TelemetryAPI"
+        );
+        Self { error_type, message }
     }
 }
 
@@ -262,15 +274,18 @@ fn http_destination(
         SubscriptionApi::Logs => given.get(name).map(Value::as_str),
     };
     let method = match word("method") {
-        None | Some(Some("POST")) => hyper::Method::POST,
-        Some(Some("PUT")) => hyper::Method::PUT,
+        None | Some(Some("POST")) => Method::POST,
+        Some(Some("PUT")) => Method::PUT,
         Some(_) => return problems.refuse("method should be POST or PUT"),
     };
     if !matches!(word("encoding"), None | Some(Some("JSON"))) {
         return problems.refuse("encoding should be JSON");
     }
+    let Ok(host) = HeaderValue::try_from(format!("{host}:{port}")) else {
+        return problems.refuse("URI is not valid");
+    };
     let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Some(Destination::Http { port, authority: authority.to_owned(), path, method })
+    Some(Destination::Http { port, host, path, method })
 }
 
 impl Destination {
@@ -330,9 +345,9 @@ mod tests {
         assert_eq!(subscription.buffering, Buffering { items_max: 1_000, bytes_max: 262_144, timeout });
         let expected = Destination::Http {
             port: 8_080,
-            authority: "sandbox.localdomain:8080".to_owned(),
+            host: HeaderValue::from_static("sandbox.localdomain:8080"),
             path: PathAndQuery::from_static("/path?q=1"),
-            method: hyper::Method::POST,
+            method: Method::POST,
         };
         assert_eq!(subscription.destination, expected);
     }
@@ -351,7 +366,7 @@ mod tests {
         assert_eq!(subscription.schema, Schema::Logs20200815);
         assert_eq!(subscription.api(), SubscriptionApi::Logs);
         let Destination::Http { method, path, .. } = subscription.destination else { panic!() };
-        assert_eq!((method, path.as_str()), (hyper::Method::PUT, "/"));
+        assert_eq!((method, path.as_str()), (Method::PUT, "/"));
 
         let body = with("/destination", json!({ "protocol": "TCP", "port": 9_000 }));
         let subscription = parse(SubscriptionApi::Telemetry, &body).unwrap();
