@@ -1,5 +1,7 @@
 //! Extensions that end, or put out too much, while calls run or between them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use expect_test::expect;
@@ -126,4 +128,35 @@ fn environments_that_come_and_go_with_extensions_leave_nothing_behind() {
     assert_eq!(function.environments().len(), 1);
     eventually("descriptors are given back", || (descriptors_of(&server) <= fewest).then_some(()));
     wait_until_nothing_runs(&server);
+}
+
+#[test]
+fn calls_at_once_on_environments_whose_extensions_die_are_all_answered_and_reported_once() {
+    let server = Server::start();
+    let steps = json!([{ "register": ["INVOKE", "SHUTDOWN"] }, { "next": 3 }, { "exit": 1 }]);
+    let function = server.create(with_extension(&server, "dying", &steps).timeout(20));
+    let calls = rounds(8, 400);
+    let (threads, failed) = (4, AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..calls {
+                    let answer = function.invoke("{}");
+                    // It dies with the third event: before the runtime has answered, or after.
+                    if answer.0.header("X-Amz-Function-Error").is_some() {
+                        let error = answer.function_error();
+                        assert!(error.contains("Extension.Crash"), "{error}");
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    function.wait_until_all_are_ready();
+    let events = function.logs_with_reports(threads * calls);
+    assert_eq!(reports(&events).len(), threads * calls, "each call has one REPORT");
+    let with_error = reports(&events).iter().filter(|report| report.contains("Extension.Crash")).count();
+    assert!(with_error >= failed.into_inner(), "{with_error} reports tell of it");
+    assert!(with_error > 0, "none has died");
+    function.invoke("{}");
 }
