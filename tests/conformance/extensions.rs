@@ -9,4 +9,5 @@ mod order;
 mod registration;
 mod reset;
 mod shutdown;
+mod telemetry;
 mod web_adapter;

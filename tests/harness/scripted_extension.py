@@ -14,6 +14,7 @@
     {"about": ["environ", "cwd", "argv"]}  tells how it was started
     {"ignore": "SIGTERM"}                  a signal
     {"signal": "SIGKILL"}                  sends it to itself
+    {"print": 1000}                        writes so many bytes without a newline
     {"hang": true}                         does nothing for ever
     {"exit": 1}                            exits with this code
 
@@ -132,6 +133,9 @@ def take(step):
         signal.signal(getattr(signal, step["ignore"]), signal.SIG_IGN)
     elif "signal" in step:
         os.kill(os.getpid(), getattr(signal, step["signal"]))
+    elif "print" in step:
+        for begin in range(0, step["print"], 65536):
+            os.write(1, b"x" * min(65536, step["print"] - begin))
     elif "hang" in step:
         while True:
             signal.pause()

@@ -35,6 +35,7 @@ usage: cargo xtask COMMAND
   deny               licences, banned crates and sources of the dependencies
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
   fault-points       build `hearth-with-fault-points`, which the tests of crashes start
+  extensions         build the extensions that the tests run, AWS's Lambda Web Adapter among them, into .cache/
   official-clients   build AWS's runtime clients, which the differential test compares ours with, into .cache/
   soak [FILTER]      the tests that have a long form (kill points, rounds of deploys), long; a nextest filter picks some
   fuzz [--seconds 60] [TARGET…]
@@ -63,6 +64,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["codegen"] => codegen::codegen(false),
         ["codegen", "--check"] => codegen::codegen(true),
         ["fault-points"] => fault_points::build("debug"),
+        ["extensions"] => extensions::build(),
         ["official-clients"] => official_clients::build()?.map_or(Ok(()), |why| bail!(why)),
         ["soak"] => soak::soak(None),
         ["soak", filter] => soak::soak(Some(filter)),

@@ -12,6 +12,7 @@ fn awss_rust_client_reads_every_event() {
     let function = server.create(python("read", ECHO).with("Layers", json!([layer])));
     let first = function.invoke("{}");
     let arn = first.success();
+    function.wait_until_all_are_ready();
     let second = function.invoke("{}");
     assert_eq!(second.success(), arn);
     function.logs_with_reports(2);

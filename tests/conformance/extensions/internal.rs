@@ -40,6 +40,7 @@ fn a_thread_of_the_function_registers_gets_its_invocations_and_cannot_ask_for_th
     let server = Server::start();
     let function = server.create(python("threaded", INNER));
     let first = function.invoke("{}");
+    function.wait_until_all_are_ready();
     let second = function.invoke("{}");
     assert_eq!(first.success(), second.success(), "one process");
     let events = function.logs_with_reports(2);
@@ -56,6 +57,7 @@ fn a_thread_of_the_function_registers_gets_its_invocations_and_cannot_ask_for_th
         EXTENSION	Name: inner	State: Ready	Events: [INVOKE]
     "#]]
     .assert_eq(&lines_of(&events, "EXTENSION").concat());
+    function.wait_until_all_are_ready();
     let closed = function.invoke(r#"{"register": "late"}"#).success();
     assert_eq!(
         closed,

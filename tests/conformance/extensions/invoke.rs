@@ -112,6 +112,7 @@ fn an_extension_that_overruns_the_time_out_costs_the_caller_nothing_and_the_envi
     );
 
     // The quick one is told why. The next call finds a fresh runtime and fresh extensions in the same environment.
+    function.wait_until_all_are_ready();
     assert_eq!(function.invoke("2").success(), 2);
     let events = function.logs_with_reports(2);
     assert_eq!(streams(&events).len(), 1);
@@ -152,6 +153,7 @@ fn extensions_that_did_not_ask_for_invocations_are_not_waited_for() {
     let function = server.create(python("unasked", PLAIN).with("Layers", json!([layer])));
     for call in 0..3 {
         assert_eq!(function.invoke(call.to_string()).success(), call);
+        function.wait_until_all_are_ready();
     }
     function.logs_with_reports(3);
     function.delete();

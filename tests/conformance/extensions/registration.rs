@@ -145,6 +145,7 @@ fn extension_lines_are_sorted_by_name_and_name_the_events() {
     let source = "def handler(event, context): return 1\n";
     let function = server.create(python("lines", source).with("Layers", json!([layer])));
     assert_eq!(function.invoke("{}").success(), 1);
+    function.wait_until_all_are_ready();
     assert_eq!(function.invoke("{}").success(), 1);
     expect![[r#"
         EXTENSION	Name: a-none	State: Ready	Events: []

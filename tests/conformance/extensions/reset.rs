@@ -24,10 +24,12 @@ fn check(event: &str, error_type: &str, reason: &str) -> Vec<LogEvent> {
     let layer = server.publish_extensions(&[("told", scripted(&steps)), ("killed", scripted(&silent))]);
     let function = server.create(python("reset", FAILING).timeout(1).with("Layers", json!([layer])));
     assert_eq!(function.invoke("{}").success(), json!([1, false]));
+    function.wait_until_all_are_ready();
     let error: serde_json::Value = serde_json::from_str(&function.invoke(event).function_error()).unwrap();
     assert_eq!(error["errorType"], error_type, "{error}");
     // The next call finds fresh processes in the old environment.
     assert_eq!(function.invoke("{}").success(), json!([1, true]));
+    function.wait_until_all_are_ready();
     assert_eq!(function.invoke("{}").success(), json!([2, true]));
     let events = function.logs_with_reports(4);
     assert_eq!(streams(&events).len(), 1, "{events:#?}");
@@ -70,6 +72,7 @@ fn an_error_of_the_handler_resets_nothing() {
     let function = server.create(python("raising", source).with("Layers", json!([layer])));
     for _ in 0..2 {
         assert!(function.invoke("{}").function_error().contains("ValueError"));
+        function.wait_until_all_are_ready();
     }
     let events = function.logs_with_reports(2);
     let told: Vec<&str> =

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_tests::{
-    Folder, Function, LogEvent, NewFunction, Package, Server, Settings, eventually, is_alive, number_after,
-    python, said, scripted,
+    Folder, Function, Gate, LogEvent, NewFunction, Package, Server, Settings, eventually, is_alive,
+    number_after, position, python, reports, said, scripted, try_http,
 };
 use serde_json::{Value, json};
 
@@ -155,4 +155,30 @@ fn a_server_that_ends_ends_its_environments_in_order() {
     let left = number_after(told[1], "spindown ") - number_after(told[1], "at ");
     assert!((1_000.0..2_000.0).contains(&left), "{left} ms are left");
     assert_eq!(said(&events, "runtime"), ["SIGTERM"]);
+}
+
+#[test]
+fn a_server_that_ends_lets_extensions_finish_their_work_on_the_last_call() {
+    let data_dir = Arc::new(Folder::new());
+    let gate = Gate::new();
+    let server = Settings::new().data_dir(&data_dir).start();
+    let steps = json!([{ "register": ["INVOKE", "SHUTDOWN"] }, { "next": 1 }, { "gate": gate.port() }, { "events": true }]);
+    let function = server.create(with_extension(&server, &steps).timeout(60));
+    function.invoke("{}").success();
+    gate.wait_for(1);
+    server.terminate();
+    // It has the signal before it refuses connections.
+    eventually("the server ends", || {
+        try_http(server.address(), "GET", "/_hearth/health", &[], b"").is_err().then_some(())
+    });
+    gate.open();
+    server.stop();
+
+    let server = Settings::new().data_dir(&data_dir).start();
+    let events = server.logs("ending");
+    let told = said(&events, "told");
+    assert!(told[1].starts_with("INVOKE ") && told[2].starts_with("SHUTDOWN spindown "), "{told:?}");
+    let report = reports(&events)[0];
+    assert!(!report.contains("Status:"), "{report}");
+    assert!(position(&events, "REPORT ") < position(&events, "told: SHUTDOWN "), "{events:#?}");
 }

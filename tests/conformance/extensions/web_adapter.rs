@@ -77,9 +77,11 @@ fn check(server: &Server, new: NewFunction) {
         (&seen["method"], &seen["path"], &seen["body"]),
         (&json!("POST"), &json!("/page?a=1"), &json!("text"))
     );
+    function.wait_until_all_are_ready();
     let missing = function.invoke(http_event("GET", "/missing", "")).success();
     assert_eq!(missing["statusCode"], 404, "{missing:#}");
     // Any other event is posted to `/events`, and the answer is the function's.
+    function.wait_until_all_are_ready();
     let other = function.invoke(r#"{"any": "event"}"#).success();
     assert_eq!(
         (&other["method"], &other["path"], &other["pid"]),
