@@ -209,3 +209,40 @@ fn case_062_garbage_and_floods_from_an_extension_concern_only_its_own_environmen
     assert_eq!(function.invoke("{}").success(), pid);
     assert_others_work(&server);
 }
+
+#[test]
+fn an_extension_whose_threads_ask_at_once_gets_each_event_once() {
+    let server = Server::start();
+    let steps = json!([
+        { "register": ["INVOKE"] },
+        { "background": [{ "events": true }] },
+        { "background": [{ "events": true }] },
+        { "hang": true },
+    ]);
+    let function = server.create(with_extension(&server, "threads", &steps));
+    for _ in 0..3 {
+        function.invoke("{}").success();
+        function.wait_until_all_are_ready();
+    }
+    let events = function.logs_with_reports(3);
+    assert_eq!(said(&events, "bad").iter().filter(|line| line.starts_with("INVOKE ")).count(), 3);
+}
+
+#[test]
+fn an_event_that_meets_a_connection_that_is_gone_comes_with_the_next_poll() {
+    let server = Server::start();
+    let gone = "GET {extension}/event/next HTTP/1.1\r\nHost: h\r\nLambda-Extension-Identifier: {id}\r\n\r\n";
+    let steps = json!([{ "register": ["INVOKE"] }, { "raw": gone }, { "events": true }]);
+    let function = server.create(with_extension(&server, "gone", &steps));
+    let first = function.invoke("{}");
+    first.success();
+    function.wait_until_all_are_ready();
+    let second = function.invoke("{}");
+    assert_eq!(second.success(), first.success());
+    let events = function.logs_with_reports(2);
+    let lines = said(&events, "bad");
+    assert_eq!(lines[1], "closed", "{lines:?}");
+    let invoked: Vec<&str> =
+        lines.iter().filter_map(|line| line.strip_prefix("INVOKE ")?.split(' ').next()).collect();
+    assert_eq!(invoked, [first.request_id(), second.request_id()]);
+}
