@@ -21,4 +21,5 @@ mod outcomes;
 mod restart;
 mod runtimes;
 mod scaling;
+mod telemetry;
 mod update;

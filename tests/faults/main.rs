@@ -19,4 +19,5 @@ mod packages;
 mod races;
 mod runtime_api;
 mod silence;
+mod telemetry;
 mod transport;

@@ -8,6 +8,11 @@
     {"flood": 200}                         connections that say nothing, and stay
     {"next": 2}                            asks for so many events, and tells each
     {"events": true}                       asks for events until SHUTDOWN comes, then exits with code 0
+    {"port": true}                         takes a port, at which nobody listens yet
+    {"listen": "…", "as": "HTTP"}          listens at it, and appends the events that come to this file, a line each
+    {"hold": true}                         accepts connections at it, and never reads, until `listen` comes
+    {"received": "…"}                      waits until something with this text has been received
+    {"follow": true}                       asks for events until SHUTDOWN comes and all calls have their report, then goes on
     {"gate": 8080}                         waits until the gate at this port opens
     {"background": [steps]}                in a thread of its own
     {"child": "600"}                       starts `sleep 600` in a session of its own
@@ -18,10 +23,13 @@
     {"hang": true}                         does nothing for ever
     {"exit": 1}                            exits with this code
 
-{extension} and {id} stand for the base path of the API and for the identifier that the last `register` was given.
+{extension}, {id}, {api} and {port} stand for the base path of the API, for the identifier that the last `register` was
+given, for the API's own port, and for the port that was taken last. `listen` is for `POST` requests at `/` or, as "TCP", for lines; `"at": "PUT /path"`
+for others. What is not as it should be is not received.
 """
 
 import http.client
+import http.server
 import json
 import os
 import signal
@@ -37,6 +45,9 @@ EXTENSION = "/2020-01-01/extension"
 
 identifier = "none"
 flood = []
+port = None
+received = []
+arrived = threading.Condition()
 
 
 def say(text):
@@ -45,7 +56,9 @@ def say(text):
 
 
 def filled(text):
-    return text.replace("{extension}", EXTENSION).replace("{id}", identifier)
+    text = text.replace("{extension}", EXTENSION).replace("{id}", identifier)
+    text = text.replace("{api}", HOST.rsplit(":", 1)[1])
+    return text.replace("{port}", str(port.number) if port else "none")
 
 
 def ask(method, path, headers={}, body=None):
@@ -95,8 +108,92 @@ def raw(text, more):
     return answer.split(b"\r\n")[0].decode("latin-1") or "closed"
 
 
+class Port:
+    """A port of our own. Connections are refused until something is to be done with them."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.number = self.socket.getsockname()[1]
+        self.use = None
+        self.held = []
+
+    def open(self, use):
+        is_first, self.use = self.use is None, use
+        for stream in self.held:
+            stream.close()
+        if is_first:
+            self.socket.listen(64)
+            threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            stream, _ = self.socket.accept()
+            threading.Thread(target=self.use, args=[stream], daemon=True).start()
+
+
+def keep(file, events):
+    with arrived:
+        # One write, so that who reads the file sees whole lines.
+        with open(file, "ab", buffering=0) as kept:
+            kept.write("".join(event + "\n" for event in events).encode())
+        received.extend(events)
+        arrived.notify_all()
+
+
+def texts_of(array):
+    """The elements of an array of JSON, as they are written."""
+    decoder = json.JSONDecoder()
+    at = 0
+    while array[at] in "[,":
+        _, end = decoder.raw_decode(array, at + 1)
+        yield array[at + 1 : end]
+        at = end
+    assert array[at:] == "]", array[at:]
+
+
+def requests_into(file, expected):
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            is_right = f"{self.command} {self.path} {self.headers['Content-Type']}" == expected
+            if is_right:
+                keep(file, list(texts_of(body)))
+            self.send_response(200 if is_right else 400)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_PUT = do_POST
+
+        def log_message(self, *_):
+            pass
+
+    def use(stream):
+        with stream:
+            Listener(stream, stream.getpeername(), None)
+
+    return use
+
+
+def lines_into(file):
+    def use(stream):
+        with stream, stream.makefile(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                keep(file, [line.removesuffix("\n")])
+
+    return use
+
+
+def follow_until_reported(of):
+    calls = 0
+    while following(of)["eventType"] == "INVOKE":
+        calls += 1
+    with arrived:
+        arrived.wait_for(lambda: sum("platform.report" in event for event in received) >= calls)
+
+
 def take(step):
-    global identifier
+    global identifier, port
     if "register" in step:
         identifier = register(step["register"], step.get("as", NAME)) or identifier
     elif "park" in step:
@@ -105,7 +202,7 @@ def take(step):
     elif "ask" in step:
         method, path = filled(step["ask"]).split(" ", 1)
         headers = {name: filled(value) for name, value in step.get("headers", {}).items()}
-        response, text = ask(method, path, headers, step.get("body", "").encode() or None)
+        response, text = ask(method, path, headers, filled(step.get("body", "")).encode() or None)
         say(f"{response.status} {response.getheader('content-type', 'no type')}: {text}")
     elif "raw" in step:
         say(raw(filled(step["raw"]), step.get("bytes", 0)))
@@ -119,6 +216,19 @@ def take(step):
     elif "events" in step:
         follow(identifier)
         os._exit(0)
+    elif "port" in step:
+        port = Port()
+    elif "listen" in step:
+        expected = step.get("at", "POST /") + " application/json"
+        is_tcp = step.get("as") == "TCP"
+        port.open(lines_into(step["listen"]) if is_tcp else requests_into(step["listen"], expected))
+    elif "hold" in step:
+        port.open(port.held.append)
+    elif "received" in step:
+        with arrived:
+            arrived.wait_for(lambda: any(step["received"] in event for event in received))
+    elif "follow" in step:
+        follow_until_reported(identifier)
     elif "gate" in step:
         with socket.create_connection(("127.0.0.1", step["gate"])) as gate:
             gate.recv(1)

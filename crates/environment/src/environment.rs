@@ -6,27 +6,25 @@
 //! slow: the sandbox, output, deadlines.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use hearth_sandbox::{Command, Output, ProcessId, Sandbox, SandboxError, SandboxEvent};
+use hearth_sandbox::{Output, Sandbox, SandboxError};
 use hearth_telemetry::{
     Clock, EnvironmentRecord, EnvironmentTelemetry, InitPhase, LifecycleEvent, ShutdownReason, Subscription,
 };
-use hearth_types::{AccountId, EnvironmentId, ExtensionId, ExtensionName, FunctionName, Version, limits};
-use tokio::net::unix::pipe;
+use hearth_types::{EnvironmentId, ExtensionId, limits};
 use tokio::sync::{Notify, oneshot};
 
-use crate::extensions::ProgramNumber;
-use crate::fatal_error::FatalError;
 use crate::invocation::{Answer, Delivery, Invocation, InvokeResult};
 use crate::machine::{Action, Event, EventHolder, Machine};
 use crate::notifications::{Notification, Notifications};
 use crate::outputs::Outputs;
+use crate::parts::{Boot, EnvironmentParts, FunctionFacts, Owner};
 use crate::runtime_connection::{Connected, RuntimeConnection};
 use crate::runtime_state::Rejection;
+use crate::watch::{extension_process, runtime_process};
 
 /// How many `/next` may wait at once. One is usual; a runtime with threads may have a few.
 const PARKED_MAX: usize = 64;
@@ -35,67 +33,6 @@ const PARKED_MAX: usize = 64;
 const SHORT_CALL: Duration = Duration::from_millis(1);
 /// How old the reading of memory may be after a short call.
 const MEMORY_FRESH: Duration = Duration::from_millis(100);
-
-/// Makes the command of a runtime, or says why there is none.
-pub type MakeCommand = dyn Fn(&dyn Sandbox) -> Result<Command, FatalError> + Send + Sync;
-
-/// Makes the command of an external extension, by its number.
-pub type MakeExtensionCommand = dyn Fn(&dyn Sandbox, ProgramNumber) -> Command + Send + Sync;
-
-/// Says what to start in an environment; asked at each start, also after a reset.
-pub struct Boot {
-    /// Makes the command, or says why there is none.
-    pub command: Box<MakeCommand>,
-    /// The path of the program as the function's author knows it, for messages.
-    pub shown_program: String,
-    /// The external extensions, in the order in which they are started.
-    pub extensions: Vec<ExtensionName>,
-    /// Makes the command of one of them.
-    pub extension_command: Box<MakeExtensionCommand>,
-}
-
-/// What the processes of an environment may know about their function.
-#[derive(Debug, Clone)]
-pub struct FunctionFacts {
-    /// Its account.
-    pub account: AccountId,
-    /// Its name.
-    pub name: FunctionName,
-    /// The version that runs.
-    pub version: Version,
-    /// The Handler setting.
-    pub handler: String,
-}
-
-/// Who must hear when an environment can take an invocation, or is gone: the pool.
-pub trait Owner: Send + Sync + 'static {
-    /// The Init ahead of the first invocation is over, well or not.
-    fn initialized(&self, environment: &Arc<Environment>);
-
-    /// The invocation is over (or an Init without one); another one may come.
-    fn settled(&self, environment: &Arc<Environment>);
-
-    /// The environment is gone.
-    fn gone(&self, environment: &Arc<Environment>);
-}
-
-/// What an environment is made of.
-pub struct EnvironmentParts {
-    /// Its id.
-    pub id: EnvironmentId,
-    /// Where its processes run.
-    pub sandbox: Box<dyn Sandbox>,
-    /// What runs there.
-    pub boot: Boot,
-    /// What its processes may know.
-    pub function: FunctionFacts,
-    /// Takes what it records and puts out.
-    pub telemetry: EnvironmentTelemetry,
-    /// Who hears of it.
-    pub owner: Arc<dyn Owner>,
-    /// Both clocks.
-    pub clock: Clock,
-}
 
 /// A running execution environment.
 pub struct Environment {
@@ -107,7 +44,7 @@ pub struct Environment {
     pub(crate) clock: Clock,
     inner: Mutex<Inner>,
     /// Tells the task that there is an earlier deadline than the one it waits for.
-    rearm: Notify,
+    pub(crate) rearm: Notify,
     has_answered: AtomicBool,
     record: Arc<EnvironmentRecord>,
 }
@@ -124,7 +61,7 @@ pub(crate) struct Inner {
     /// Counts starts of the runtime. What an earlier one still says is not for now.
     pub(crate) generation: u32,
     /// What the task's timer is set to.
-    armed: Option<Instant>,
+    pub(crate) armed: Option<Instant>,
     invoke_started_at: Option<Instant>,
     memory_bytes_max: u64,
     memory_measured_at: Option<Instant>,
@@ -300,7 +237,7 @@ impl Environment {
         }
     }
 
-    fn feed(self: &Arc<Self>, event: Event) -> Option<Result<(), Rejection>> {
+    pub(crate) fn feed(self: &Arc<Self>, event: Event) -> Option<Result<(), Rejection>> {
         self.feed_locked(self.lock(), event, None)
     }
 
@@ -504,95 +441,6 @@ impl Environment {
         }
     }
 
-    /// Waits for the sandbox, output and deadlines until the environment is gone.
-    async fn run(self: Arc<Self>, output: OwnedFd) {
-        let output = match pipe::Receiver::from_owned_fd(output) {
-            Ok(output) => output,
-            Err(error) => {
-                tracing::error!(environment_id = %self.id, %error, "cannot watch an environment's output");
-                self.feed(Event::SandboxLost);
-                return;
-            }
-        };
-        loop {
-            let (deadline, gone) = {
-                let mut inner = self.lock();
-                inner.armed = inner.machine.deadline();
-                (inner.armed, inner.machine.phase_name() == "Gone")
-            };
-            if gone {
-                return;
-            }
-            let timer = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                event = self.sandbox.next_event() => self.hear(event),
-                ready = output.readable() => {
-                    if let Err(error) = ready {
-                        tracing::error!(environment_id = %self.id, %error, "lost an environment's output");
-                        self.feed(Event::SandboxLost);
-                    }
-                    self.read_output(&output).await;
-                }
-                () = timer => {
-                    self.feed(Event::DeadlineReached);
-                }
-                () = self.rearm.notified() => {}
-            }
-        }
-    }
-
-    fn hear(self: &Arc<Self>, event: SandboxEvent) {
-        let generation = self.lock().generation;
-        match event {
-            SandboxEvent::Started { process } => match Origin::of(process, generation) {
-                Origin::Runtime => drop(self.feed(Event::RuntimeStarted)),
-                Origin::Extension(program) => drop(self.feed(Event::ExtensionStarted(program))),
-                Origin::Earlier => {}
-            },
-            SandboxEvent::StartFailed { process, errno } => match Origin::of(process, generation) {
-                Origin::Runtime => {
-                    let error = FatalError::cannot_execute(&self.boot.shown_program, errno);
-                    self.feed(Event::RuntimeStartFailed(error));
-                }
-                Origin::Extension(program) => {
-                    self.feed(Event::ExtensionStartFailed { program, errno });
-                }
-                Origin::Earlier => {}
-            },
-            SandboxEvent::Exited { process, status } => match Origin::of(process, generation) {
-                Origin::Runtime => drop(self.feed(Event::RuntimeExited(status))),
-                Origin::Extension(program) => drop(self.feed(Event::ExtensionExited { program, status })),
-                Origin::Earlier => {}
-            },
-            SandboxEvent::AllGone => drop(self.feed(Event::AllGone)),
-            SandboxEvent::Lost => drop(self.feed(Event::SandboxLost)),
-        }
-    }
-
-    /// Reads what a function has put out. When the log store has no room, the function waits in its pipe.
-    async fn read_output(&self, output: &pipe::Receiver) {
-        loop {
-            let room = self.lock().telemetry.room_for_output();
-            room.await;
-            let mut guard = self.lock();
-            let inner = &mut *guard;
-            if inner.outputs.drain_runtime(&mut inner.telemetry) {
-                continue;
-            }
-            // Tokio has to see for itself that the pipe is empty before it waits again. If it is not, a byte comes along.
-            let mut byte = [0];
-            match output.try_read(&mut byte) {
-                Ok(1..) => inner.outputs.take(&byte, &mut inner.telemetry),
-                Ok(0) | Err(_) => return,
-            }
-        }
-    }
-
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -661,36 +509,5 @@ impl Inner {
         self.parked.clear();
         self.holder = None;
         self.notifications.clear();
-    }
-}
-
-/// How many process numbers one start of everything takes: the runtime's, and those of its extensions.
-const PROCESSES_A_GENERATION: u32 = 16;
-const _: () = assert!(limits::EXTENSIONS_MAX < PROCESSES_A_GENERATION as usize);
-
-fn runtime_process(generation: u32) -> ProcessId {
-    ProcessId(generation * PROCESSES_A_GENERATION)
-}
-
-pub(crate) fn extension_process(generation: u32, program: ProgramNumber) -> ProcessId {
-    ProcessId(generation * PROCESSES_A_GENERATION + 1 + program as u32)
-}
-
-/// Whose process it is.
-enum Origin {
-    Runtime,
-    Extension(ProgramNumber),
-    /// A process of an earlier start: it was killed, and its end is no news.
-    Earlier,
-}
-
-impl Origin {
-    fn of(process: ProcessId, generation: u32) -> Self {
-        let ProcessId(number) = process;
-        match (number / PROCESSES_A_GENERATION == generation, number % PROCESSES_A_GENERATION) {
-            (false, _) => Self::Earlier,
-            (true, 0) => Self::Runtime,
-            (true, program) => Self::Extension(program as usize - 1),
-        }
     }
 }

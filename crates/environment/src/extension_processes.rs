@@ -10,12 +10,13 @@ use hearth_types::{ExtensionId, ExtensionName};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
-use crate::environment::{Brought, Environment, Inner, extension_process};
+use crate::environment::{Brought, Environment, Inner};
 use crate::event::{Event, ExtensionEvent};
 use crate::extensions::ProgramNumber;
 use crate::notifications::Notification;
 use crate::runtime_connection::RuntimeConnection;
 use crate::runtime_state::Rejection;
+use crate::watch::extension_process;
 
 impl Environment {
     /// An extension asks for an event.

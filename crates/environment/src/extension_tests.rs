@@ -535,3 +535,51 @@ fn eleven_programs_are_too_many() {
     "#]],
     );
 }
+
+#[test]
+fn an_extension_subscribes_by_one_of_two_interfaces_and_only_in_init() {
+    let (_, id) = an_extension(0);
+    let types = TelemetryTypes { platform: true, function: false, extension: false };
+    let subscribes = |api| Event::ExtensionSubscribes { id, api, types };
+    check_with(
+        1,
+        &[
+            (0, Event::Init),
+            (0, subscribes(SubscriptionApi::Telemetry)),
+            (0, registers(0, &[])),
+            (0, subscribes(SubscriptionApi::Telemetry)),
+            (0, subscribes(SubscriptionApi::Telemetry)),
+            (0, subscribes(SubscriptionApi::Logs)),
+            (0, next_of(0)),
+            (0, next()),
+            (0, subscribes(SubscriptionApi::Telemetry)),
+            (0, subscribes(SubscriptionApi::Logs)),
+        ],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Renew
+            StartExtension(0)
+            Extension.UnknownExtensionIdentifier: Unknown extension 00000000-0000-4000-8000-0000000ee000
+            Accept
+            ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: false, shutdown: false } }
+            Boot
+            Accept
+            Subscribe(e0)
+            TelemetrySubscribed { extension: e0, api: Telemetry, types: TelemetryTypes { platform: true, function: false, extension: false } }
+            Accept
+            Subscribe(e0)
+            TelemetrySubscribed { extension: e0, api: Telemetry, types: TelemetryTypes { platform: true, function: false, extension: false } }
+            Logs.AccessDenied: The extension e0 is already subscribed to the TelemetryAPI. You must either subscribe to the LogsAPI or the TelemetryAPI
+            ExtensionReady { extension: e0 }
+            Park
+            runtime init done: success
+            Park
+            e0 came out of init: Ready [] 
+            init done in Init: success 
+            Settled
+            Telemetry.SubscriptionClosed: Telemetry API subscription is closed
+            Logs.SubscriptionClosed: Logs API subscription is closed
+        "#]],
+    );
+}

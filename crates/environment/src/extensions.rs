@@ -47,7 +47,12 @@ pub enum ExtensionRejection {
     /// It subscribes to telemetry after Init.
     SubscriptionClosed(SubscriptionApi),
     /// It has subscribed by the other of the two interfaces.
-    OtherApiInUse(SubscriptionApi),
+    OtherApiInUse {
+        /// Who.
+        name: ExtensionName,
+        /// The one that it asks for now.
+        api: SubscriptionApi,
+    },
 }
 
 impl ExtensionRejection {
@@ -63,9 +68,9 @@ impl ExtensionRejection {
             Self::Unknown(_) => "Extension.UnknownExtensionIdentifier",
             Self::SubscriptionClosed(SubscriptionApi::Telemetry) => "Telemetry.SubscriptionClosed",
             Self::SubscriptionClosed(SubscriptionApi::Logs) => "Logs.SubscriptionClosed",
-            // That it is an error is documented; its type and text are not.
-            Self::OtherApiInUse(SubscriptionApi::Telemetry) => "Telemetry.ValidationError",
-            Self::OtherApiInUse(SubscriptionApi::Logs) => "Logs.ValidationError",
+            // Source: texts seen on AWS, second-hand; the documentation only says that an extension cannot use both.
+            Self::OtherApiInUse { api: SubscriptionApi::Telemetry, .. } => "Telemetry.AccessDenied",
+            Self::OtherApiInUse { api: SubscriptionApi::Logs, .. } => "Logs.AccessDenied",
         }
     }
 }
@@ -87,11 +92,17 @@ impl fmt::Display for ExtensionRejection {
                  Error: State transition is not allowed"
             ),
             Self::SubscriptionClosed(api) => write!(f, "{} subscription is closed", api_name(*api)),
-            Self::OtherApiInUse(api) => write!(
-                f,
-                "the extension has subscribed by the other interface already; it cannot use the {} as well",
-                api_name(*api)
-            ),
+            Self::OtherApiInUse { name, api } => {
+                let other = match api {
+                    SubscriptionApi::Telemetry => "LogsAPI",
+                    SubscriptionApi::Logs => "TelemetryAPI",
+                };
+                write!(
+                    f,
+                    "The extension {name} is already subscribed to the {other}. \
+                     You must either subscribe to the LogsAPI or the TelemetryAPI"
+                )
+            }
         }
     }
 }
@@ -306,7 +317,8 @@ impl Extensions {
     ) -> Result<ExtensionName, ExtensionRejection> {
         let extension = self.of_id(id)?;
         if extension.subscribed.is_some_and(|subscribed| subscribed != api) {
-            return Err(ExtensionRejection::OtherApiInUse(api));
+            let name = extension.name.clone();
+            return Err(ExtensionRejection::OtherApiInUse { name, api });
         }
         extension.subscribed = Some(api);
         Ok(extension.name.clone())

@@ -21,18 +21,19 @@ pub mod invoke;
 pub mod machine;
 mod notifications;
 mod outputs;
+mod parts;
 pub mod reset;
 mod runtime_connection;
 mod runtime_state;
 pub mod shutdown;
+mod watch;
 
-pub use environment::{
-    Boot, Environment, EnvironmentParts, FunctionFacts, MakeCommand, MakeExtensionCommand, Owner,
-};
+pub use environment::Environment;
 pub use extension_connection::ParkedEvent;
 pub use extensions::{ExtensionRejection, ExtensionReport, ProgramNumber};
 pub use fatal_error::FatalError;
 pub use invocation::{Answer, AnswerKind, Delivery, Invocation, InvokeResult};
 pub use notifications::Notification;
+pub use parts::{Boot, EnvironmentParts, FunctionFacts, MakeCommand, MakeExtensionCommand, Owner};
 pub use runtime_connection::{OpenAnswer, ParkedNext, RuntimeConnection};
 pub use runtime_state::{Rejection, RuntimeState};

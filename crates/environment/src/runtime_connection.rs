@@ -7,9 +7,10 @@ use bytes::Bytes;
 use hearth_types::RequestId;
 use tokio::sync::oneshot;
 
-use crate::environment::{Environment, FunctionFacts};
+use crate::environment::Environment;
 use crate::invocation::{AnswerKind, Delivery};
 use crate::machine::{Event, RuntimeAnswer};
+use crate::parts::FunctionFacts;
 use crate::runtime_state::Rejection;
 
 /// One connection of a runtime, as long as it is open. It belongs to the processes that ran when it was accepted: after a

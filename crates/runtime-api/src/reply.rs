@@ -1,7 +1,7 @@
 //! The replies, with AWS's statuses and texts.
 
 use bytes::Bytes;
-use hearth_environment::{Delivery, Rejection};
+use hearth_environment::{Delivery, ExtensionRejection, Rejection};
 use hearth_types::limits::RESPONSE_PAYLOAD_BYTES_MAX;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -93,7 +93,11 @@ pub(crate) fn rejected(rejection: Rejection) -> Response<Full<Bytes>> {
             error(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode")
         }
         Rejection::Extension(rejection) => {
-            error_of(StatusCode::FORBIDDEN, rejection.error_type(), &rejection.to_string())
+            let status = match rejection {
+                ExtensionRejection::OtherApiInUse { .. } => StatusCode::BAD_REQUEST,
+                _ => StatusCode::FORBIDDEN,
+            };
+            error_of(status, rejection.error_type(), &rejection.to_string())
         }
         Rejection::Ending => {
             error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error")

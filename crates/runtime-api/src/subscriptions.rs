@@ -38,8 +38,12 @@ pub(crate) async fn answer(
     let payload = match body::read(request, BODY_BYTES_MAX).await {
         Body::Whole { payload, .. } => payload,
         Body::TooLarge => {
+            let error_type = match api {
+                SubscriptionApi::Telemetry => "ValidationError",
+                SubscriptionApi::Logs => "Logs.ValidationError",
+            };
             let message = format!("request body should be at most {BODY_BYTES_MAX} bytes");
-            return Ok(reply::error_of(StatusCode::BAD_REQUEST, "ValidationError", &message));
+            return Ok(reply::error_of(StatusCode::BAD_REQUEST, error_type, &message));
         }
         Body::Truncated => return Err(Rejection::Truncated),
     };

@@ -14,7 +14,7 @@ use crate::function_log::FunctionLog;
 use crate::platform_event::PlatformEvent;
 use crate::platform_json::{About, Moment};
 use crate::record::{EnvironmentRecord, LifecycleEvent};
-use crate::subscription::{Subscribers, Subscription, SubscriptionError, TelemetryKind};
+use crate::subscription::{Subscribers, Subscription, TelemetryKind};
 use crate::{Clock, LogStore, PutEvent, lines};
 
 /// What log lines say about the function.
@@ -100,19 +100,6 @@ impl EnvironmentTelemetry {
             outlets.subscribers.end();
         }
         outlets.record.push(at, event, report);
-    }
-
-    /// Checks what only the subscriptions that there are can tell, before one is accepted: an extension uses one interface.
-    ///
-    /// # Errors
-    ///
-    /// When the extension has subscribed through the other interface.
-    pub fn may_subscribe(
-        &self,
-        extension: &ExtensionName,
-        subscription: &Subscription,
-    ) -> Result<(), SubscriptionError> {
-        self.outlets.subscribers.may_subscribe(extension, subscription)
     }
 
     /// Lets an extension hear of everything from now on, and of what Init has said so far; its former subscription ends.

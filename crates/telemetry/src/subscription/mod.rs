@@ -106,19 +106,6 @@ impl Subscribers {
         self.backlog = None;
     }
 
-    /// Refuses an extension that has subscribed through the other interface.
-    pub(crate) fn may_subscribe(
-        &self,
-        extension: &ExtensionName,
-        subscription: &Subscription,
-    ) -> Result<(), SubscriptionError> {
-        let api = subscription.api();
-        match self.subscribed.iter().find(|former| former.extension == *extension) {
-            Some(former) if former.schema.api() != api => Err(SubscriptionError::other_api(extension, api)),
-            Some(_) | None => Ok(()),
-        }
-    }
-
     /// Adds a subscriber, in place of its former subscription, and replays to it what Init has said. Needs a Tokio runtime.
     pub(crate) fn subscribe(
         &mut self,

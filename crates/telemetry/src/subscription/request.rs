@@ -5,7 +5,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use hearth_types::ExtensionName;
 use hyper::header::HeaderValue;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Uri};
@@ -105,22 +104,6 @@ impl Subscription {
     /// Returns through which interface it came.
     pub fn api(&self) -> SubscriptionApi {
         self.schema.api()
-    }
-}
-
-impl SubscriptionError {
-    /// The extension has subscribed through the other interface before.
-    pub(super) fn other_api(extension: &ExtensionName, api: SubscriptionApi) -> Self {
-        // Source: texts seen on AWS, second-hand; the documentation only says that an extension cannot use both.
-        let (error_type, other) = match api {
-            SubscriptionApi::Telemetry => ("Telemetry.AccessDenied", "Logs"),
-            SubscriptionApi::Logs => ("Logs.AccessDenied", "Telemetry"),
-        };
-        let message = format!(
-            "The extension {extension} is already subscribed to the {other}API. You must either subscribe to the LogsAPI \
-             or the TelemetryAPI"
-        );
-        Self { error_type, message }
     }
 }
 

@@ -1,8 +1,7 @@
 //! What arrives, and how.
 
-use expect_test::expect;
-use hearth_telemetry::{LifecycleEvent, Subscription, SubscriptionApi};
-use hearth_types::{ExtensionName, LogFormat, LogLevel};
+use hearth_telemetry::{LifecycleEvent, SubscriptionApi};
+use hearth_types::{LogFormat, LogLevel};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -120,24 +119,6 @@ async fn the_logs_api_puts_when_asked_to() {
     );
     let log = environment.log();
     assert!(log.contains(&"LOGS\tName: logger\tState: Subscribed\tTypes: [Platform, Function]\n".to_owned()));
-}
-
-#[tokio::test]
-async fn an_extension_uses_one_of_the_two_interfaces() {
-    let listener = HttpListener::start().await;
-    let mut environment = Environment::text();
-    let telemetry = http(&["function"], listener.port);
-    environment.subscribe("watcher", SubscriptionApi::Telemetry, &telemetry);
-    let mut logs = telemetry;
-    logs["schemaVersion"] = json!("2021-03-18");
-    let logs = Subscription::parse(SubscriptionApi::Logs, logs.to_string().as_bytes(), 1).unwrap();
-    let watcher = ExtensionName::new("watcher").unwrap();
-    let error = environment.telemetry.may_subscribe(&watcher, &logs).unwrap_err();
-    assert_eq!(error.error_type, "Logs.AccessDenied");
-    expect![[
-        "The extension watcher is already subscribed to the TelemetryAPI. You must either subscribe to the LogsAPI or the TelemetryAPI"
-    ]]
-    .assert_eq(&error.message);
 }
 
 #[tokio::test]

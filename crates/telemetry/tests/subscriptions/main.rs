@@ -97,7 +97,6 @@ impl Environment {
         let name = ExtensionName::new(name).unwrap();
         let subscription = Subscription::parse(api, request.to_string().as_bytes(), 1).unwrap();
         let types = subscription.types();
-        self.telemetry.may_subscribe(&name, &subscription).unwrap();
         self.telemetry.subscribe(name.clone(), subscription);
         self.take(LifecycleEvent::TelemetrySubscribed { extension: name, api, types });
     }
