@@ -6,7 +6,7 @@ use hearth_telemetry::{LifecycleEvent, ResetReason, SubscriptionApi, TelemetryTy
 use hearth_types::{ColdReason, ExtensionId, ExtensionName};
 
 use crate::event::Action;
-use crate::extensions::{ExtensionReport, Poll, ProgramNumber};
+use crate::extensions::{Extension, ExtensionReport, Poll, ProgramNumber};
 use crate::fatal_error::FatalError;
 use crate::machine::{Machine, Phase};
 use crate::runtime_state::Rejection;
@@ -14,11 +14,8 @@ use crate::runtime_state::Rejection;
 impl Machine {
     /// The process of an external extension runs.
     pub(crate) fn extension_started(&mut self, program: ProgramNumber) -> Vec<Action> {
-        let started = self.extensions.of_program(program).map(|extension| {
-            let extension = extension.name.clone();
-            Action::Record(LifecycleEvent::ExtensionStarted { extension })
-        });
-        started.into_iter().collect()
+        let started = self.extensions.of_program(program).and_then(Extension::start);
+        started.map(Action::Record).into_iter().collect()
     }
 
     /// An extension registers.
@@ -28,15 +25,17 @@ impl Machine {
         id: ExtensionId,
         events: &[String],
     ) -> Vec<Action> {
-        let registered = match self.extensions.register(name, id, events) {
-            Ok(extension) => LifecycleEvent::ExtensionRegistered {
-                extension: extension.name.clone(),
-                is_external: extension.program.is_some(),
-                events: extension.events,
-            },
+        let extension = match self.extensions.register(name, id, events) {
+            Ok(extension) => extension,
             Err(rejection) => return vec![Action::Reject(Rejection::Extension(rejection))],
         };
-        let mut actions = vec![Action::Accept, Action::Record(registered)];
+        let mut actions = vec![Action::Accept];
+        actions.extend(extension.start().map(Action::Record));
+        actions.push(Action::Record(LifecycleEvent::ExtensionRegistered {
+            extension: extension.name.clone(),
+            is_external: extension.program.is_some(),
+            events: extension.events,
+        }));
         actions.extend(self.boot_when_registered());
         actions
     }

@@ -122,6 +122,26 @@ fn extensions_start_first_are_waited_for_and_end_last() {
 }
 
 #[test]
+fn an_extension_that_registers_before_the_sandbox_tells_of_its_start_has_started_first_and_once() {
+    check_with(
+        1,
+        &[(0, Event::Init), (0, registers(0, &BOTH)), (0, Event::ExtensionStarted(0)), (0, next_of(0))],
+        expect![[r#"
+            InitStarted { phase: Init }
+            deadline in 10 s
+            Renew
+            StartExtension(0)
+            Accept
+            ExtensionStarted { extension: e0 }
+            ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
+            Boot
+            ExtensionReady { extension: e0 }
+            Park
+        "#]],
+    );
+}
+
+#[test]
 fn a_runtime_that_ignores_sigterm_is_killed_and_so_is_an_extension_that_hangs() {
     check_with(
         1,
@@ -144,6 +164,7 @@ fn a_runtime_that_ignores_sigterm_is_killed_and_so_is_an_extension_that_hangs() 
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             ExtensionReady { extension: e0 }
@@ -237,6 +258,7 @@ fn an_extension_that_runs_past_the_timeout_is_told_so_and_the_caller_keeps_its_a
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             ExtensionReady { extension: e0 }
@@ -359,6 +381,7 @@ fn a_crash_or_a_report_of_an_extension_fails_what_runs() {
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             Accept
@@ -381,6 +404,7 @@ fn a_crash_or_a_report_of_an_extension_fails_what_runs() {
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             ExtensionReady { extension: e0 }
@@ -407,6 +431,7 @@ fn a_crash_or_a_report_of_an_extension_fails_what_runs() {
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             ExtensionReady { extension: e0 }
@@ -472,6 +497,7 @@ fn case_057_058_059_wrong_registrations_are_refused() {
             StartExtension(0)
             Extension.InvalidEventType: SNAPSHOT: ErrorInvalidEventType
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             Extension.InvalidExtensionState: State transition from Registered to Registered failed for extension e0. Error: State transition is not allowed

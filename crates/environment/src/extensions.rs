@@ -154,6 +154,8 @@ pub(crate) struct Extension {
     pub(crate) events: ExtensionEvents,
     /// Whether its process runs, as far as is known. Internal ones have none.
     pub(crate) is_alive: bool,
+    /// Whether the record has that its process runs.
+    is_start_recorded: bool,
     /// Whether it was killed in a shutdown or reset.
     pub(crate) was_killed: bool,
     pub(crate) error_type: Option<String>,
@@ -197,6 +199,7 @@ impl Extensions {
             state: ExtensionState::Started,
             events: ExtensionEvents::default(),
             is_alive: program < limits::EXTENSIONS_MAX,
+            is_start_recorded: false,
             was_killed: false,
             error_type: None,
             subscribed: None,
@@ -273,7 +276,7 @@ impl Extensions {
         name: &ExtensionName,
         id: ExtensionId,
         events: &[String],
-    ) -> Result<&Extension, ExtensionRejection> {
+    ) -> Result<&mut Extension, ExtensionRejection> {
         let known = self.all.iter().position(|extension| extension.name == *name);
         let at = match known {
             Some(at) if self.all[at].program.is_none() => return Err(ExtensionRejection::AlreadyRegistered),
@@ -296,6 +299,7 @@ impl Extensions {
                     state: ExtensionState::Started,
                     events,
                     is_alive: false,
+                    is_start_recorded: false,
                     was_killed: false,
                     error_type: None,
                     subscribed: None,
@@ -388,6 +392,14 @@ impl Extensions {
 }
 
 impl Extension {
+    /// Returns what to record when its process is known to run: nothing the second time, and nothing for an internal one.
+    ///
+    /// A quick one registers before the sandbox has told that it was started.
+    pub(crate) fn start(&mut self) -> Option<LifecycleEvent> {
+        let is_news = self.program.is_some() && !std::mem::replace(&mut self.is_start_recorded, true);
+        is_news.then(|| LifecycleEvent::ExtensionStarted { extension: self.name.clone() })
+    }
+
     fn reject(&self, to: ExtensionState) -> ExtensionRejection {
         ExtensionRejection::InvalidStateTransition { name: self.name.clone(), from: self.state, to }
     }

@@ -34,7 +34,10 @@ fn with(schema: &str, pointer: &str, value: Value) -> Value {
 }
 
 fn check(api: &str, bodies: &[Value], expected: Expect) {
-    let steps: Vec<Value> = bodies.iter().map(|body| Subscriber::ask(api, body)).collect();
+    let mut steps: Vec<Value> = bodies.iter().map(|body| Subscriber::ask(api, body)).collect();
+    let mut no_json = Subscriber::ask(api, &json!({}));
+    no_json["body"] = json!("{");
+    steps.push(no_json);
     expected.assert_eq(&answers(&steps));
 }
 
@@ -76,6 +79,7 @@ fn everything_that_is_wrong_with_a_telemetry_subscription_is_named_at_once() {
             400 application/json: {"errorMessage":"URI host should be sandbox.localdomain","errorType":"ValidationError"}
             400 application/json: {"errorMessage":"port 9001 is reserved","errorType":"ValidationError"}
             400 application/json: {"errorMessage":"port <api> is reserved","errorType":"ValidationError"}
+            400 application/json: {"errorMessage":"Invalid JSON: EOF while parsing an object at line 1 column 1","errorType":"ValidationError"}
         "#]],
     );
 }
@@ -96,6 +100,7 @@ fn the_logs_api_refuses_in_its_own_words() {
             400 application/json: {"errorMessage":"schemaVersion should be one of 2020-08-15, 2021-03-18","errorType":"Logs.ValidationError"}
             400 application/json: {"errorMessage":"method should be POST or PUT","errorType":"Logs.ValidationError"}
             400 application/json: {"errorMessage":"encoding should be JSON","errorType":"Logs.ValidationError"}
+            400 application/json: {"errorMessage":"Invalid JSON: EOF while parsing an object at line 1 column 1","errorType":"Logs.ValidationError"}
         "#]],
     );
 }
