@@ -207,8 +207,8 @@ def take(step):
     elif "raw" in step:
         say(raw(filled(step["raw"]), step.get("bytes", 0)))
     elif "flood" in step:
-        host, port = HOST.rsplit(":", 1)
-        flood.extend(socket.create_connection((host, int(port))) for _ in range(step["flood"]))
+        host, number = HOST.rsplit(":", 1)
+        flood.extend(socket.create_connection((host, int(number))) for _ in range(step["flood"]))
         say(f"{len(flood)} connections")
     elif "next" in step:
         for _ in range(step["next"]):

@@ -131,13 +131,13 @@ fn only_a_registered_extension_subscribes_and_only_by_one_of_the_two_interfaces(
         403 application/json: {"errorMessage":"Unknown Lambda-Extension-Identifier","errorType":"Extension.UnknownExtensionIdentifier"}
         403 application/json: {"errorMessage":"Unknown Lambda-Extension-Identifier","errorType":"Extension.UnknownExtensionIdentifier"}
         200 application/json: "OK"
-        403 application/json: {"errorMessage":"the extension has subscribed by the other interface already; it cannot use the Logs API as well","errorType":"Logs.ValidationError"}
+        400 application/json: {"errorMessage":"The extension asking is already subscribed to the TelemetryAPI. You must either subscribe to the LogsAPI or the TelemetryAPI","errorType":"Logs.AccessDenied"}
         200 application/json: "OK"
     "#]].assert_eq(&answers(&steps));
     let steps = [Subscriber::ask(LOGS_API, &logs), Subscriber::ask(TELEMETRY_API, &telemetry)];
     expect![[r#"
         200 application/json: "OK"
-        403 application/json: {"errorMessage":"the extension has subscribed by the other interface already; it cannot use the Telemetry API as well","errorType":"Telemetry.ValidationError"}
+        400 application/json: {"errorMessage":"The extension asking is already subscribed to the LogsAPI. You must either subscribe to the LogsAPI or the TelemetryAPI","errorType":"Telemetry.AccessDenied"}
     "#]].assert_eq(&answers(&steps));
 }
 
