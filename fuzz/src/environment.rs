@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use hearth_environment::{
     Boot, Environment, EnvironmentParts, FunctionFacts, Invocation, InvokeResult, Owner,
 };
-use hearth_sandbox::{Command, Output, ProcessId, Sandbox, SandboxError, SandboxEvent};
+use hearth_sandbox::{Command, ExitStatus, Output, ProcessId, Sandbox, SandboxError, SandboxEvent};
 use hearth_telemetry::{
     Clock, EnvironmentTelemetry, FunctionIdentity, LogStore, LogStoreSettings, Recorder, ShutdownReason,
 };
@@ -185,12 +185,12 @@ impl Sandbox for EmptySandbox {
         self.say(SandboxEvent::Started { process })
     }
 
-    fn terminate(&self, _: ProcessId) -> Result<(), SandboxError> {
-        Ok(())
+    fn terminate(&self, process: ProcessId) -> Result<(), SandboxError> {
+        self.say(SandboxEvent::Exited { process, status: ExitStatus::Code(0) })
     }
 
-    fn kill(&self, _: ProcessId) -> Result<(), SandboxError> {
-        Ok(())
+    fn kill(&self, process: ProcessId) -> Result<(), SandboxError> {
+        self.terminate(process)
     }
 
     fn kill_all(&self) -> Result<(), SandboxError> {

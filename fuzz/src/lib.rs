@@ -12,6 +12,7 @@ pub mod http_framing;
 pub mod log_framing;
 pub mod runtime_api_framing;
 pub mod sandbox_messages;
+pub mod subscription;
 mod world;
 pub mod zip_walk;
 
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("log_framing", log_framing::run),
     ("runtime_api_framing", runtime_api_framing::run),
     ("sandbox_messages", sandbox_messages::run),
+    ("subscription", subscription::run),
     ("zip_walk", zip_walk::run),
 ];
 

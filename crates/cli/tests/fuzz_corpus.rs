@@ -65,7 +65,8 @@ macro_rules! replayed {
 }
 
 replayed!(
-    api_json arn configuration http_framing log_framing runtime_api_framing sandbox_messages zip_walk
+    api_json arn configuration http_framing log_framing runtime_api_framing sandbox_messages subscription
+    zip_walk
 );
 
 #[test]
