@@ -1,11 +1,11 @@
 //! Every event of the Telemetry API, exactly: members, their order, their types.
 
 use expect_test::expect;
-use hearth_tests::{Call, Server, Subscriber, TELEMETRY_API, python, redacted};
-
-use super::agreement::check_agreement;
+use hearth_tests::{Call, Server, Subscriber, TELEMETRY_API, python, redacted, settled};
 use regex_lite::Regex;
 use serde_json::{Value, json};
+
+use super::agreement::check_agreement;
 
 /// Tells each step, and does what its event says.
 const SOURCE: &str = "
@@ -56,7 +56,7 @@ fn a_life_without_trouble() {
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 2>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":2},"spans":[{"name":"responseLatency","start":<time>,"durationMs":<ms>},{"name":"responseDuration","start":<time>,"durationMs":<ms>},{"name":"runtimeOverhead","start":<time>,"durationMs":<ms>}],"tracing":{"spanId":<span>,"type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}],"tracing":{"spanId":<span>,"type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":<time>,"type":"function","record":"the end\n"}
-    "#]].assert_eq(&redacted(&events));
+    "#]].assert_eq(&redacted(&settled(&events)));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn calls_that_end_badly() {
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 4>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 4>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":17},"spans":[{"name":"responseLatency","start":<time>,"durationMs":<ms>},{"name":"responseDuration","start":<time>,"durationMs":<ms>},{"name":"runtimeOverhead","start":<time>,"durationMs":<ms>}]}}
         {"time":<time>,"type":"platform.report","record":{"requestId":"<id 4>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
-    "#]].assert_eq(&redacted(&events));
+    "#]].assert_eq(&redacted(&settled(&events)));
 }
 
 #[test]
@@ -133,5 +133,5 @@ fn an_init_that_fails_and_is_repeated_within_the_call() {
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.ImportModuleError"}}
         {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.ImportModuleError","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
-    "#]].assert_eq(&redacted(&events));
+    "#]].assert_eq(&redacted(&settled(&events)));
 }
