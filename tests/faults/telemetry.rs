@@ -46,7 +46,7 @@ fn accounted(events: &[String]) -> (u64, u64) {
 
 #[test]
 fn case_061_a_subscriber_that_is_not_there_or_never_reads_slows_no_call_and_is_told_what_it_missed() {
-    let calls = rounds(10, 600);
+    let calls = rounds(10, 200);
     let server = Server::start();
     let logging = json!({ "LogFormat": "JSON", "ApplicationLogLevel": "INFO" });
     let plain = server.create(python("plain", SOURCE).with("LoggingConfig", logging.clone()));

@@ -44,7 +44,7 @@ EXTENSION = "/2020-01-01/extension"
 
 identifier = "none"
 flood = []
-port = None
+listening = None
 received = []
 arrived = threading.Condition()
 
@@ -57,7 +57,7 @@ def say(text):
 def filled(text):
     text = text.replace("{extension}", EXTENSION).replace("{id}", identifier)
     text = text.replace("{api}", HOST.rsplit(":", 1)[1])
-    return text.replace("{port}", str(port.number) if port else "none")
+    return text.replace("{port}", str(listening.number) if listening else "none")
 
 
 def ask(method, path, headers={}, body=None):
@@ -192,7 +192,7 @@ def follow_until_reported(of):
 
 
 def take(step):
-    global identifier, port
+    global identifier, listening
     if "register" in step:
         identifier = register(step["register"], step.get("as", NAME)) or identifier
     elif "park" in step:
@@ -216,13 +216,13 @@ def take(step):
         follow(identifier)
         os._exit(0)
     elif "port" in step:
-        port = Port()
+        listening = Port()
     elif "listen" in step:
         expected = step.get("at", "POST /") + " application/json"
         is_tcp = step.get("as") == "TCP"
-        port.open(lines_into(step["listen"]) if is_tcp else requests_into(step["listen"], expected))
+        listening.open(lines_into(step["listen"]) if is_tcp else requests_into(step["listen"], expected))
     elif "hold" in step:
-        port.open(port.held.append)
+        listening.open(listening.held.append)
     elif "received" in step:
         with arrived:
             arrived.wait_for(lambda: any(step["received"] in event for event in received))
