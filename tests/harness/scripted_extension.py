@@ -12,7 +12,7 @@
     {"listen": "…", "as": "HTTP"}          listens at it, and appends the events that come to this file, a line each
     {"hold": true}                         accepts connections at it, and never reads, until `listen` comes
     {"received": "…"}                      waits until something with this text has been received
-    {"follow": true}                       asks for events until SHUTDOWN comes and all calls have their report, then goes on
+    {"follow": true}                       asks for events until SHUTDOWN comes, and waits for the report of each call
     {"gate": 8080}                         waits until the gate at this port opens
     {"background": [steps]}                in a thread of its own
     {"child": "600"}                       starts `sleep 600` in a session of its own
@@ -23,8 +23,8 @@
     {"exit": 1}                            exits with this code
 
 {extension}, {id}, {api} and {port} stand for the base path of the API, for the identifier that the last `register` was
-given, for the API's own port, and for the port that was taken last. `listen` is for `POST` requests at `/` or, as "TCP", for lines; `"at": "PUT /path"`
-for others. What is not as it should be is not received.
+given, for the API's own port, and for the port that was taken last. `listen` is for `POST` requests at `/`; `"at": "PUT
+/path"` is for others, and "TCP" for lines. What is not as it should be is not received.
 """
 
 import http.client
