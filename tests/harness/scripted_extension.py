@@ -12,7 +12,7 @@
     {"listen": "…", "as": "HTTP"}          listens at it, and appends the events that come to this file, a line each
     {"hold": true}                         accepts connections at it, and never reads, until `listen` comes
     {"received": "…"}                      waits until something with this text has been received
-    {"follow": true}                       asks for events until SHUTDOWN comes and all calls have their report, then goes on
+    {"follow": true}                       asks for events until SHUTDOWN comes, and waits for the report of each call
     {"gate": 8080}                         waits until the gate at this port opens
     {"background": [steps]}                in a thread of its own
     {"child": "600"}                       starts `sleep 600` in a session of its own
@@ -24,8 +24,8 @@
     {"exit": 1}                            exits with this code
 
 {extension}, {id}, {api} and {port} stand for the base path of the API, for the identifier that the last `register` was
-given, for the API's own port, and for the port that was taken last. `listen` is for `POST` requests at `/` or, as "TCP", for lines; `"at": "PUT /path"`
-for others. What is not as it should be is not received.
+given, for the API's own port, and for the port that was taken last. `listen` is for `POST` requests at `/`; `"at": "PUT
+/path"` is for others, and "TCP" for lines. What is not as it should be is not received.
 """
 
 import http.client
@@ -45,7 +45,7 @@ EXTENSION = "/2020-01-01/extension"
 
 identifier = "none"
 flood = []
-port = None
+listening = None
 received = []
 arrived = threading.Condition()
 
@@ -58,7 +58,7 @@ def say(text):
 def filled(text):
     text = text.replace("{extension}", EXTENSION).replace("{id}", identifier)
     text = text.replace("{api}", HOST.rsplit(":", 1)[1])
-    return text.replace("{port}", str(port.number) if port else "none")
+    return text.replace("{port}", str(listening.number) if listening else "none")
 
 
 def ask(method, path, headers={}, body=None):
@@ -193,7 +193,7 @@ def follow_until_reported(of):
 
 
 def take(step):
-    global identifier, port
+    global identifier, listening
     if "register" in step:
         identifier = register(step["register"], step.get("as", NAME)) or identifier
     elif "park" in step:
@@ -217,13 +217,13 @@ def take(step):
         follow(identifier)
         os._exit(0)
     elif "port" in step:
-        port = Port()
+        listening = Port()
     elif "listen" in step:
         expected = step.get("at", "POST /") + " application/json"
         is_tcp = step.get("as") == "TCP"
-        port.open(lines_into(step["listen"]) if is_tcp else requests_into(step["listen"], expected))
+        listening.open(lines_into(step["listen"]) if is_tcp else requests_into(step["listen"], expected))
     elif "hold" in step:
-        port.open(port.held.append)
+        listening.open(listening.held.append)
     elif "received" in step:
         with arrived:
             arrived.wait_for(lambda: any(step["received"] in event for event in received))

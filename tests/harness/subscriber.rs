@@ -98,6 +98,20 @@ pub fn is_of_type(event: &str, kind: &str) -> bool {
     event.contains(&format!(r#"Z","type":"{kind}","record":"#))
 }
 
+/// Returns events with each subscription right after the start of its Init: how far the runtime is when an extension
+/// subscribes is chance.
+pub fn settled(events: &[String]) -> Vec<String> {
+    let mut settled: Vec<String> = Vec::new();
+    for event in events {
+        let init = settled.iter().rposition(|event| is_of_type(event, "platform.initStart"));
+        match init.filter(|_| is_of_type(event, "platform.telemetrySubscription")) {
+            Some(init) => settled.insert(init + 1, event.clone()),
+            None => settled.push(event.clone()),
+        }
+    }
+    settled
+}
+
 /// Returns events as text to compare: one a line, what differs from run to run in angle brackets.
 ///
 /// Only what has exactly the documented form is replaced: times are RFC 3339 in UTC to the millisecond, durations

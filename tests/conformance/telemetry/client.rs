@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use expect_test::expect;
-use hearth_tests::{Server, Subscriber, example_extension, lines_of, python, redacted};
+use hearth_tests::{Server, Subscriber, example_extension, lines_of, python, redacted, settled};
 use serde_json::json;
 
 #[test]
@@ -35,7 +35,7 @@ fn awss_rust_client_subscribes_and_understands_every_event() {
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":4},"spans":[{"durationMs":<ms>,"name":"responseLatency","start":<time>},{"durationMs":<ms>,"name":"responseDuration","start":<time>},{"durationMs":<ms>,"name":"runtimeOverhead","start":<time>}]}}
         {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[]}}
-    "#]].assert_eq(&redacted(&events));
+    "#]].assert_eq(&redacted(&settled(&events)));
     expect![[r#"
         TELEMETRY	Name: telemetry	State: Subscribed	Types: [Platform, Function]
     "#]]

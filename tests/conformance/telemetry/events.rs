@@ -1,11 +1,13 @@
 //! Every event of the Telemetry API, exactly: members, their order, their types.
 
 use expect_test::expect;
-use hearth_tests::{Call, Server, Subscriber, TELEMETRY_API, python, redacted};
-
-use super::agreement::check_agreement;
+use hearth_tests::{
+    Call, NewFunction, Server, Subscriber, TELEMETRY_API, python, redacted, scripted, settled,
+};
 use regex_lite::Regex;
 use serde_json::{Value, json};
+
+use super::agreement::check_agreement;
 
 /// Tells each step, and does what its event says.
 const SOURCE: &str = "
@@ -18,6 +20,17 @@ def handler(event, context):
     if event.get('do') == 'hang': time.sleep(60)
     if event.get('do') == 'crash': os._exit(3)
     return event
+";
+
+/// Begins an Init that fails: goes on once the extension has subscribed, and counts the Inits of the environment.
+const FAILING_INIT: &str = "
+import os, pathlib, tempfile, time
+counted = pathlib.Path(tempfile.gettempdir(), 'inits')
+inits = int(counted.read_text()) + 1 if counted.exists() else 1
+counted.write_text(str(inits))
+received = pathlib.Path(os.environ['RECEIVED'])
+while not received.exists() or received.read_text().count('platform.telemetrySubscription') < inits:
+    time.sleep(0.005)
 ";
 
 fn body(types: &[&str]) -> Value {
@@ -56,7 +69,7 @@ fn a_life_without_trouble() {
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 2>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":2},"spans":[{"name":"responseLatency","start":<time>,"durationMs":<ms>},{"name":"responseDuration","start":<time>,"durationMs":<ms>},{"name":"runtimeOverhead","start":<time>,"durationMs":<ms>}],"tracing":{"spanId":<span>,"type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}],"tracing":{"spanId":<span>,"type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":<time>,"type":"function","record":"the end\n"}
-    "#]].assert_eq(&redacted(&events));
+    "#]].assert_eq(&redacted(&settled(&events)));
 }
 
 #[test]
@@ -104,16 +117,24 @@ fn calls_that_end_badly() {
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 4>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 4>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":17},"spans":[{"name":"responseLatency","start":<time>,"durationMs":<ms>},{"name":"responseDuration","start":<time>,"durationMs":<ms>},{"name":"runtimeOverhead","start":<time>,"durationMs":<ms>}]}}
         {"time":<time>,"type":"platform.report","record":{"requestId":"<id 4>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
-    "#]].assert_eq(&redacted(&events));
+    "#]].assert_eq(&redacted(&settled(&events)));
+}
+
+/// A function whose Init ends as `source` does, and a subscriber.
+fn with_failing_init(server: &Server, subscriber: &Subscriber, source: &str) -> NewFunction {
+    let last = json!({ "received": "platform.initReport" });
+    let program = subscriber.program(TELEMETRY_API, &body(&["platform"]), &[last]);
+    let layer = server.publish_extensions(&[("agent", program)]);
+    let variables = json!({ "Variables": { "RECEIVED": subscriber.file() } });
+    python("failing", &format!("{FAILING_INIT}{source}"))
+        .with("Environment", variables)
+        .with("Layers", json!([layer]))
 }
 
 #[test]
 fn an_init_that_fails_and_is_repeated_within_the_call() {
     let server = Server::start();
     let subscriber = Subscriber::new();
-    let last = json!({ "received": "platform.initReport" });
-    let program = subscriber.program(TELEMETRY_API, &body(&["platform"]), &[last]);
-    let layer = server.publish_extensions(&[("agent", program)]);
     // The Init fails when the extension has subscribed in it, not before.
     let source = format!(
         "
@@ -129,17 +150,17 @@ import no_such_module
 ",
         subscriber.file()
     );
-    let function = server.create(python("importing", &source).with("Layers", json!([layer])));
+    let function = server.create(with_failing_init(&server, &subscriber, &source));
     assert!(function.invoke("{}").function_error().contains("Runtime.ImportModuleError"));
     let events = subscriber.until(1, "platform.report");
     check_agreement(&function, &events);
     expect![[r#"
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"importing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"error","errorType":"Runtime.ImportModuleError"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"init","status":"error","errorType":"Runtime.ImportModuleError","metrics":{"durationMs":<ms>}}}
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"importing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"invoke","status":"error","errorType":"Runtime.ImportModuleError"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
@@ -147,5 +168,55 @@ import no_such_module
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.ImportModuleError"}}
         {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.ImportModuleError","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
-    "#]].assert_eq(&redacted(&events));
+    "#]].assert_eq(&redacted(&settled(&events)));
+}
+
+#[test]
+fn an_init_that_crashes_and_then_runs_into_the_time_out_of_the_call() {
+    let server = Server::start();
+    let subscriber = Subscriber::new();
+    let source = "time.sleep(60) if inits > 1 else os._exit(3)\n";
+    let function = server.create(with_failing_init(&server, &subscriber, source).timeout(1));
+    assert!(function.invoke("{}").function_error().contains("Sandbox.Timedout"));
+    let events = subscriber.until(1, "platform.report");
+    check_agreement(&function, &events);
+    expect![[r#"
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
+        {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"error","errorType":"Runtime.ExitError"}}
+        {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
+        {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"init","status":"error","errorType":"Runtime.ExitError","metrics":{"durationMs":<ms>}}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
+        {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"invoke","status":"timeout","errorType":"Runtime.Unknown"}}
+        {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
+        {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"invoke","status":"timeout","errorType":"Runtime.Unknown","metrics":{"durationMs":<ms>}}}
+        {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
+        {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"timeout"}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"timeout","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+    "#]].assert_eq(&redacted(&settled(&events)));
+}
+
+#[test]
+fn an_extension_that_crashes_during_a_call() {
+    let server = Server::start();
+    let subscriber = Subscriber::new();
+    let program = subscriber.program(TELEMETRY_API, &body(&["platform"]), &[]);
+    let crashing = scripted(&json!([{ "register": ["INVOKE"] }, { "next": 1 }, { "exit": 1 }]));
+    let layer = server.publish_extensions(&[("agent", program), ("bad", crashing)]);
+    let function = server.create(python("harmed", SOURCE).with("Layers", json!([layer])));
+    assert!(function.invoke(r#"{ "do": "hang" }"#).function_error().contains("Extension.Crash"));
+    let events = subscriber.until(1, "platform.report");
+    check_agreement(&function, &events);
+    expect![[r#"
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"harmed","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
+        {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"success"}}
+        {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
+        {"time":<time>,"type":"platform.extension","record":{"name":"bad","state":"Ready","events":["INVOKE"]}}
+        {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"init","status":"success","metrics":{"durationMs":<ms>}}}
+        {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
+        {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"error","errorType":"Extension.Crash"}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Extension.Crash","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+    "#]].assert_eq(&redacted(&settled(&events)));
 }

@@ -1,7 +1,7 @@
 //! The versions of the events' shape, and what they make of a function that logs in JSON.
 
 use expect_test::expect;
-use hearth_tests::{LOGS_API, Server, Subscriber, TELEMETRY_API, is_of_type, python, redacted};
+use hearth_tests::{LOGS_API, Server, Subscriber, TELEMETRY_API, is_of_type, python, redacted, settled};
 use serde_json::{Value, json};
 
 /// Logs below its level, above it, by hand and no JSON at all.
@@ -95,12 +95,13 @@ fn system_records(level: &str) -> Vec<String> {
     let log = function.logs_until("the second report", |events| {
         events.iter().filter(|event| event.message.contains(r#""status":"error""#)).count() >= 2
     });
-    let records: Vec<Value> =
-        log.iter().filter_map(|event| serde_json::from_str(&event.message).ok()).collect();
     // Each is also an event of telemetry, word for word.
     for event in log.iter().filter(|event| event.message.contains(r#""type":"platform."#)) {
         assert!(told.contains(&event.message.trim_end().to_owned()), "{} is not in {told:#?}", event.message);
     }
+    let messages: Vec<String> = log.iter().map(|event| event.message.clone()).collect();
+    let records: Vec<Value> =
+        settled(&messages).iter().filter_map(|message| serde_json::from_str(message).ok()).collect();
     let kinds = records.iter().filter_map(|record| record["type"].as_str());
     kinds.map(|kind| kind.strip_prefix("platform.").unwrap().to_owned()).collect()
 }

@@ -10,6 +10,14 @@ fn phases(lane: &Value) -> Vec<&str> {
     lane["spans"].as_array().unwrap().iter().map(|span| span["phase"].as_str().unwrap()).collect()
 }
 
+/// The only one of these extensions with a name.
+fn of<'value>(extensions: &'value Value, name: &str) -> &'value Value {
+    let mut found = extensions.as_array().unwrap().iter().filter(|extension| extension["name"] == name);
+    let extension = found.next().unwrap_or_else(|| panic!("no {name} in {extensions:#}"));
+    assert!(found.next().is_none(), "two of {name} in {extensions:#}");
+    extension
+}
+
 fn length_ms(span: &Value) -> f64 {
     span["end_ms"].as_f64().unwrap() - span["start_ms"].as_f64().unwrap()
 }
@@ -48,9 +56,7 @@ fn lanes_and_table_show_what_a_slow_and_a_quick_extension_do() {
         (own[0], own[own.len() - 2], own[own.len() - 1]),
         ("extension-init", "runtime-shutdown", "extension-shutdown")
     );
-    let lanes = environment["extensions"].as_array().unwrap();
-    let names: Vec<&Value> = lanes.iter().map(|lane| &lane["name"]).collect();
-    assert_eq!(names, ["quick", "slow"]);
+    let lanes = ["quick", "slow"].map(|name| of(&environment["extensions"], name));
     for lane in lanes {
         assert_eq!((&lane["is_external"], &lane["events"]), (&json!(true), &json!(["INVOKE", "SHUTDOWN"])));
         let phases = phases(lane);
@@ -74,13 +80,12 @@ fn lanes_and_table_show_what_a_slow_and_a_quick_extension_do() {
         assert!(report.contains(id.as_str().unwrap()), "{report}");
         let invoke_ms = length_ms(&with_phase(environment, "invoke", id));
         let overhead_ms = invocation["extension_overhead_ms"].as_f64().unwrap();
-        let [quick, slow] = [0, 1].map(|at| &invocation["extensions"][at]);
-        assert_eq!((&quick["name"], &slow["name"]), (&json!("quick"), &json!("slow")));
+        let [quick, slow] = ["quick", "slow"].map(|name| of(&invocation["extensions"], name));
         let after_call_ms = slow["after_call_ms"].as_f64().unwrap();
         // It begins with the call.
         assert!(invoke_ms + after_call_ms >= DELAY_MS, "{invocation:#}");
         assert!(quick["after_call_ms"].as_f64().unwrap() < after_call_ms, "{invocation:#}");
-        let span = with_phase(&lanes[1], "after-call", id);
+        let span = with_phase(lanes[1], "after-call", id);
         assert!((length_ms(&span) - after_call_ms).abs() < 0.01, "{span}");
         // The slow one is what the environment waits for, and what its REPORT has besides the call.
         assert!((0.0..5.0).contains(&(overhead_ms - after_call_ms)), "{invocation:#}");
@@ -90,7 +95,7 @@ fn lanes_and_table_show_what_a_slow_and_a_quick_extension_do() {
 
     // The picture.
     let text = hearth(Some(&server), &["timeline", "taxed"]).success();
-    for (name, glyphs) in [("quick", "▒▄S"), ("slow", "▄▓S")] {
+    for (name, glyphs) in [("quick", "r▄S"), ("slow", "r▄▓S")] {
         let lane = text.lines().find(|line| line.trim_start().starts_with(&format!("╰ {name} "))).unwrap();
         assert!(glyphs.chars().all(|glyph| lane.contains(glyph)), "no lane with {glyphs} in\n{text}");
     }
@@ -109,9 +114,11 @@ fn lanes_and_table_show_what_a_slow_and_a_quick_extension_do() {
     let [init, after, calls, shutdown] =
         [1, 3, 5, 6].map(|at| row("slow").nth(at).unwrap().parse::<f64>().unwrap());
     assert!(init > 0.0 && shutdown > 0.0, "{tax}");
-    let mean =
-        invocations.iter().map(|it| it["extensions"][1]["after_call_ms"].as_f64().unwrap()).sum::<f64>()
-            / 2.0;
+    let mean = invocations
+        .iter()
+        .map(|it| of(&it["extensions"], "slow")["after_call_ms"].as_f64().unwrap())
+        .sum::<f64>()
+        / 2.0;
     assert_eq!(calls, 2.0, "{tax}");
     assert!((after - mean).abs() < 0.01, "{after} is not {mean}:\n{tax}");
     assert_eq!(row("quick").nth(5), Some("2"), "{tax}");
