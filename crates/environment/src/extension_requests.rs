@@ -14,11 +14,8 @@ use crate::runtime_state::Rejection;
 impl Machine {
     /// The process of an external extension runs.
     pub(crate) fn extension_started(&mut self, program: ProgramNumber) -> Vec<Action> {
-        let started = self.extensions.of_program(program).map(|extension| {
-            let extension = extension.name.clone();
-            Action::Record(LifecycleEvent::ExtensionStarted { extension })
-        });
-        started.into_iter().collect()
+        let extension = self.extensions.of_program(program);
+        extension.and_then(|extension| extension.record_start()).map(Action::Record).into_iter().collect()
     }
 
     /// An extension registers.
@@ -28,15 +25,18 @@ impl Machine {
         id: ExtensionId,
         events: &[String],
     ) -> Vec<Action> {
-        let registered = match self.extensions.register(name, id, events) {
-            Ok(extension) => LifecycleEvent::ExtensionRegistered {
-                extension: extension.name.clone(),
-                is_external: extension.program.is_some(),
-                events: extension.events,
-            },
+        let extension = match self.extensions.register(name, id, events) {
+            Ok(extension) => extension,
             Err(rejection) => return vec![Action::Reject(Rejection::Extension(rejection))],
         };
-        let mut actions = vec![Action::Accept, Action::Record(registered)];
+        let registered = LifecycleEvent::ExtensionRegistered {
+            extension: extension.name.clone(),
+            is_external: extension.program.is_some(),
+            events: extension.events,
+        };
+        let mut actions = vec![Action::Accept];
+        actions.extend(extension.record_start().map(Action::Record));
+        actions.push(Action::Record(registered));
         actions.extend(self.boot_when_registered());
         actions
     }

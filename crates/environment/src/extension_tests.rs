@@ -144,6 +144,7 @@ fn a_runtime_that_ignores_sigterm_is_killed_and_so_is_an_extension_that_hangs() 
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             ExtensionReady { extension: e0 }
@@ -237,6 +238,7 @@ fn an_extension_that_runs_past_the_timeout_is_told_so_and_the_caller_keeps_its_a
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             ExtensionReady { extension: e0 }
@@ -359,6 +361,7 @@ fn a_crash_or_a_report_of_an_extension_fails_what_runs() {
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             Accept
@@ -381,6 +384,7 @@ fn a_crash_or_a_report_of_an_extension_fails_what_runs() {
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             ExtensionReady { extension: e0 }
@@ -407,6 +411,7 @@ fn a_crash_or_a_report_of_an_extension_fails_what_runs() {
             Renew
             StartExtension(0)
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             ExtensionReady { extension: e0 }
@@ -441,6 +446,8 @@ fn case_057_058_059_wrong_registrations_are_refused() {
         (0, Event::Init),
         (0, registers(0, &["INVOKE", "SNAPSHOT"])),
         (0, registers(0, &BOTH)),
+        // The word that it was started may come after what it says.
+        (0, Event::ExtensionStarted(0)),
         (0, registers(0, &BOTH)),
         (0, registers(2, &["SHUTDOWN"])),
         (0, next_of(3)),
@@ -472,6 +479,7 @@ fn case_057_058_059_wrong_registrations_are_refused() {
             StartExtension(0)
             Extension.InvalidEventType: SNAPSHOT: ErrorInvalidEventType
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: true, shutdown: true } }
             Boot
             Extension.InvalidExtensionState: State transition from Registered to Registered failed for extension e0. Error: State transition is not allowed
@@ -562,6 +570,7 @@ fn an_extension_subscribes_by_one_of_two_interfaces_and_only_in_init() {
             StartExtension(0)
             Extension.UnknownExtensionIdentifier: Unknown extension 00000000-0000-4000-8000-0000000ee000
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: false, shutdown: false } }
             Boot
             Accept

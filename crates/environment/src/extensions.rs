@@ -154,6 +154,8 @@ pub(crate) struct Extension {
     pub(crate) events: ExtensionEvents,
     /// Whether its process runs, as far as is known. Internal ones have none.
     pub(crate) is_alive: bool,
+    /// Whether the start of its process has been recorded.
+    pub(crate) is_start_recorded: bool,
     /// Whether it was killed in a shutdown or reset.
     pub(crate) was_killed: bool,
     pub(crate) error_type: Option<String>,
@@ -197,6 +199,7 @@ impl Extensions {
             state: ExtensionState::Started,
             events: ExtensionEvents::default(),
             is_alive: program < limits::EXTENSIONS_MAX,
+            is_start_recorded: false,
             was_killed: false,
             error_type: None,
             subscribed: None,
@@ -273,7 +276,7 @@ impl Extensions {
         name: &ExtensionName,
         id: ExtensionId,
         events: &[String],
-    ) -> Result<&Extension, ExtensionRejection> {
+    ) -> Result<&mut Extension, ExtensionRejection> {
         let known = self.all.iter().position(|extension| extension.name == *name);
         let at = match known {
             Some(at) if self.all[at].program.is_none() => return Err(ExtensionRejection::AlreadyRegistered),
@@ -296,6 +299,7 @@ impl Extensions {
                     state: ExtensionState::Started,
                     events,
                     is_alive: false,
+                    is_start_recorded: false,
                     was_killed: false,
                     error_type: None,
                     subscribed: None,
@@ -390,6 +394,14 @@ impl Extensions {
 impl Extension {
     fn reject(&self, to: ExtensionState) -> ExtensionRejection {
         ExtensionRejection::InvalidStateTransition { name: self.name.clone(), from: self.state, to }
+    }
+
+    /// Returns the record of its start, once. Its registration may arrive before the word that it was started.
+    pub(crate) fn record_start(&mut self) -> Option<LifecycleEvent> {
+        if self.program.is_none() || std::mem::replace(&mut self.is_start_recorded, true) {
+            return None;
+        }
+        Some(LifecycleEvent::ExtensionStarted { extension: self.name.clone() })
     }
 
     /// Whether it is told of the end, and has time for it.
