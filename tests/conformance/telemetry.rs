@@ -5,6 +5,7 @@
 //! `tests/faults/telemetry.rs`.
 
 mod agreement;
+mod client;
 mod events;
 mod formats;
 mod logs_api;

@@ -94,14 +94,10 @@ def follow(of):
         pass
 
 
-def connect():
-    host, its_port = HOST.rsplit(":", 1)
-    return socket.create_connection((host, int(its_port)))
-
-
 def raw(text, more):
+    host, port = HOST.rsplit(":", 1)
     answer = b""
-    with connect() as stream:
+    with socket.create_connection((host, int(port))) as stream:
         try:
             stream.sendall(text.encode("latin-1") + b"x" * more)
             stream.shutdown(socket.SHUT_WR)
@@ -211,7 +207,8 @@ def take(step):
     elif "raw" in step:
         say(raw(filled(step["raw"]), step.get("bytes", 0)))
     elif "flood" in step:
-        flood.extend(connect() for _ in range(step["flood"]))
+        host, number = HOST.rsplit(":", 1)
+        flood.extend(socket.create_connection((host, int(number))) for _ in range(step["flood"]))
         say(f"{len(flood)} connections")
     elif "next" in step:
         for _ in range(step["next"]):

@@ -6,7 +6,7 @@ use hearth_telemetry::{LifecycleEvent, ResetReason, SubscriptionApi, TelemetryTy
 use hearth_types::{ColdReason, ExtensionId, ExtensionName};
 
 use crate::event::Action;
-use crate::extensions::{ExtensionReport, Poll, ProgramNumber};
+use crate::extensions::{Extension, ExtensionReport, Poll, ProgramNumber};
 use crate::fatal_error::FatalError;
 use crate::machine::{Machine, Phase};
 use crate::runtime_state::Rejection;
@@ -14,8 +14,8 @@ use crate::runtime_state::Rejection;
 impl Machine {
     /// The process of an external extension runs.
     pub(crate) fn extension_started(&mut self, program: ProgramNumber) -> Vec<Action> {
-        let extension = self.extensions.of_program(program);
-        extension.and_then(|extension| extension.record_start()).map(Action::Record).into_iter().collect()
+        let started = self.extensions.of_program(program).and_then(Extension::start);
+        started.map(Action::Record).into_iter().collect()
     }
 
     /// An extension registers.
@@ -29,14 +29,13 @@ impl Machine {
             Ok(extension) => extension,
             Err(rejection) => return vec![Action::Reject(Rejection::Extension(rejection))],
         };
-        let registered = LifecycleEvent::ExtensionRegistered {
+        let mut actions = vec![Action::Accept];
+        actions.extend(extension.start().map(Action::Record));
+        actions.push(Action::Record(LifecycleEvent::ExtensionRegistered {
             extension: extension.name.clone(),
             is_external: extension.program.is_some(),
             events: extension.events,
-        };
-        let mut actions = vec![Action::Accept];
-        actions.extend(extension.record_start().map(Action::Record));
-        actions.push(Action::Record(registered));
+        }));
         actions.extend(self.boot_when_registered());
         actions
     }

@@ -154,8 +154,8 @@ pub(crate) struct Extension {
     pub(crate) events: ExtensionEvents,
     /// Whether its process runs, as far as is known. Internal ones have none.
     pub(crate) is_alive: bool,
-    /// Whether the start of its process has been recorded.
-    pub(crate) is_start_recorded: bool,
+    /// Whether the record has that its process runs.
+    is_start_recorded: bool,
     /// Whether it was killed in a shutdown or reset.
     pub(crate) was_killed: bool,
     pub(crate) error_type: Option<String>,
@@ -392,16 +392,16 @@ impl Extensions {
 }
 
 impl Extension {
-    fn reject(&self, to: ExtensionState) -> ExtensionRejection {
-        ExtensionRejection::InvalidStateTransition { name: self.name.clone(), from: self.state, to }
+    /// Returns what to record when its process is known to run: nothing the second time, and nothing for an internal one.
+    ///
+    /// A quick one registers before the sandbox has told that it was started.
+    pub(crate) fn start(&mut self) -> Option<LifecycleEvent> {
+        let is_news = self.program.is_some() && !std::mem::replace(&mut self.is_start_recorded, true);
+        is_news.then(|| LifecycleEvent::ExtensionStarted { extension: self.name.clone() })
     }
 
-    /// Returns the record of its start, once. Its registration may arrive before the word that it was started.
-    pub(crate) fn record_start(&mut self) -> Option<LifecycleEvent> {
-        if self.program.is_none() || std::mem::replace(&mut self.is_start_recorded, true) {
-            return None;
-        }
-        Some(LifecycleEvent::ExtensionStarted { extension: self.name.clone() })
+    fn reject(&self, to: ExtensionState) -> ExtensionRejection {
+        ExtensionRejection::InvalidStateTransition { name: self.name.clone(), from: self.state, to }
     }
 
     /// Whether it is told of the end, and has time for it.

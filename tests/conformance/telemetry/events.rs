@@ -114,8 +114,22 @@ fn an_init_that_fails_and_is_repeated_within_the_call() {
     let last = json!({ "received": "platform.initReport" });
     let program = subscriber.program(TELEMETRY_API, &body(&["platform"]), &[last]);
     let layer = server.publish_extensions(&[("agent", program)]);
-    let function =
-        server.create(python("importing", "import no_such_module\n").with("Layers", json!([layer])));
+    // The Init fails when the extension has subscribed in it, not before.
+    let source = format!(
+        "
+import time
+def received():
+    try:
+        return open('{}').read()
+    except OSError:
+        return ''
+while (text := received()).count('telemetrySubscription') <= text.count('initReport'):
+    time.sleep(0.001)
+import no_such_module
+",
+        subscriber.file()
+    );
+    let function = server.create(python("importing", &source).with("Layers", json!([layer])));
     assert!(function.invoke("{}").function_error().contains("Runtime.ImportModuleError"));
     let events = subscriber.until(1, "platform.report");
     check_agreement(&function, &events);

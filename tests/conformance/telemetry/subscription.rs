@@ -34,7 +34,10 @@ fn with(schema: &str, pointer: &str, value: Value) -> Value {
 }
 
 fn check(api: &str, bodies: &[Value], expected: Expect) {
-    let steps: Vec<Value> = bodies.iter().map(|body| Subscriber::ask(api, body)).collect();
+    let mut steps: Vec<Value> = bodies.iter().map(|body| Subscriber::ask(api, body)).collect();
+    let mut no_json = Subscriber::ask(api, &json!({}));
+    no_json["body"] = json!("{");
+    steps.push(no_json);
     expected.assert_eq(&answers(&steps));
 }
 
@@ -76,6 +79,7 @@ fn everything_that_is_wrong_with_a_telemetry_subscription_is_named_at_once() {
             400 application/json: {"errorMessage":"URI host should be sandbox.localdomain","errorType":"ValidationError"}
             400 application/json: {"errorMessage":"port 9001 is reserved","errorType":"ValidationError"}
             400 application/json: {"errorMessage":"port <api> is reserved","errorType":"ValidationError"}
+            400 application/json: {"errorMessage":"Invalid JSON: EOF while parsing an object at line 1 column 1","errorType":"ValidationError"}
         "#]],
     );
 }
@@ -96,6 +100,7 @@ fn the_logs_api_refuses_in_its_own_words() {
             400 application/json: {"errorMessage":"schemaVersion should be one of 2020-08-15, 2021-03-18","errorType":"Logs.ValidationError"}
             400 application/json: {"errorMessage":"method should be POST or PUT","errorType":"Logs.ValidationError"}
             400 application/json: {"errorMessage":"encoding should be JSON","errorType":"Logs.ValidationError"}
+            400 application/json: {"errorMessage":"Invalid JSON: EOF while parsing an object at line 1 column 1","errorType":"Logs.ValidationError"}
         "#]],
     );
 }
@@ -126,13 +131,13 @@ fn only_a_registered_extension_subscribes_and_only_by_one_of_the_two_interfaces(
         403 application/json: {"errorMessage":"Unknown Lambda-Extension-Identifier","errorType":"Extension.UnknownExtensionIdentifier"}
         403 application/json: {"errorMessage":"Unknown Lambda-Extension-Identifier","errorType":"Extension.UnknownExtensionIdentifier"}
         200 application/json: "OK"
-        403 application/json: {"errorMessage":"the extension has subscribed by the other interface already; it cannot use the Logs API as well","errorType":"Logs.ValidationError"}
+        400 application/json: {"errorMessage":"The extension asking is already subscribed to the TelemetryAPI. You must either subscribe to the LogsAPI or the TelemetryAPI","errorType":"Logs.AccessDenied"}
         200 application/json: "OK"
     "#]].assert_eq(&answers(&steps));
     let steps = [Subscriber::ask(LOGS_API, &logs), Subscriber::ask(TELEMETRY_API, &telemetry)];
     expect![[r#"
         200 application/json: "OK"
-        403 application/json: {"errorMessage":"the extension has subscribed by the other interface already; it cannot use the Telemetry API as well","errorType":"Telemetry.ValidationError"}
+        400 application/json: {"errorMessage":"The extension asking is already subscribed to the LogsAPI. You must either subscribe to the LogsAPI or the TelemetryAPI","errorType":"Telemetry.AccessDenied"}
     "#]].assert_eq(&answers(&steps));
 }
 
