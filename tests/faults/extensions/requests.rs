@@ -241,8 +241,10 @@ fn an_event_that_meets_a_connection_that_is_gone_comes_with_the_next_poll() {
     assert_eq!(second.success(), first.success());
     let events = function.logs_with_reports(2);
     let lines = said(&events, "bad");
-    assert_eq!(lines[1], "closed", "{lines:?}");
     let invoked: Vec<&str> =
         lines.iter().filter_map(|line| line.strip_prefix("INVOKE ")?.split(' ').next()).collect();
-    assert_eq!(invoked, [first.request_id(), second.request_id()]);
+    // The server notices that the connection is half closed, unless the event was faster.
+    let both = [first.request_id(), second.request_id()];
+    let expected = if lines[1] == "closed" { &both[..] } else { &both[1..] };
+    assert_eq!(invoked, expected, "{lines:?}");
 }
