@@ -57,6 +57,13 @@ pub enum Event {
         /// What it says, for the caller.
         message: Option<String>,
     },
+    /// An extension begins to subscribe to telemetry: whether it may.
+    SubscriptionBegins {
+        /// Which one.
+        id: ExtensionId,
+        /// How.
+        api: SubscriptionApi,
+    },
     /// An extension subscribes to telemetry.
     ExtensionSubscribes {
         /// Which one.

@@ -1,6 +1,6 @@
 //! What an extension says on a connection to the Runtime API, as calls. Any connection serves: an extension is known by its id.
 
-use hearth_telemetry::Subscription;
+use hearth_telemetry::{Subscription, SubscriptionApi};
 use hearth_types::{ExtensionId, ExtensionName};
 use tokio::sync::oneshot;
 
@@ -38,6 +38,11 @@ impl RuntimeConnection {
         message: Option<String>,
     ) -> Result<(), Rejection> {
         self.hear(Event::ExtensionReports { id, report, error_type, message })
+    }
+
+    /// An extension begins to subscribe to telemetry: whether it may.
+    pub fn begin_subscription(&self, id: ExtensionId, api: SubscriptionApi) -> Result<(), Rejection> {
+        self.hear(Event::SubscriptionBegins { id, api })
     }
 
     /// An extension subscribes to telemetry.

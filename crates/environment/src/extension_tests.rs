@@ -588,6 +588,7 @@ fn an_extension_subscribes_by_one_of_two_interfaces_and_only_in_init() {
             StartExtension(0)
             Extension.UnknownExtensionIdentifier: Unknown extension 00000000-0000-4000-8000-0000000ee000
             Accept
+            ExtensionStarted { extension: e0 }
             ExtensionRegistered { extension: e0, is_external: true, events: ExtensionEvents { invoke: false, shutdown: false } }
             Boot
             Accept

@@ -319,13 +319,24 @@ impl Extensions {
         id: ExtensionId,
         api: SubscriptionApi,
     ) -> Result<ExtensionName, ExtensionRejection> {
+        self.may_subscribe(id, api)?;
+        let extension = self.of_id(id)?;
+        extension.subscribed = Some(api);
+        Ok(extension.name.clone())
+    }
+
+    /// Whether an extension may subscribe through this interface.
+    pub(crate) fn may_subscribe(
+        &mut self,
+        id: ExtensionId,
+        api: SubscriptionApi,
+    ) -> Result<(), ExtensionRejection> {
         let extension = self.of_id(id)?;
         if extension.subscribed.is_some_and(|subscribed| subscribed != api) {
             let name = extension.name.clone();
             return Err(ExtensionRejection::OtherApiInUse { name, api });
         }
-        extension.subscribed = Some(api);
-        Ok(extension.name.clone())
+        Ok(())
     }
 
     /// An extension asks for an event.

@@ -224,6 +224,7 @@ impl Machine {
                 Event::ExtensionRegisters { .. }
                 | Event::ExtensionNext(_)
                 | Event::ExtensionReports { .. }
+                | Event::SubscriptionBegins { .. }
                 | Event::ExtensionSubscribes { .. },
             ) => vec![Action::Reject(Rejection::Ending)],
             (
@@ -247,12 +248,19 @@ impl Machine {
                 | Phase::ShuttingDown(_),
                 Event::ExtensionReports { id, report, error_type, message },
             ) => self.take_report_of_extension(now, id, report, error_type, message),
+            // Who subscribes is checked before the subscription is read, and once more when it is there.
+            (Phase::Init(_), Event::SubscriptionBegins { id, api }) => {
+                match self.extensions.may_subscribe(id, api) {
+                    Ok(()) => vec![Action::Accept],
+                    Err(rejection) => vec![Action::Reject(Rejection::Extension(rejection))],
+                }
+            }
             (Phase::Init(_), Event::ExtensionSubscribes { id, api, types }) => {
                 self.subscribe_extension(id, api, types)
             }
             (
                 Phase::Ready | Phase::Busy(_) | Phase::Resetting { .. } | Phase::ShuttingDown(_),
-                Event::ExtensionSubscribes { id, api, .. },
+                Event::SubscriptionBegins { id, api } | Event::ExtensionSubscribes { id, api, .. },
             ) => {
                 let known = self.extensions.of_id(id).map(drop);
                 let rejection = known.err().unwrap_or(ExtensionRejection::SubscriptionClosed(api));

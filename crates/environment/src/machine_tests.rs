@@ -619,6 +619,10 @@ fn any_event_of_an_extension() -> impl Strategy<Value = Event> {
             error_type: "Extension.Reason".to_owned(),
             message: None,
         }),
+        1 => number().prop_map(|number| Event::SubscriptionBegins {
+            id: an_extension(number).1,
+            api: SubscriptionApi::Logs,
+        }),
         1 => number().prop_map(|number| Event::ExtensionSubscribes {
             id: an_extension(number).1,
             api: SubscriptionApi::Telemetry,
@@ -695,6 +699,7 @@ proptest! {
                     | Event::ExtensionRegisters { .. }
                     | Event::ExtensionNext(_)
                     | Event::ExtensionReports { .. }
+                    | Event::SubscriptionBegins { .. }
                     | Event::ExtensionSubscribes { .. }
             );
             let mut replies = 0;

@@ -35,6 +35,10 @@ pub(crate) async fn answer(
             return refusal.reply();
         }
     };
+    if let Err(rejection) = connection.begin_subscription(id, api) {
+        body::discard(request).await;
+        return refused(rejection);
+    }
     let payload = match body::read(request, BODY_BYTES_MAX).await {
         Body::Whole { payload, .. } => payload,
         Body::TooLarge => {

@@ -120,6 +120,8 @@ fn only_a_registered_extension_subscribes_and_only_by_one_of_the_two_interfaces(
         as_whom(TELEMETRY_API, &no_id),
         as_whom(TELEMETRY_API, &unknown),
         as_whom(LOGS_API, &unknown),
+        // Who it is counts more than what it sends.
+        json!({ "ask": TELEMETRY_API, "headers": unknown, "body": "no JSON" }),
         Subscriber::ask(TELEMETRY_API, &telemetry),
         Subscriber::ask(LOGS_API, &logs),
         // Again is no trouble.
@@ -128,6 +130,7 @@ fn only_a_registered_extension_subscribes_and_only_by_one_of_the_two_interfaces(
     expect![[r#"
         403 application/json: {"errorMessage":"Missing Lambda-Extension-Identifier header","errorType":"Extension.MissingExtensionIdentifier"}
         403 application/json: {"errorMessage":"Invalid Lambda-Extension-Identifier","errorType":"Extension.InvalidExtensionIdentifier"}
+        403 application/json: {"errorMessage":"Unknown Lambda-Extension-Identifier","errorType":"Extension.UnknownExtensionIdentifier"}
         403 application/json: {"errorMessage":"Unknown Lambda-Extension-Identifier","errorType":"Extension.UnknownExtensionIdentifier"}
         403 application/json: {"errorMessage":"Unknown Lambda-Extension-Identifier","errorType":"Extension.UnknownExtensionIdentifier"}
         200 application/json: "OK"
