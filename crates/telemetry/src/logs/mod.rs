@@ -42,6 +42,8 @@ pub use read::{EVENT_OVERHEAD_BYTES, EventPage, EventQuery, PageBounds, StreamSe
 const WAITING_BYTES_SOFT_MAX: usize = 16 << 20;
 /// From this much unwritten log on, events are dropped and counted.
 const WAITING_BYTES_HARD_MAX: usize = 64 << 20;
+/// How many bytes of events one [`LogStore::read`] returns at most, if it is more than one event.
+const READ_BYTES_MAX: usize = 4 << 20;
 /// How many full segments wait for their index. One that finds no place gets it from its first reader.
 const CLOSED_SEGMENTS_MAX: usize = 64;
 
@@ -185,8 +187,8 @@ impl LogStore {
         self.shared.written.subscribe()
     }
 
-    /// Reads up to `limit` events after `cursor`, or from the oldest on, in the order in which they came. Blocks on the
-    /// disk.
+    /// Reads up to `limit` events after `cursor`, or from the oldest on, in the order in which they came; fewer when they are
+    /// long, and none only at the end. Blocks on the disk.
     pub fn read(
         &self,
         group: &LogGroupName,
@@ -201,7 +203,7 @@ impl LogStore {
         };
         let query =
             EventQuery { streams: StreamSelection::All, start_ms: None, end_ms: None, matches: &|_| true };
-        let bounds = PageBounds { events_max: limit, bytes_max: usize::MAX, scanned_bytes_max: u64::MAX };
+        let bounds = PageBounds { events_max: limit, bytes_max: READ_BYTES_MAX, scanned_bytes_max: u64::MAX };
         let mut page = self.read_forwards(group, &query, from, bounds)?;
         page.events.sort_by_key(|event| event.position);
         Ok(LogPage { events: page.events, cursor: page.end.to_string() })

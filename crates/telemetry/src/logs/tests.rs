@@ -74,6 +74,29 @@ fn events_are_kept_in_order_over_a_restart_and_a_cursor_goes_on_where_it_was() {
 }
 
 #[test]
+fn long_events_come_in_several_pages() {
+    let folder = Folder::new("long");
+    let store = open(&folder, now_ms);
+    let long = "x".repeat(262_144);
+    for _ in 0..40 {
+        put(&store, &long);
+    }
+    store.flush();
+    let (mut cursor, mut counts) = (None, Vec::new());
+    loop {
+        let page = store.read(&group(), cursor.as_deref(), 1_000).unwrap();
+        if page.events.is_empty() {
+            break;
+        }
+        counts.push(page.events.len());
+        cursor = Some(page.cursor);
+    }
+    assert!(counts.len() >= 3 && counts.iter().all(|&count| count <= 16), "{counts:?}");
+    assert_eq!(counts.iter().sum::<usize>(), 40);
+    store.close();
+}
+
+#[test]
 fn an_event_cut_by_a_crash_is_removed_and_the_rest_stays() {
     let folder = Folder::new("torn");
     let store = open(&folder, now_ms);
