@@ -158,6 +158,9 @@ time.sleep(1000)";
         child.wait().unwrap();
         assert_eq!(processes_in(&cgroup), 0);
 
+        // Dead children count until they are waited for, which nobody can hurry: a new environment is without them.
+        let cgroup = cgroups.create(EnvironmentId::random(), &Limits { processes: 50, ..WIDE }).unwrap();
+
         let threads = "
 import threading, time
 count = 1

@@ -218,3 +218,187 @@ fn serve(mount: &Mounted, controller: Controller, look: &impl Fn(&Path) -> Facts
     }
     Ok(Served { hierarchy: mount.hierarchy, group })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A service of systemd with `Delegate=yes` on Debian 12.
+    const PURE_V2: (&str, &str) = (
+        "0::/system.slice/hearth.service\n",
+        "24 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
+         28 22 0:25 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n\
+         29 22 0:26 / /sys/fs/pstore rw,nosuid shared:10 - pstore pstore rw\n",
+    );
+
+    /// A service of systemd on Debian 10 and its kind: controllers on v1, some of them joined, and v2 for systemd alone.
+    const HYBRID: (&str, &str) = (
+        "12:pids:/system.slice/hearth.service\n11:devices:/system.slice/hearth.service\n10:freezer:/\n\
+         9:memory:/system.slice/hearth.service\n8:cpuset:/\n7:net_cls,net_prio:/\n\
+         4:cpu,cpuacct:/system.slice/hearth.service\n1:name=systemd:/system.slice/hearth.service\n\
+         0::/system.slice/hearth.service\n",
+        "25 17 0:22 / /sys/fs/cgroup ro,nosuid,nodev,noexec shared:9 - tmpfs tmpfs ro,mode=755\n\
+         26 25 0:23 / /sys/fs/cgroup/unified rw,nosuid,nodev,noexec,relatime shared:10 - cgroup2 cgroup2 rw\n\
+         27 25 0:24 / /sys/fs/cgroup/systemd rw,nosuid shared:11 - cgroup cgroup rw,xattr,name=systemd\n\
+         30 25 0:27 / /sys/fs/cgroup/net_cls,net_prio rw,nosuid shared:15 - cgroup cgroup rw,net_cls,net_prio\n\
+         31 25 0:28 / /sys/fs/cgroup/memory rw,nosuid shared:16 - cgroup cgroup rw,memory\n\
+         32 25 0:29 / /sys/fs/cgroup/pids rw,nosuid shared:17 - cgroup cgroup rw,pids\n\
+         33 25 0:30 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:18 - cgroup cgroup rw,cpu,cpuacct\n\
+         34 25 0:31 / /sys/fs/cgroup/cpuset rw,nosuid shared:19 - cgroup cgroup rw,cpuset\n\
+         35 25 0:32 / /sys/fs/cgroup/freezer rw,nosuid shared:20 - cgroup cgroup rw,freezer\n",
+    );
+
+    /// A virtual machine with each v1 controller alone, and a v2 that has none of ours.
+    const EACH_ALONE: (&str, &str) = (
+        "9:name=systemd:/\n8:pids:/\n7:blkio:/\n6:freezer:/\n5:devices:/\n4:memory:/jobs/42fa\n3:cpuset:/\n\
+         2:cpuacct:/\n1:cpu:/\n0::/\n",
+        "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n\
+         32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n\
+         33 31 0:30 / /sys/fs/cgroup/cpuacct rw,relatime - cgroup cgroup rw,cpuacct\n\
+         35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
+         37 31 0:34 / /sys/fs/cgroup/freezer rw,relatime - cgroup cgroup rw,freezer\n\
+         39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids\n\
+         40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,name=systemd\n\
+         41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n",
+    );
+
+    /// A container on a v2 host, not privileged.
+    const CONTAINER_V2: (&str, &str) = (
+        "0::/\n",
+        "1043 1040 0:25 / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup rw,nsdelegate\n",
+    );
+
+    /// A container on a v1 host, without a cgroup namespace.
+    const CONTAINER_V1: (&str, &str) = (
+        "6:freezer:/docker/5d0c\n4:memory:/docker/5d0c\n3:pids:/docker/5d0c\n2:cpu,cpuacct:/docker/5d0c\n0::/docker/5d0c\n",
+        "709 708 0:30 /docker/5d0c /sys/fs/cgroup/cpu,cpuacct rw,nosuid master:18 - cgroup cgroup rw,cpu,cpuacct\n\
+         710 708 0:28 /docker/5d0c /sys/fs/cgroup/memory ro,nosuid master:16 - cgroup cgroup rw,memory\n\
+         711 708 0:29 /docker/other /sys/fs/cgroup/pids rw,nosuid master:17 - cgroup cgroup rw,pids\n",
+    );
+
+    fn decide((cgroup, mountinfo): (&str, &str), look: impl Fn(&Path) -> Facts) -> String {
+        Discovery::decide(&Host::parse(cgroup, mountinfo), look).to_string()
+    }
+
+    fn writable(controllers: &str) -> Facts {
+        let controllers = controllers.split_whitespace().map(str::to_owned).collect();
+        Facts { is_writable: true, controllers, can_freeze: true }
+    }
+
+    #[track_caller]
+    fn assert_lines(found: &str, expected: [&str; 4]) {
+        assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_host_with_v2_only() {
+        assert_lines(
+            &decide(PURE_V2, |_| writable("cpuset cpu io memory pids")),
+            [
+                "memory   cgroup v2 /sys/fs/cgroup/system.slice/hearth.service",
+                "cpu      cgroup v2 /sys/fs/cgroup/system.slice/hearth.service",
+                "pids     cgroup v2 /sys/fs/cgroup/system.slice/hearth.service",
+                "freezer  cgroup v2 /sys/fs/cgroup/system.slice/hearth.service",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_v2_group_that_was_not_given_a_controller() {
+        assert_lines(
+            &decide(PURE_V2, |_| writable("memory pids")),
+            [
+                "memory   cgroup v2 /sys/fs/cgroup/system.slice/hearth.service",
+                "cpu      none: `/sys/fs/cgroup/system.slice/hearth.service` was not given it; delegate it (systemd: `Delegate=yes`)",
+                "pids     cgroup v2 /sys/fs/cgroup/system.slice/hearth.service",
+                "freezer  cgroup v2 /sys/fs/cgroup/system.slice/hearth.service",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_server_that_has_moved_aside_finds_the_group_it_came_from() {
+        let aside = "0::/system.slice/hearth.service/hearth-server\n";
+        let look = |group: &Path| {
+            assert!(group.ends_with("hearth.service"));
+            writable("cpu memory pids")
+        };
+        assert_eq!(decide((aside, PURE_V2.1), look), decide(PURE_V2, look));
+        // At the top of a mount there is nothing above.
+        let mount = "28 22 0:25 /a/hearth-server /hearth-server rw - cgroup2 cgroup2 rw\n";
+        let found = decide(("0::/a/hearth-server\n", mount), |_| writable("memory"));
+        assert_eq!(found.lines().next(), Some("memory   cgroup v2 /hearth-server"));
+    }
+
+    #[test]
+    fn a_systemd_hybrid_with_joined_controllers() {
+        assert_lines(
+            &decide(HYBRID, |_| writable("")),
+            [
+                "memory   cgroup v1 /sys/fs/cgroup/memory/system.slice/hearth.service",
+                "cpu      cgroup v1 /sys/fs/cgroup/cpu,cpuacct/system.slice/hearth.service",
+                "pids     cgroup v1 /sys/fs/cgroup/pids/system.slice/hearth.service",
+                "freezer  cgroup v2 /sys/fs/cgroup/unified/system.slice/hearth.service",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_old_kernel_freezes_with_v1() {
+        let found = decide(HYBRID, |_| Facts { can_freeze: false, ..writable("") });
+        assert_eq!(found.lines().last(), Some("freezer  cgroup v1 /sys/fs/cgroup/freezer"));
+    }
+
+    #[test]
+    fn v1_controllers_each_alone_and_an_empty_v2() {
+        assert_lines(
+            &decide(EACH_ALONE, |_| writable("hugetlb")),
+            [
+                "memory   cgroup v1 /sys/fs/cgroup/memory/jobs/42fa",
+                "cpu      cgroup v1 /sys/fs/cgroup/cpu",
+                "pids     cgroup v1 /sys/fs/cgroup/pids",
+                "freezer  cgroup v2 /sys/fs/cgroup/unified",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_user_who_is_not_root_and_was_delegated_nothing() {
+        let found = decide(EACH_ALONE, |_| Facts { is_writable: false, ..writable("") });
+        assert_lines(
+            &found,
+            [
+                "memory   none: `/sys/fs/cgroup/memory/jobs/42fa` is not writable; run as root or delegate it",
+                "cpu      none: `/sys/fs/cgroup/cpu` is not writable; run as root or delegate it",
+                "pids     none: `/sys/fs/cgroup/pids` is not writable; run as root or delegate it",
+                "freezer  none: `/sys/fs/cgroup/freezer` is not writable; run as root or delegate it",
+            ],
+        );
+    }
+
+    #[test]
+    fn containers_that_may_not_write() {
+        let read_only = "none: `/sys/fs/cgroup` is read-only; mount it writable";
+        let names = ["memory", "cpu", "pids", "freezer"].map(|name| format!("{name:<8} {read_only}"));
+        assert_lines(
+            &decide(CONTAINER_V2, |_| writable("cpu memory pids")),
+            names.each_ref().map(String::as_str),
+        );
+        assert_lines(
+            &decide(CONTAINER_V1, |_| writable("")),
+            [
+                "memory   none: `/sys/fs/cgroup/memory` is read-only; mount it writable",
+                "cpu      cgroup v1 /sys/fs/cgroup/cpu,cpuacct",
+                "pids     none: `/sys/fs/cgroup/pids` does not show the server's group; mount all of it",
+                "freezer  none: not mounted; boot with it, and mount it below /sys/fs/cgroup",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_host_without_cgroups_is_missing_all() {
+        let discovery = Discovery::decide(&Host::parse("", ""), Facts::of);
+        let missing: Vec<_> = discovery.missing().collect();
+        assert_eq!(missing, Controller::ALL.map(|controller| (controller, &Missing::NotMounted)));
+    }
+}

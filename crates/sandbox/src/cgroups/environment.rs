@@ -175,7 +175,8 @@ impl EnvironmentCgroup {
     }
 
     /// Kills all processes, however fast they fork and even if they are frozen, and waits until none is left. The group
-    /// can be used again then, and is not frozen.
+    /// can be used again then, and is not frozen. Dead processes count against the limit of processes until their parent
+    /// has waited for them; an init of the environment's own PID namespace takes all of them with it.
     pub async fn kill(&self) -> Result<(), CgroupError> {
         self.groups.kill().await?;
         self.thaw()
