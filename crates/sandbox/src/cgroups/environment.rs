@@ -120,7 +120,8 @@ impl EnvironmentCgroup {
         self.memory.bytes_max()
     }
 
-    /// Returns how many processes the kernel has killed because the limit of memory was reached.
+    /// Returns how many processes the kernel has killed because the limit of memory was reached. v2 kills all of the
+    /// environment together, and may count the first one twice; v1 kills the one that has most.
     pub fn oom_kills(&self) -> Result<u64, CgroupError> {
         self.memory.oom_kills()
     }

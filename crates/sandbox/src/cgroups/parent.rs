@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use super::host::Hierarchy;
 use super::limits::Limits;
 use super::reap;
 
+/// How many servers may end, one after another, while one begins.
+const LOCK_ROUNDS_MAX: usize = 10;
+
 /// Makes the groups of environments. When it and all of them are dropped, nothing is left.
 #[derive(Debug)]
 pub struct Cgroups {
@@ -29,7 +33,7 @@ pub struct Cgroups {
 pub(super) struct Parent {
     pub(super) groups: Vec<ParentGroup>,
     /// Their folders, locked as long as the server lives, however it ends.
-    _locks: Vec<File>,
+    locks: Vec<File>,
 }
 
 /// The server's group in one hierarchy.
@@ -62,18 +66,16 @@ impl Cgroups {
         let mut homes: Vec<_> = homes.into_iter().collect();
         // Killing begins where it can freeze or kill all at once, so this group comes first.
         homes.sort_by_key(|(_, (_, controllers))| !controllers.contains(&Controller::Freezer));
-        let mut groups = Vec::new();
-        let mut locks = Vec::new();
+        // From here on, a failure removes what has been made.
+        let mut parent = Parent { groups: Vec::new(), locks: Vec::new() };
         for (home, (hierarchy, controllers)) in homes {
             if hierarchy == Hierarchy::V2 {
                 hand_down_beside_the_server(home, &controllers)?;
             }
             let path = home.join(name);
-            make(&path, hierarchy)?;
-            locks.push(lock(&path)?);
-            groups.push(ParentGroup { hierarchy, path, controllers });
+            parent.locks.push(make_and_lock(&path, hierarchy)?);
+            parent.groups.push(ParentGroup { hierarchy, path, controllers });
         }
-        let parent = Parent { groups, _locks: locks };
         let reaped = parent.reap_left_over()?;
         for group in parent.groups.iter().filter(|group| group.hierarchy == Hierarchy::V2) {
             hand_down(&group.path, &group.controllers)?;
@@ -118,12 +120,14 @@ impl Parent {
 }
 
 impl Drop for Parent {
+    /// The locks are let go only afterwards, so that no new server finds a group that is about to go.
     fn drop(&mut self) {
         for group in &self.groups {
             if let Err(error) = fs::remove_dir(&group.path) {
                 tracing::warn!(path = %group.path.display(), %error, "a cgroup of the server stays behind");
             }
         }
+        self.locks.clear();
     }
 }
 
@@ -152,13 +156,26 @@ pub(super) fn make(path: &Path, hierarchy: Hierarchy) -> Result<(), CgroupError>
     Ok(())
 }
 
-fn lock(group: &Path) -> Result<File, CgroupError> {
-    let folder = File::open(group).map_err(CgroupError::io("open", group))?;
-    match folder.try_lock() {
-        Ok(()) => Ok(folder),
-        Err(TryLockError::WouldBlock) => Err(CgroupError::InUse { path: group.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(CgroupError::io("lock", group)(error)),
+/// Makes the server's group and keeps others out of it. A server that ends may remove its group between our making and
+/// our locking it; what is locked then is no longer there, and it takes another round.
+fn make_and_lock(path: &Path, hierarchy: Hierarchy) -> Result<File, CgroupError> {
+    for _ in 0..LOCK_ROUNDS_MAX {
+        make(path, hierarchy)?;
+        let folder = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened.map_err(CgroupError::io("open", path))?,
+        };
+        match folder.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) => return Err(CgroupError::io("lock", path)(error)),
+        }
+        let locked = folder.metadata().map_err(CgroupError::io("look at", path))?;
+        if fs::metadata(path).is_ok_and(|there| there.ino() == locked.ino()) {
+            return Ok(folder);
+        }
     }
+    Err(CgroupError::InUse { path: path.to_owned() })
 }
 
 /// Gives controllers to the groups below a v2 group.
