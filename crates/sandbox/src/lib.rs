@@ -5,6 +5,7 @@
 //!
 //! The only backend so far is [`process`]: it ends trees reliably, and isolates nothing. See `SECURITY.md`.
 
+pub mod cgroups;
 pub mod process;
 
 use std::ffi::OsString;
