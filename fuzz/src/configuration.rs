@@ -100,6 +100,7 @@ fn variables(json: &[u8]) {
         runtime: Runtime::parse("provided.al2023").expect("a runtime"),
         code_root: CODE.path(),
         layers_root: None,
+        paths: hearth_runtimes::Paths::Host,
         handler: "handler",
         user_variables: Some(&variables),
         function_name: &name,

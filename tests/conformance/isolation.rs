@@ -1,6 +1,10 @@
-//! What a function sees of the host, and what it can leave behind, in the `process` backend.
+//! What a function sees of the host, and what it can leave behind, in the `process` backend; and that functions of each
+//! kind run in the `namespaces` backend, whose walls are tested in `crates/sandbox/tests/walls.rs`.
 
-use hearth_tests::{Function, NewFunction, Server, Settings, eventually, is_alive, needs_node, node, python};
+use hearth_tests::{
+    Function, NewFunction, Package, Server, Settings, eventually, is_alive, needs_node, node,
+    provided_bootstrap, python,
+};
 use serde_json::{Value, json};
 
 /// Values that break whoever passes variables through a shell, a file of lines, or a text encoding.
@@ -190,4 +194,102 @@ fn a_process_that_left_the_group_dies_with_the_server() {
     let pid = runaway_of(&function);
     server.stop();
     assert!(!is_alive(pid));
+}
+
+/// A server whose functions have walls. Needs root.
+fn walled_server() -> Server {
+    Settings::new()
+        .arguments(&["--isolation", "namespaces"])
+        .variable("CANARY", "a-secret-of-the-server")
+        .start()
+}
+
+#[test]
+fn case_084_086_a_python_function_behind_walls_finds_lambdas_places_and_nothing_of_the_host() {
+    let server = walled_server();
+    let layer = Package::new().file("python/shared.py", "def name():\n    return 'of the layer'\n");
+    let layer = server.publish_layer("shared", &layer);
+    let source = "
+import os, shared, socket
+def reachable(port):
+    with socket.socket() as connection:
+        return connection.connect_ex(('127.0.0.1', port)) == 0
+def handler(event, context):
+    with open('/tmp/count', 'a') as count:
+        count.write('x')
+    return {
+        'api': os.environ['AWS_LAMBDA_RUNTIME_API'],
+        'count': os.path.getsize('/tmp/count'),
+        'canary': 'a-secret' in str(dict(os.environ)),
+        'file': __file__,
+        'host': [os.path.exists(path) for path in ('/etc/shadow', '/root', event['folder'] + '/objects')],
+        'layer': shared.__file__ + ' ' + shared.name(),
+        'path': os.environ['PATH'],
+        'processes': sum(name.isdigit() for name in os.listdir('/proc')),
+        'server': reachable(event['port']),
+        'task': [os.getcwd(), os.environ['LAMBDA_TASK_ROOT']],
+        'user': os.getuid() >= 1_900_000_000,
+    }
+";
+    let function = server.create(python("walled", source).with("Layers", json!([layer])));
+    let event = json!({ "folder": server.data_dir().path(), "port": server.address().port() }).to_string();
+    let expected = |count: u32| {
+        json!({
+            "api": "127.0.0.1:9001",
+            "count": count,
+            "canary": false,
+            "file": "/var/task/app.py",
+            "host": [false, false, false],
+            "layer": "/opt/python/shared.py of the layer",
+            "path": "/usr/bin:/usr/local/bin:/bin:/opt/bin",
+            "processes": 1,
+            "server": false,
+            "task": ["/var/task", "/var/task"],
+            "user": true,
+        })
+    };
+    assert_eq!(function.invoke(&event).success(), expected(1));
+    assert_eq!(function.invoke(&event).success(), expected(2));
+    // Another environment has another /tmp.
+    function.update_configuration(&json!({ "Timeout": 10 }));
+    assert_eq!(function.invoke(&event).success(), expected(1));
+}
+
+#[test]
+fn a_node_function_behind_walls_runs_again_after_it_has_crashed() {
+    if !needs_node() {
+        return;
+    }
+    let server = walled_server();
+    let source = "
+import fs from 'node:fs';
+export const handler = async (event) => {
+    if (event === 'crash') process.exit(3);
+    fs.appendFileSync('/tmp/count', 'x');
+    return [import.meta.filename ?? import.meta.url, process.cwd(), fs.readFileSync('/tmp/count', 'utf8')];
+};
+";
+    let function = server.create(node("walled", source));
+    let answer = |count: &str| json!(["/var/task/index.mjs", "/var/task", count]);
+    assert_eq!(function.invoke("1").success(), answer("x"));
+    let error = function.invoke("\"crash\"").function_error();
+    assert!(error.contains("exit status 3"), "{error}");
+    // The environment lives on, with what it had in /tmp, as on AWS.
+    assert_eq!(function.invoke("2").success(), answer("xx"));
+}
+
+#[test]
+fn a_function_with_its_own_runtime_behind_walls_answers_and_leaves_nothing() {
+    let server = walled_server();
+    let package = Package::new().program("bootstrap", provided_bootstrap());
+    let function = server.create(NewFunction::new("walled", "provided.al2023", "main", package));
+    let answer = function.invoke("{\"name\":\"walls\"}").success();
+    assert_eq!((&answer["message"], &answer["invocations"]), (&json!("Hello, walls!"), &json!(1)));
+    let environment = &function.environments()[0];
+    let pid = environment["pid"].as_u64().unwrap();
+    assert!(is_alive(pid), "{environment:#}");
+    function.delete();
+    eventually("the runtime of a deleted function is gone", || (!is_alive(pid)).then_some(()));
+    let run = server.data_dir().path().join("run");
+    eventually("its folder is gone", || std::fs::read_dir(&run).unwrap().next().is_none().then_some(()));
 }

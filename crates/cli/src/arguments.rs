@@ -83,8 +83,17 @@ pub(crate) struct ServeArguments {
 pub(crate) enum Isolation {
     /// Nothing: functions are processes of the server's user
     Process,
-    /// Linux namespaces, cgroups and seccomp (not built yet)
+    /// Linux namespaces and seccomp, as root; no limits of memory and CPU yet, and no network
     Namespaces,
+}
+
+impl From<Isolation> for hearth_server::Isolation {
+    fn from(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::Process => Self::Process,
+            Isolation::Namespaces => Self::Namespaces,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -20,10 +20,7 @@ pub(crate) async fn run(arguments: &ServeArguments, out: &mut dyn Write) -> anyh
     let settings = settings(arguments, &Surroundings::of_this_process())?;
     // Before anything is started, so that a signal during the start is not lost.
     let mut stop = StopSignals::new()?;
-    eprintln!(
-        "warning: isolation `process` isolates nothing: functions run as this user, can read and change what it \
-         can, and can see each other. Run only functions that you trust."
-    );
+    eprintln!("warning: {}", settings.isolation.warning());
     let server = hearth_server::start(settings).await.context("cannot start the server")?;
     writeln!(out, "hearth is ready at {}", server.url())?;
     out.flush()?;

@@ -24,8 +24,6 @@ pub(crate) enum SettingsError {
     Unreadable { file: PathBuf, source: io::Error },
     #[error("`{}`, line {line}: {message}", file.display())]
     File { file: PathBuf, line: usize, message: String },
-    #[error("isolation `namespaces` is not built yet")]
-    NamespacesNotBuilt,
     #[error("account `{0}` is not 12 digits")]
     Account(String),
     #[error("region `{0}` is not a name like `us-east-1`")]
@@ -42,9 +40,6 @@ impl SettingsError {
     /// What the operator can do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NamespacesNotBuilt => Some(
-                "use `--isolation process`, for functions that you trust: it does not isolate them from this machine",
-            ),
             Self::NoHome => Some("name a folder with --data-dir"),
             Self::File { .. } => Some("the keys are the names of the flags, see `hearth serve --help`"),
             Self::SdkClient(_) => {
@@ -129,14 +124,12 @@ fn put_together(
     file: File,
     surroundings: &Surroundings,
 ) -> Result<Settings, SettingsError> {
-    if arguments.isolation.or(file.isolation) == Some(Isolation::Namespaces) {
-        return Err(SettingsError::NamespacesNotBuilt);
-    }
     let data_dir = match arguments.data_dir.clone().or(file.data_dir) {
         Some(data_dir) => data_dir,
         None => data_dir_default(surroundings)?,
     };
     let mut settings = Settings::new(data_dir, surroundings.path.clone());
+    set(&mut settings.isolation, arguments.isolation.or(file.isolation).map(Into::into));
     set(&mut settings.listen, arguments.listen.or(file.listen));
     set(&mut settings.region, arguments.region.clone().or(file.region));
     set(&mut settings.account, arguments.account.clone().or(file.account));
@@ -281,7 +274,6 @@ mod tests {
             of(&[], "concurrency = \"many\""),
             of(&[], "[interpreter]\nnode = \"/bin/node\""),
             of(&[], "listen"),
-            of(&["--isolation", "namespaces"], ""),
             of(&["--account", "1234"], ""),
             of(&["--region", "../.."], ""),
             of(&["--cold-starts-max", "0"], ""),
@@ -293,7 +285,6 @@ mod tests {
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
-            isolation `namespaces` is not built yet
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
             cold-starts-max must be at least 1

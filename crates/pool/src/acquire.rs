@@ -172,12 +172,12 @@ impl Pool {
             }
         };
         self.evict_if_full();
-        let environment = self.make_environment(version, why_cold, permit, turn)?;
+        let environment = self.make_environment(version, why_cold, permit, turn).await?;
         drop(starting);
         Ok((environment, Some(why_cold)))
     }
 
-    fn make_environment(
+    async fn make_environment(
         &self,
         version: &Arc<ResolvedVersion>,
         why_cold: ColdReason,
@@ -193,9 +193,14 @@ impl Pool {
         let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let log_stream = boot::log_stream(version, id, now_epoch_ms);
-        let sandbox = self.parts.sandboxes.create(id).map_err(|error| cannot("create a sandbox", &error))?;
-        let runtime_api =
-            BoundRuntimeApi::bind().map_err(|error| cannot("open a Runtime API listener", &error))?;
+        let plan = boot::plan(version, &self.parts.runtimes);
+        let sandbox = self.parts.sandboxes.create(id, &plan).await;
+        let sandbox = sandbox.map_err(|error| cannot("create a sandbox", &error))?;
+        let runtime_api = match sandbox.runtime_api() {
+            Some(listener) => BoundRuntimeApi::from_listener(listener),
+            None => BoundRuntimeApi::bind(),
+        };
+        let runtime_api = runtime_api.map_err(|error| cannot("open a Runtime API listener", &error))?;
         let configuration = &version.configuration;
         let record = self.parts.recorder.begin(
             id,

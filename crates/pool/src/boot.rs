@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hearth_environment::{Boot, FatalError, FunctionFacts, ProgramNumber};
 use hearth_functions::ResolvedVersion;
 use hearth_runtimes::{BootRequest, Bootstrap, Runtimes};
-use hearth_sandbox::{Command, Sandbox};
+use hearth_sandbox::{Command, LAYERS_ROOT, Paths, Sandbox, SandboxPlan};
 use hearth_telemetry::FunctionIdentity;
 use hearth_types::{
     AccountId, EnvironmentId, ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel,
@@ -69,6 +69,16 @@ pub(crate) fn function_facts(version: &ResolvedVersion, account: &AccountId) -> 
     }
 }
 
+/// Says what an environment of the version has to see.
+pub(crate) fn plan(version: &ResolvedVersion, runtimes: &Runtimes) -> SandboxPlan {
+    SandboxPlan {
+        code: Some(version.code.root.clone()),
+        layers: version.layers.root.clone(),
+        runtime_files: runtimes.files(version.configuration.runtime),
+        ephemeral_storage_mb: version.configuration.ephemeral_storage_mb,
+    }
+}
+
 /// Says how to start the extensions and the runtime of a version, as often as it has to be.
 pub(crate) fn boot(
     runtimes: Arc<Runtimes>,
@@ -94,7 +104,7 @@ pub(crate) fn boot(
     let command = move |sandbox: &dyn Sandbox| {
         let boot = for_runtime
             .runtimes
-            .command(&for_runtime.request(Some(sandbox.log_fd())))
+            .command(&for_runtime.request(sandbox, Some(sandbox.log_fd())))
             .map_err(|error| FatalError { error_type: error.error_type, message: error.message })?;
         Ok(Command {
             program: boot.program,
@@ -104,9 +114,9 @@ pub(crate) fn boot(
         })
     };
     let extension_command = move |sandbox: &dyn Sandbox, program: ProgramNumber| Command {
-        program: extensions.get(program).map(|(_, path)| path.clone()).unwrap_or_default(),
+        program: extensions.get(program).map(|(_, path)| seen(path, sandbox, &facts)).unwrap_or_default(),
         arguments: vec![],
-        environment: with_extra(facts.runtimes.extension_variables(&facts.request(None)), sandbox),
+        environment: with_extra(facts.runtimes.extension_variables(&facts.request(sandbox, None)), sandbox),
         // Where AWS starts them is not recorded.
         working_directory: "/".into(),
     };
@@ -128,12 +138,16 @@ struct Facts {
 }
 
 impl Facts {
-    fn request(&self, log_fd: Option<i32>) -> BootRequest<'_> {
+    fn request(&self, sandbox: &dyn Sandbox, log_fd: Option<i32>) -> BootRequest<'_> {
         let configuration = &self.version.configuration;
         BootRequest {
             runtime: configuration.runtime,
             code_root: &self.version.code.root,
             layers_root: self.version.layers.root.as_deref(),
+            paths: match sandbox.paths() {
+                Paths::Host => hearth_runtimes::Paths::Host,
+                Paths::Lambda => hearth_runtimes::Paths::Lambda,
+            },
             handler: &configuration.handler,
             user_variables: configuration.environment.as_ref(),
             function_name: &configuration.name,
@@ -152,6 +166,15 @@ impl Facts {
             credentials: None,
             log_fd,
         }
+    }
+}
+
+/// A file of the layers as the processes of a sandbox see it.
+fn seen(path: &Path, sandbox: &dyn Sandbox, facts: &Facts) -> PathBuf {
+    let inside = facts.version.layers.root.as_deref().and_then(|layers| path.strip_prefix(layers).ok());
+    match (sandbox.paths(), inside) {
+        (Paths::Lambda, Some(inside)) => Path::new(LAYERS_ROOT).join(inside),
+        (Paths::Host | Paths::Lambda, _) => path.to_owned(),
     }
 }
 

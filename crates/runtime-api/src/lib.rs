@@ -50,6 +50,11 @@ impl BoundRuntimeApi {
     pub fn bind() -> std::io::Result<Self> {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
+        Self::from_listener(listener)
+    }
+
+    /// Takes a listener, not blocking, that somebody has opened where only the environment can reach it.
+    pub fn from_listener(listener: std::net::TcpListener) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         Ok(Self { listener: TcpListener::from_std(listener)?, address })
     }

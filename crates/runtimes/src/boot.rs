@@ -14,10 +14,12 @@ use hearth_types::{
 pub struct BootRequest<'a> {
     /// The runtime.
     pub runtime: Runtime,
-    /// The function's code as the function sees it: `LAMBDA_TASK_ROOT` and the working directory.
+    /// The function's code on this host.
     pub code_root: &'a Path,
     /// What the function has under `/opt` on AWS, where it is on this host; `None` without layers.
     pub layers_root: Option<&'a Path>,
+    /// Where the function sees both.
+    pub paths: Paths,
     /// The Handler setting.
     pub handler: &'a str,
     /// What the user has configured.
@@ -46,6 +48,38 @@ pub struct BootRequest<'a> {
     pub credentials: Option<&'a Credentials>,
     /// The descriptor for framed log records.
     pub log_fd: Option<i32>,
+}
+
+/// Where a function sees its code and its layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paths {
+    /// Where they are on this host, of which it sees everything.
+    Host,
+    /// Where Lambda has them, in a root file system of its own.
+    Lambda,
+}
+
+/// Lambda's name of the code's folder. Error texts show it, as on AWS.
+pub(crate) const TASK_ROOT: &str = "/var/task";
+/// Lambda's name of the layers' folder.
+pub(crate) const LAYERS_ROOT: &str = "/opt";
+
+impl<'a> BootRequest<'a> {
+    /// Returns the code's folder as the function sees it: `LAMBDA_TASK_ROOT` and the working directory.
+    pub(crate) fn task_root(&self) -> &'a Path {
+        match self.paths {
+            Paths::Host => self.code_root,
+            Paths::Lambda => Path::new(TASK_ROOT),
+        }
+    }
+
+    /// Returns the layers' folder as the function sees it: where AWS would have it, if there are none.
+    pub(crate) fn opt_root(&self) -> &'a Path {
+        match (self.paths, self.layers_root) {
+            (Paths::Host, Some(layers)) => layers,
+            (Paths::Host, None) | (Paths::Lambda, _) => Path::new(LAYERS_ROOT),
+        }
+    }
 }
 
 /// Temporary keys of an execution role.

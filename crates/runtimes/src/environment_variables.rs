@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use hearth_types::{LogFormat, RuntimeFamily};
 
-use crate::boot::BootRequest;
+use crate::boot::{BootRequest, Paths};
 
 /// What is given when the function has no role that Hearth knows: SDKs refuse to start without keys, or go looking
 /// for them elsewhere.
@@ -22,8 +22,6 @@ const NO_KEYS: [(&str, &str); 3] = [
 const RUNTIME_DIR: &str = "/var/runtime";
 /// AWS's `PATH` behind the folder of the interpreter, and before that of the layers' programs.
 const AWS_PATH: &str = "/usr/local/bin:/usr/bin/:/bin";
-/// Where AWS has the layers.
-pub(crate) const LAYERS_ROOT: &str = "/opt";
 
 /// Where things are on this host, as far as variables show it.
 pub(crate) struct Places<'a> {
@@ -79,15 +77,15 @@ fn set(variables: &mut BTreeMap<OsString, OsString>, more: Vec<(&'static str, Os
 
 /// What the user may override.
 fn defaults(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str, OsString)> {
-    let root = request.code_root;
-    let opt = opt(request);
+    let root = request.task_root();
+    let opt = request.opt_root();
     let mut variables = vec![
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into()),
         ("AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1:2000".into()),
         ("LANG", "en_US.UTF-8".into()),
         // AWS's value without the folders of the system: this host's loader knows its own.
         ("LD_LIBRARY_PATH", joined([root, &root.join("lib"), &opt.join("lib")])),
-        ("PATH", path(&opt.join("bin"), places)),
+        ("PATH", path(&opt.join("bin"), places, request.paths)),
         ("TZ", ":UTC".into()),
     ];
     if request.log_format == LogFormat::Json {
@@ -127,8 +125,8 @@ fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
         ("AWS_LAMBDA_RUNTIME_API", request.runtime_api.into()),
         ("AWS_REGION", request.region.as_str().into()),
         ("LAMBDA_RUNTIME_DIR", places.libraries.or(places.client).unwrap_or(Path::new(RUNTIME_DIR)).into()),
-        ("LAMBDA_TASK_ROOT", request.code_root.into()),
-        ("PWD", request.code_root.into()),
+        ("LAMBDA_TASK_ROOT", request.task_root().into()),
+        ("PWD", request.task_root().into()),
         ("SHLVL", "0".into()),
         ("_AWS_XRAY_DAEMON_ADDRESS", "169.254.100.1".into()),
         ("_AWS_XRAY_DAEMON_PORT", "2000".into()),
@@ -143,7 +141,7 @@ fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
         None => variables.extend(NO_KEYS.map(|(name, value)| (name, value.into()))),
     }
     // Ours: the only way in which code can know where its layers are, without a mount of its own at `/opt`.
-    if let Some(layers) = request.layers_root {
+    if let (Some(layers), Paths::Host) = (request.layers_root, request.paths) {
         variables.push(("HEARTH_LAYERS_ROOT", layers.into()));
     }
     // OS-only runtimes have none.
@@ -156,19 +154,18 @@ fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
     variables
 }
 
-/// Where the layers are: the folder of this host that has them, or where AWS would have them.
-fn opt<'a>(request: &BootRequest<'a>) -> &'a Path {
-    request.layers_root.unwrap_or(Path::new(LAYERS_ROOT))
-}
-
 /// The folder of the interpreter stands where AWS has `/var/lang/bin`. The host's `PATH` follows at the end, because
 /// without a root file system of its own a function finds its tools (`git`, `ffmpeg`, …) only there.
-fn path(layers: &Path, places: &Places<'_>) -> OsString {
+fn path(layers: &Path, places: &Places<'_>, paths: Paths) -> OsString {
     let mut folders: Vec<PathBuf> = Vec::new();
     let interpreter = places.interpreter.and_then(Path::parent).map(Path::to_path_buf);
     let known =
         interpreter.into_iter().chain(AWS_PATH.split(':').map(PathBuf::from)).chain([layers.to_owned()]);
-    for folder in known.chain(std::env::split_paths(places.host_path)) {
+    let of_host = match paths {
+        Paths::Host => places.host_path,
+        Paths::Lambda => OsStr::new(""),
+    };
+    for folder in known.chain(std::env::split_paths(of_host)) {
         // Relative folders would mean something else in the function's working directory.
         if folder.is_absolute() && !folders.contains(&folder) {
             folders.push(folder);

@@ -34,6 +34,37 @@ pub(crate) struct Interpreter {
     pub(crate) language: Language,
 }
 
+impl Interpreter {
+    /// Returns the files and folders that it consists of, those that exist: its program, and the libraries beside it.
+    /// Not the whole folder that it is installed in, which may be somebody's home.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.program.clone()];
+        let real = self.program.canonicalize().unwrap_or_else(|_| self.program.clone());
+        if let Some(prefix) = prefix(&real) {
+            files.extend([prefix.join("lib"), prefix.join("lib64")]);
+        }
+        if let Language::Python { site_paths, is_virtual } = &self.language {
+            // Of what `site` adds only folders of packages: a `.pth` file may name anything.
+            let of_packages =
+                |path: &&PathBuf| path.ends_with("site-packages") || path.ends_with("dist-packages");
+            let site_paths: Vec<PathBuf> = site_paths.iter().map(PathBuf::from).collect();
+            files.extend(site_paths.iter().filter(of_packages).cloned());
+            if let (Some(prefix), true) = (prefix(&self.program), *is_virtual) {
+                files.extend([prefix.join("pyvenv.cfg"), prefix.join("lib"), prefix.join("lib64")]);
+            }
+        }
+        files.push(real);
+        files.retain(|file| file.is_absolute() && file.exists());
+        files
+    }
+}
+
+/// The folder that has the program in its `bin`.
+fn prefix(program: &Path) -> Option<&Path> {
+    let folder = program.parent()?;
+    if folder.ends_with("bin") { folder.parent() } else { None }
+}
+
 /// What is known of an interpreter besides its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -64,8 +95,10 @@ const NODE_QUESTION: &str = "console.log(['hearth', process.execPath, process.ve
      process.allowedNodeEnvironmentFlags.has('--experimental-require-module') && \
      process.allowedNodeEnvironmentFlags.has('--experimental-detect-module')].join('\\n'))";
 
-// Asked without `site`, which is then run, to see what it adds. Files of packages may print while it runs.
+// Asked without `site`, which is then run, to see what it adds. Files of packages may print while it runs. The working
+// directory of the server, an empty entry that `site` would spell out, is no place of a function's modules.
 const PYTHON_QUESTION: &str = "import sys
+sys.path = [path for path in sys.path if path]
 before = list(sys.path)
 import site
 site.main()

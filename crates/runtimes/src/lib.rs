@@ -19,7 +19,7 @@ mod packages;
 mod runtimes;
 mod table;
 
-pub use boot::{BootCommand, BootError, BootRequest, Credentials};
+pub use boot::{BootCommand, BootError, BootRequest, Credentials, Paths};
 pub use bootstrap::Bootstrap;
 pub use install::{
     InstallError, InstallOptions, Installed, NODE_SDK_CLIENTS_DEFAULT, Progress, RuntimePackages, Watcher,

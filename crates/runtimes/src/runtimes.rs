@@ -10,16 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use hearth_types::{Region, Runtime, RuntimeFamily};
 use sha2::{Digest, Sha256};
 
-use crate::boot::{BootCommand, BootError, BootRequest};
+use crate::boot::{BootCommand, BootError, BootRequest, LAYERS_ROOT, Paths, TASK_ROOT};
 use crate::bootstrap::Bootstrap;
 use crate::clients::{Client, materialise};
-use crate::environment_variables::{LAYERS_ROOT, Places, of_extension, variables};
+use crate::environment_variables::{Places, of_extension, variables};
 use crate::interpreters::{Asked, Interpreter, Interpreters, Language, Unavailable};
 use crate::packages::manifest::hex;
 use crate::packages::{PackageFolder, is_run, with_source};
 
-/// Lambda's name of the code's folder. Error texts show it, as on AWS.
-const TASK_ROOT: &str = "/var/task";
 /// Node.js versions below this one have ES modules of `require` and their detection switched off on Lambda.
 const NODE_MAJOR_WITH_MODULE_OPTIONS: u32 = 24;
 
@@ -53,6 +51,8 @@ struct Prepared {
     /// What stands where AWS has `/var/runtime`, if the package of the runtime has libraries.
     libraries: Option<PathBuf>,
     version: RuntimeVersion,
+    /// What of the host's files it consists of.
+    files: Vec<PathBuf>,
 }
 
 /// The version of a runtime, as `INIT_START` shows it.
@@ -121,6 +121,18 @@ impl Runtimes {
         }
     }
 
+    /// Returns what an environment with a root file system of its own has to see of this host for a runtime: the
+    /// interpreter with its libraries, and the runtime client. Blocks only if the runtime has not been made ready.
+    pub fn files(&self, runtime: Runtime) -> Vec<PathBuf> {
+        // A runtime that cannot be made ready says so when its command is asked for.
+        let prepared = match runtime.family() {
+            RuntimeFamily::NodeJs { .. } | RuntimeFamily::Python { .. } => self.managed(runtime),
+            RuntimeFamily::Provided | RuntimeFamily::Other => return vec![],
+        };
+        let Ok(prepared) = prepared else { return vec![] };
+        prepared.files.clone()
+    }
+
     /// Returns the environment variables of the function's external extensions.
     pub fn extension_variables(&self, request: &BootRequest<'_>) -> Vec<(OsString, OsString)> {
         // A runtime that cannot be started fails the Init; its extensions start before that.
@@ -159,7 +171,10 @@ impl Runtimes {
             name: version_name(runtime, &interpreter.version),
             digest: version_digest(&client, libraries.as_deref()),
         };
-        let prepared = Arc::new(Prepared { interpreter, client, libraries, version });
+        let mut files = interpreter.files();
+        files.push(client.folder.clone());
+        files.extend(libraries.clone());
+        let prepared = Arc::new(Prepared { interpreter, client, libraries, version, files });
         let mut all = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(runtime, Arc::clone(&prepared));
         Ok(prepared)
@@ -190,7 +205,7 @@ impl Runtimes {
             program: interpreter.program.clone(),
             args,
             environment: variables(request, &places),
-            working_directory: request.code_root.to_path_buf(),
+            working_directory: request.task_root().to_path_buf(),
         };
         if let Some(wrapper) =
             user_variable(request, "AWS_LAMBDA_EXEC_WRAPPER").filter(|value| !value.is_empty())
@@ -213,10 +228,13 @@ impl Runtimes {
         }
         let places = Places { interpreter: None, client: None, libraries: None, host_path: &self.host_path };
         Ok(BootCommand {
-            program,
+            program: match request.paths {
+                Paths::Host => program,
+                Paths::Lambda => shown.into(),
+            },
             args: vec![],
             environment: variables(request, &places),
-            working_directory: request.code_root.to_path_buf(),
+            working_directory: request.task_root().to_path_buf(),
         })
     }
 }
@@ -260,8 +278,8 @@ fn wrap(command: &mut BootCommand, wrapper: &Path) {
 /// Finds a path that the user knows from AWS on this host.
 fn on_host(path: &str, request: &BootRequest<'_>) -> PathBuf {
     let path = Path::new(path);
-    let layers = request.layers_root.map(|root| (LAYERS_ROOT, root));
-    for (on_aws, here) in [(TASK_ROOT, request.code_root)].into_iter().chain(layers) {
+    let layers = request.layers_root.map(|_| (LAYERS_ROOT, request.opt_root()));
+    for (on_aws, here) in [(TASK_ROOT, request.task_root())].into_iter().chain(layers) {
         if let Ok(inside) = path.strip_prefix(on_aws) {
             return here.join(inside);
         }
@@ -275,10 +293,9 @@ fn python_layers(request: &BootRequest<'_>) -> Option<OsString> {
     let (layers, RuntimeFamily::Python { minor }) = (request.layers_root?, request.runtime.family()) else {
         return None;
     };
-    let python = layers.join("python");
-    let folders = [python.join(format!("lib/python3.{minor}/site-packages")), python];
-    let there: Vec<&OsStr> =
-        folders.iter().filter(|folder| folder.is_dir()).map(|folder| folder.as_os_str()).collect();
+    let folders = [format!("python/lib/python3.{minor}/site-packages"), "python".to_owned()];
+    let there = folders.iter().filter(|folder| layers.join(folder).is_dir());
+    let there: Vec<OsString> = there.map(|folder| request.opt_root().join(folder).into()).collect();
     (!there.is_empty()).then(|| there.join(OsStr::new(":")))
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
-use hearth_runtimes::{BootCommand, BootError, BootRequest, Credentials, Runtimes, Settings};
+use hearth_runtimes::{BootCommand, BootError, BootRequest, Credentials, Paths, Runtimes, Settings};
 use hearth_types::{
     FunctionName, InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, MemoryMb, Region,
     Runtime, Version,
@@ -61,6 +61,7 @@ impl Host {
             runtime: Runtime::parse(runtime).unwrap(),
             code_root: &self.folder.join("task"),
             layers_root: None,
+            paths: Paths::Host,
             handler: "index.handler",
             user_variables: Some(&user),
             function_name: &FunctionName::new("greet").unwrap(),

@@ -13,6 +13,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdout, execve, fork, getppid, pipe2, setpgid};
 
 use crate::messages::Program;
+use crate::privileges::Confinement;
 
 /// Everything that exec needs, made before the fork.
 struct Prepared {
@@ -27,8 +28,12 @@ fn c_string(text: &OsStr) -> Result<CString, Errno> {
 }
 
 /// Starts `program` with `output` as its standard output, standard error and log descriptor, in a process group of
-/// its own. Returns once exec has worked or failed.
-pub(crate) fn start(program: &Program, output: &OwnedFd) -> Result<Pid, Errno> {
+/// its own, held down by `confinement` if there are walls. Returns once exec has worked or failed.
+pub(crate) fn start(
+    program: &Program,
+    output: &OwnedFd,
+    confinement: Option<&Confinement>,
+) -> Result<Pid, Errno> {
     let all = |texts: &[std::ffi::OsString]| -> Result<Vec<CString>, Errno> {
         texts.iter().map(|text| c_string(text)).collect()
     };
@@ -45,7 +50,7 @@ pub(crate) fn start(program: &Program, output: &OwnedFd) -> Result<Pid, Errno> {
     let forked = unsafe { fork() }?;
     let child = match forked {
         ForkResult::Child => {
-            let errno = become_program(program, &prepared, output, init);
+            let errno = become_program(program, &prepared, output, confinement, init);
             let _ = nix::unistd::write(&report_to, &(errno as i32).to_le_bytes());
             // SAFETY: `_exit` has no conditions; it skips destructors and handlers that belong to init.
             #[allow(unsafe_code)]
@@ -70,8 +75,14 @@ pub(crate) fn start(program: &Program, output: &OwnedFd) -> Result<Pid, Errno> {
 }
 
 /// Runs in the child. Returns only when something failed.
-fn become_program(program: &Program, prepared: &Prepared, output: &OwnedFd, init: Pid) -> Errno {
-    match try_become_program(program, prepared, output, init) {
+fn become_program(
+    program: &Program,
+    prepared: &Prepared,
+    output: &OwnedFd,
+    confinement: Option<&Confinement>,
+    init: Pid,
+) -> Errno {
+    match try_become_program(program, prepared, output, confinement, init) {
         Ok(never) => match never {},
         Err(errno) => errno,
     }
@@ -81,12 +92,16 @@ fn try_become_program(
     program: &Program,
     prepared: &Prepared,
     output: &OwnedFd,
+    confinement: Option<&Confinement>,
     init: Pid,
 ) -> Result<std::convert::Infallible, Errno> {
     setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
-    if getppid() != init {
-        return Err(Errno::ESRCH); // init died before we could ask to die with it
+    if confinement.is_none() {
+        // Behind walls init is process 1, and the kernel ends everything with it.
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if getppid() != init {
+            return Err(Errno::ESRCH); // init died before we could ask to die with it
+        }
     }
     // Standard input is /dev/null since the launcher started. Descriptors 1 and 2 are the pipe; the rest is closed.
     dup2_stdout(output)?;
@@ -109,7 +124,14 @@ fn try_become_program(
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
 
     restore_signals()?;
+    if let Some(confinement) = confinement {
+        confinement.limit()?;
+        confinement.become_user()?;
+    }
     chdir(prepared.working_directory.as_c_str())?;
+    if let Some(confinement) = confinement {
+        confinement.seal()?;
+    }
     execve(&prepared.path, &prepared.arguments, &prepared.environment)
 }
 

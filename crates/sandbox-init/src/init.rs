@@ -3,34 +3,38 @@
 //! It lives as long as the environment, over resets: a reset kills the tree and starts the runtime anew below the
 //! same init.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd, FromRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, setsid};
 
 use crate::exec;
 use crate::messages::{self, ExitStatus, FromInit, PACKET_BYTES_MAX, ToInit};
+use crate::privileges::Confinement;
 use crate::tree;
+use crate::walls::{self, Failed};
 
 /// How often a killing is repeated while processes are still there: one that forked just then got away.
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Runs the init of one environment until the server closes `control`.
-pub(crate) fn run(control: OwnedFd) -> ! {
-    let code = match Init::new(control).and_then(Init::serve) {
+pub(crate) fn run(control: OwnedFd, is_walled: bool) -> ! {
+    let code = match Init::new(control, is_walled).and_then(Init::serve) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("warning: an environment's init failed: {error}");
             1
         }
     };
-    end_tree();
+    if !is_walled {
+        end_tree(); // process 1 takes all the others with it
+    }
     // SAFETY: `_exit` has no conditions; it skips what belongs to the launcher that this process was forked from.
     #[allow(unsafe_code)]
     unsafe {
@@ -46,10 +50,14 @@ struct Init {
     /// Set while a `KillAll` is not yet answered.
     killing: bool,
     packet: Vec<u8>,
+    /// Whether this is process 1 of its own pid namespace.
+    is_walled: bool,
+    /// Set once the walls stand: before that nothing is started in an environment that is to have some.
+    confinement: Option<Confinement>,
 }
 
 impl Init {
-    fn new(control: OwnedFd) -> Result<Self, Errno> {
+    fn new(control: OwnedFd, is_walled: bool) -> Result<Self, Errno> {
         setsid()?;
         prctl::set_child_subreaper(true)?;
         let mut children = SigSet::empty();
@@ -62,6 +70,8 @@ impl Init {
             processes: Vec::new(),
             killing: false,
             packet: vec![0; PACKET_BYTES_MAX],
+            is_walled,
+            confinement: None,
         })
     }
 
@@ -105,17 +115,33 @@ impl Init {
         match ToInit::decode(&self.packet[..length]) {
             Some(ToInit::Start { process, program }) => {
                 let started = match descriptors.pop() {
-                    Some(output) => exec::start(&program, &output),
+                    _ if self.is_walled && self.confinement.is_none() => Err(Errno::EPERM),
+                    Some(output) => exec::start(&program, &output, self.confinement.as_ref()),
                     None => Err(Errno::EBADF),
                 };
                 match started {
                     Ok(pid) => {
                         self.processes.push((process, pid));
-                        self.say(FromInit::Started { process, pid: pid.as_raw() });
+                        let pidfd = if self.is_walled { pidfd_of(pid).ok() } else { None };
+                        let pidfd: Vec<i32> = pidfd.iter().map(AsRawFd::as_raw_fd).collect();
+                        self.say_with(&FromInit::Started { process, pid: pid.as_raw() }, &pidfd);
                     }
-                    Err(errno) => self.say(FromInit::StartFailed { process, errno: errno as i32 }),
+                    Err(errno) => self.say(&FromInit::StartFailed { process, errno: errno as i32 }),
                 }
             }
+            Some(ToInit::BuildWalls(_)) if !self.is_walled || self.confinement.is_some() => {
+                return Err(Errno::EPROTO);
+            }
+            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls) {
+                Ok(listener) => {
+                    self.confinement = Some(Confinement::new(walls.user, walls.processes_max));
+                    self.say_with(&FromInit::WallsBuilt, &[listener.as_raw_fd()]);
+                }
+                Err(Failed { step, errno }) => {
+                    self.say(&FromInit::WallsFailed { step, errno: errno as i32 });
+                    return Ok(false);
+                }
+            },
             Some(ToInit::Signal { process, signal }) => {
                 if let (Some((_, pid)), Ok(signal)) =
                     (self.processes.iter().find(|(id, _)| *id == process), Signal::try_from(signal))
@@ -136,7 +162,7 @@ impl Init {
         while let Some((pid, status, memory_kb_max)) = wait_for_any() {
             if let Some(at) = self.processes.iter().position(|(_, known)| *known == pid) {
                 let (process, _) = self.processes.swap_remove(at);
-                self.say(FromInit::Exited { process, status, memory_kb_max });
+                self.say(&FromInit::Exited { process, status, memory_kb_max });
             }
         }
     }
@@ -147,20 +173,46 @@ impl Init {
             return None;
         }
         let init = std::process::id() as i32;
-        tree::kill_descendants_of(init);
+        if self.is_walled {
+            // All but process 1 itself: nobody else is in this namespace.
+            let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        } else {
+            tree::kill_descendants_of(init);
+        }
         self.reap();
-        if tree::children_of(init).is_empty() {
+        let is_empty = if self.is_walled { has_no_child() } else { tree::children_of(init).is_empty() };
+        if is_empty {
             self.killing = false;
-            self.say(FromInit::AllGone);
+            self.say(&FromInit::AllGone);
             return None;
         }
         Some(Instant::now() + KILL_AGAIN_AFTER)
     }
 
     /// Tells the server. If it cannot hear us any more, the next poll sees the closed socket.
-    fn say(&self, message: FromInit) {
-        let _ = messages::send(exec::borrow(&self.control), &message.encode(), &[]);
+    fn say(&self, message: &FromInit) {
+        self.say_with(message, &[]);
     }
+
+    fn say_with(&self, message: &FromInit, descriptors: &[i32]) {
+        let _ = messages::send(exec::borrow(&self.control), &message.encode(), descriptors);
+    }
+}
+
+/// Whether this process has no child any more. Process 1 adopts every orphan: without a child it is alone.
+fn has_no_child() -> bool {
+    let wait = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    waitid(Id::All, wait) == Err(Errno::ECHILD)
+}
+
+fn pidfd_of(pid: Pid) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes plain numbers; the result is checked.
+    #[allow(unsafe_code)]
+    let fd = unsafe { nix::libc::syscall(nix::libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    let fd = Errno::result(fd)? as i32;
+    // SAFETY: the kernel has just opened it, close-on-exec, and nobody else owns it.
+    #[allow(unsafe_code)]
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Collects one process that has ended, with the most memory it had resident, in KiB.

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -13,7 +14,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stdin, fork};
 
-use crate::{init, messages, tree};
+use crate::{WALLED_ENVIRONMENT, init, messages, tree};
 
 /// Runs until the server closes its end, then ends whatever is left and exits.
 pub(crate) fn run(inherited: OwnedFd) -> ! {
@@ -66,18 +67,39 @@ fn serve(inherited: OwnedFd) -> io::Result<()> {
             return Ok(()); // the server is gone; each init sees the same on its own socket and ends its tree
         }
         let Some(control) = descriptors.pop() else { continue };
+        let is_walled = &packet[..length] == WALLED_ENVIRONMENT;
+        // From here on children are born into a new pid namespace, of which the first is process 1.
+        let own = match is_walled.then(enter_new_pid_namespace).transpose() {
+            Ok(own) => own,
+            Err(error) => {
+                eprintln!("warning: the sandbox launcher cannot make a pid namespace: {error}");
+                continue;
+            }
+        };
         // SAFETY: the launcher has a single thread, so the child may do what the parent could.
         #[allow(unsafe_code)]
-        match unsafe { fork() } {
+        let forked = unsafe { fork() };
+        if let (Some(own), Ok(ForkResult::Parent { .. }) | Err(_)) = (&own, &forked) {
+            // Without the way back every further environment would be in this one. The server starts another launcher.
+            setns(own, CloneFlags::CLONE_NEWPID)?;
+        }
+        match forked {
             Ok(ForkResult::Child) => {
-                drop((socket, child_ended));
-                init::run(control)
+                drop((socket, child_ended, own));
+                init::run(control, is_walled)
             }
             Ok(ForkResult::Parent { child }) => inits.push(child),
             // `control` closes here, and the server reads that as "init is gone".
             Err(error) => eprintln!("warning: the sandbox launcher cannot fork: {error}"),
         }
     }
+}
+
+/// Returns the way back.
+fn enter_new_pid_namespace() -> Result<OwnedFd, Errno> {
+    let own = open("/proc/self/ns/pid", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    unshare(CloneFlags::CLONE_NEWPID)?;
+    Ok(own)
 }
 
 /// Forgets inits that ended, and kills what an init that was itself killed has left to us.

@@ -17,12 +17,23 @@ mod exec;
 mod init;
 mod launcher;
 pub mod messages;
+mod privileges;
+mod root_file_system;
+mod seccomp;
 pub mod tree;
+mod walls;
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
+pub use walls::RUNTIME_API_PORT;
+
 /// The first argument by which a process knows that it is the launcher.
 pub const LAUNCHER_ARGUMENT: &str = "hearth-sandbox-launcher";
+
+/// What the server says to the launcher: fork an init beside the server.
+pub const ENVIRONMENT: &[u8] = b"environment";
+/// Fork an init as the first process of a new pid namespace; it will be told to build the other walls.
+pub const WALLED_ENVIRONMENT: &[u8] = b"walled";
 
 /// Where the launcher finds its end of the socket to the server: its standard input.
 const LAUNCHER_SOCKET: i32 = 0;

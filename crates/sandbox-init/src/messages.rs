@@ -31,9 +31,36 @@ pub struct Program {
     pub open_files_max: u64,
 }
 
+/// A folder or file of the host that an environment sees, for reading.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bind {
+    /// Where it is on the host.
+    pub host: OsString,
+    /// Where the environment sees it.
+    pub inside: OsString,
+}
+
+/// What an environment of its own namespaces is to look like from inside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Walls {
+    /// An empty folder of the host. Its root file system is mounted there, seen by nobody else.
+    pub root: OsString,
+    /// The user and the group of its processes, of nobody else on the host.
+    pub user: u32,
+    /// What it sees besides the host's programs.
+    pub binds: Vec<Bind>,
+    /// The size of `/tmp`.
+    pub temporary_bytes_max: u64,
+    /// Most processes and threads.
+    pub processes_max: u64,
+}
+
 /// From the server to init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToInit {
+    /// Build the walls; the first message, if there are to be any. [`FromInit::WallsBuilt`] or
+    /// [`FromInit::WallsFailed`] follows.
+    BuildWalls(Walls),
     /// Start a process; the packet carries the write end of the output pipe.
     Start {
         /// By what the server knows it.
@@ -55,7 +82,17 @@ pub enum ToInit {
 /// From init to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromInit {
-    /// The process runs (its `exec` worked).
+    /// The walls stand; the packet carries a listener inside, for the Runtime API.
+    WallsBuilt,
+    /// The walls could not be built, and init has ended.
+    WallsFailed {
+        /// What it was doing.
+        step: String,
+        /// The error of the system call that failed.
+        errno: i32,
+    },
+    /// The process runs (its `exec` worked). Behind walls the packet carries its pidfd: init does not know how the host
+    /// counts.
     Started {
         /// Which one.
         process: u32,
@@ -143,6 +180,11 @@ impl Decoder<'_> {
         let count = self.number()?;
         (0..count).map(|_| self.text()).collect()
     }
+
+    fn binds(&mut self) -> Option<Vec<Bind>> {
+        let count = self.number()?;
+        (0..count).map(|_| Some(Bind { host: self.text()?, inside: self.text()? })).collect()
+    }
 }
 
 impl ToInit {
@@ -163,6 +205,12 @@ impl ToInit {
                 encoder.number(1).number(u64::from(*process)).number(*signal as u64)
             }
             Self::KillAll => encoder.number(2),
+            Self::BuildWalls(walls) => {
+                let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
+                let encoder = encoder.number(walls.temporary_bytes_max).number(walls.processes_max);
+                let encoder = encoder.number(walls.binds.len() as u64);
+                walls.binds.iter().fold(encoder, |encoder, bind| encoder.text(&bind.host).text(&bind.inside))
+            }
         };
         encoder.0
     }
@@ -184,6 +232,13 @@ impl ToInit {
             },
             1 => Self::Signal { process: decoder.number()? as u32, signal: decoder.int()? },
             2 => Self::KillAll,
+            3 => Self::BuildWalls(Walls {
+                root: decoder.text()?,
+                user: u32::try_from(decoder.number()?).ok()?,
+                temporary_bytes_max: decoder.number()?,
+                processes_max: decoder.number()?,
+                binds: decoder.binds()?,
+            }),
             _ => return None,
         })
     }
@@ -194,6 +249,10 @@ impl FromInit {
     pub fn encode(&self) -> Vec<u8> {
         let encoder = Encoder::default();
         let encoder = match *self {
+            Self::WallsBuilt => encoder.number(5),
+            Self::WallsFailed { ref step, errno } => {
+                encoder.number(6).text(&step.into()).number(errno as u64)
+            }
             Self::Started { process, pid } => encoder.number(0).number(process.into()).number(pid as u64),
             Self::StartFailed { process, errno } => {
                 encoder.number(1).number(process.into()).number(errno as u64)
@@ -214,8 +273,14 @@ impl FromInit {
     pub fn decode(packet: &[u8]) -> Option<Self> {
         let mut decoder = Decoder(packet);
         let kind = decoder.number()?;
-        if kind == 4 {
-            return Some(Self::AllGone);
+        match kind {
+            4 => return Some(Self::AllGone),
+            5 => return Some(Self::WallsBuilt),
+            6 => {
+                let step = decoder.text()?.into_string().ok()?;
+                return Some(Self::WallsFailed { step, errno: decoder.int()? });
+            }
+            _ => {}
         }
         let process = u32::try_from(decoder.number()?).ok()?;
         let value = decoder.int()?;
@@ -279,6 +344,13 @@ mod tests {
             ToInit::Start { process: 8, program: Program { log_fd: None, ..program } },
             ToInit::Signal { process: 7, signal: 15 },
             ToInit::KillAll,
+            ToInit::BuildWalls(Walls {
+                root: "/run/root".into(),
+                user: 1_900_000_000,
+                binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
+                temporary_bytes_max: 512 << 20,
+                processes_max: 1_024,
+            }),
         ] {
             assert_eq!(ToInit::decode(&message.encode()), Some(message));
         }
@@ -292,6 +364,8 @@ mod tests {
                 memory_kb_max: 0,
             },
             FromInit::AllGone,
+            FromInit::WallsBuilt,
+            FromInit::WallsFailed { step: "mount /proc".to_owned(), errno: 1 },
         ] {
             assert_eq!(FromInit::decode(&message.encode()), Some(message));
         }

@@ -3,13 +3,20 @@
 //! [`Sandboxes`] makes a [`Sandbox`] for each environment. A sandbox starts processes, signals them, kills the whole
 //! tree and says what happened, as [`SandboxEvent`]s. It knows nothing of phases, runtimes or invocations.
 //!
-//! The only backend so far is [`process`]: it ends trees reliably, and isolates nothing. See `SECURITY.md`.
+//! Two backends: [`process`] ends trees reliably, and isolates nothing; [`namespaces`] puts walls around each
+//! environment. See `SECURITY.md`.
 
 pub mod cgroups;
+mod folder;
+mod launcher;
+mod memory;
+pub mod namespaces;
 pub mod process;
+mod processes;
 
 use std::ffi::OsString;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -23,16 +30,22 @@ use nix::fcntl::OFlag;
 pub enum Isolation {
     /// Not at all: own process groups and limits, nothing more.
     Process,
+    /// By Linux namespaces, an own user, and a filter of system calls.
+    Namespaces,
 }
 
 impl Isolation {
     /// What an operator has to know about it, in one line.
-    pub const fn warning(self) -> Option<&'static str> {
+    pub const fn warning(self) -> &'static str {
         match self {
-            Self::Process => Some(
-                "isolation is `process`: functions run as this user and can reach this machine and each other; \
-                 run only code that you trust",
-            ),
+            Self::Process => {
+                "isolation `process` isolates nothing: functions run as this user, can read and change what it can, \
+                 and can see each other. Run only functions that you trust."
+            }
+            Self::Namespaces => {
+                "isolation `namespaces` is not complete: memory and CPU are not limited, environments are not frozen \
+                 between calls, and functions have no network besides their Runtime API."
+            }
         }
     }
 }
@@ -121,6 +134,76 @@ pub enum SandboxError {
     /// A message to the sandbox did not go through.
     #[error("a sandbox does not take messages")]
     Unreachable(#[source] io::Error),
+    /// Its first process ended while it was being made.
+    #[error("the first process of a sandbox is gone")]
+    InitGone,
+    /// The walls could not be built.
+    #[error("failed to build a sandbox: {step}")]
+    Build {
+        /// What was being done.
+        step: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The backend needs root.
+    #[error("isolation `namespaces` needs root")]
+    NotRoot,
+}
+
+impl SandboxError {
+    /// What the operator can do about it.
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotRoot => Some(
+                "start Hearth as root, or use `--isolation process` for functions that you trust: it does not isolate \
+                 them from this machine",
+            ),
+            Self::Build { .. } => Some(
+                "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
+                 `--isolation process` does without, for functions that you trust",
+            ),
+            Self::StartLauncher(_)
+            | Self::LauncherGone(_)
+            | Self::Prepare { .. }
+            | Self::Unreachable(_)
+            | Self::InitGone => None,
+        }
+    }
+}
+
+/// Lambda's name of the code's folder.
+pub const TASK_ROOT: &str = "/var/task";
+/// Lambda's name of the layers' folder.
+pub const LAYERS_ROOT: &str = "/opt";
+
+/// What an environment needs to see, and how much it may keep. A backend that has no root file system of its own has
+/// nothing to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxPlan {
+    /// The function's code on this host; `/var/task` inside.
+    pub code: Option<PathBuf>,
+    /// Its layers, merged, on this host; `/opt` inside.
+    pub layers: Option<PathBuf>,
+    /// Folders and files of interpreter, runtime client and libraries; inside they are where they are on this host.
+    pub runtime_files: Vec<PathBuf>,
+    /// The size of `/tmp`.
+    pub ephemeral_storage_mb: u32,
+}
+
+impl Default for SandboxPlan {
+    /// Nothing but the host's programs, and the `/tmp` of a function that does not say anything about it.
+    fn default() -> Self {
+        Self { code: None, layers: None, runtime_files: vec![], ephemeral_storage_mb: 512 }
+    }
+}
+
+/// Where processes find the function's code and layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paths {
+    /// Where they are on this host.
+    Host,
+    /// Where they are on Lambda: [`TASK_ROOT`] and [`LAYERS_ROOT`].
+    Lambda,
 }
 
 /// Makes sandboxes of one kind.
@@ -128,8 +211,15 @@ pub trait Sandboxes: Send + Sync + 'static {
     /// Returns how its sandboxes isolate.
     fn isolation(&self) -> Isolation;
 
+    /// Returns how many environments of an earlier server had left something behind.
+    fn left_over(&self) -> usize;
+
     /// Makes an empty sandbox for an environment.
-    fn create(&self, environment: EnvironmentId) -> Result<Box<dyn Sandbox>, SandboxError>;
+    fn create<'a>(
+        &'a self,
+        environment: EnvironmentId,
+        plan: &'a SandboxPlan,
+    ) -> BoxFuture<'a, Result<Box<dyn Sandbox>, SandboxError>>;
 }
 
 /// The walls of one environment. Dropping it kills everything inside and removes its files.
@@ -142,6 +232,16 @@ pub trait Sandbox: Send + Sync + 'static {
 
     /// Returns environment variables that the backend adds, because it cannot give the function AWS's paths.
     fn extra_environment(&self) -> Vec<(OsString, OsString)>;
+
+    /// Returns where processes find the function's code and layers.
+    fn paths(&self) -> Paths {
+        Paths::Host
+    }
+
+    /// Returns the listener for the Runtime API, if this sandbox has a network of its own. Only once.
+    fn runtime_api(&self) -> Option<TcpListener> {
+        None
+    }
 
     /// Begins to start a process. [`SandboxEvent::Started`] or [`SandboxEvent::StartFailed`] follows.
     fn start(&self, process: ProcessId, command: &Command, output: Output<'_>) -> Result<(), SandboxError>;

@@ -8,8 +8,11 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::Duration;
 
+use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
-use hearth_sandbox::{Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, Sandboxes, output_pipe};
+use hearth_sandbox::{
+    Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan, Sandboxes, output_pipe,
+};
 use hearth_types::EnvironmentId;
 
 const RUNTIME: ProcessId = ProcessId(1);
@@ -21,15 +24,25 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--list") {
         if !arguments.iter().any(|argument| argument == "--ignored") {
-            println!("process: test");
+            println!("process: test\nnamespaces: test");
         }
         return;
     }
+    let chosen = |test: &str| {
+        let names: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+        names.is_empty() || names.iter().any(|name| name.as_str() == test)
+    };
     let folder = std::env::temp_dir().join(format!("hearth-sandbox-test-{}", std::process::id()));
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     tokio.block_on(async {
-        let sandboxes = ProcessSandboxes::start(&folder).unwrap();
-        suite(&sandboxes).await;
+        if chosen("process") {
+            let sandboxes = ProcessSandboxes::start(&folder).unwrap();
+            suite(&sandboxes, &folder).await;
+        }
+        if chosen("namespaces") {
+            let sandboxes = NamespaceSandboxes::start(&folder).await.unwrap();
+            suite(&sandboxes, &folder).await;
+        }
     });
     drop(tokio);
     std::fs::remove_dir_all(&folder).unwrap();
@@ -38,14 +51,18 @@ fn main() {
     );
 }
 
-async fn suite(sandboxes: &dyn Sandboxes) {
+async fn suite(sandboxes: &dyn Sandboxes, folder: &Path) {
     a_process_gets_what_it_was_given_and_nothing_else(sandboxes).await;
     an_exit_says_its_code_or_signal(sandboxes).await;
     a_program_that_cannot_be_started_says_why(sandboxes).await;
     killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxes).await;
     one_process_is_ended_and_the_others_live_on(sandboxes).await;
-    dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes).await;
+    dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes, folder).await;
     memory_counts_the_peak(sandboxes).await;
+}
+
+async fn create(sandboxes: &dyn Sandboxes) -> Box<dyn Sandbox> {
+    sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await.unwrap()
 }
 
 fn shell(script: &str) -> Command {
@@ -75,7 +92,7 @@ async fn run(sandbox: &dyn Sandbox, command: &Command) -> (SandboxEvent, String)
 }
 
 async fn a_process_gets_what_it_was_given_and_nothing_else(sandboxes: &dyn Sandboxes) {
-    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let sandbox = create(sandboxes).await;
     let script = "pwd; echo \"$A|\"; echo err >&2; ls /proc/$$/fd; ulimit -n; ulimit -c; read x || echo eof";
     let (event, output) = run(&*sandbox, &shell(script)).await;
     assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(0) });
@@ -83,7 +100,7 @@ async fn a_process_gets_what_it_was_given_and_nothing_else(sandboxes: &dyn Sandb
 }
 
 async fn an_exit_says_its_code_or_signal(sandboxes: &dyn Sandboxes) {
-    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let sandbox = create(sandboxes).await;
     let (event, _) = run(&*sandbox, &shell("exit 7")).await;
     assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(7) });
     let (event, _) = run(&*sandbox, &shell("kill -SEGV $$")).await;
@@ -92,37 +109,37 @@ async fn an_exit_says_its_code_or_signal(sandboxes: &dyn Sandboxes) {
 }
 
 async fn a_program_that_cannot_be_started_says_why(sandboxes: &dyn Sandboxes) {
-    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let sandbox = create(sandboxes).await;
     let (event, _) = run(&*sandbox, &Command { program: "/nowhere/bootstrap".into(), ..shell("") }).await;
     assert_eq!(event, SandboxEvent::StartFailed { process: RUNTIME, errno: 2 });
 }
 
 async fn killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxes: &dyn Sandboxes) {
-    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let sandbox = create(sandboxes).await;
     // A daemon: another session, its parent gone, deaf to SIGTERM.
-    let daemon = "setsid sh -c 'trap \"\" TERM; sh -c \"sleep 1000\" & echo $!; while :; do sleep 1000; done' & \
-                  echo $!; sleep 1000";
-    sandbox.start(RUNTIME, &shell(daemon), Output::Shared).unwrap();
+    let daemon = "setsid sh -c 'trap \"\" TERM; sh -c \"sleep 1000\" & echo; while :; do sleep 1000; done' & \
+                  echo; sleep 1000";
+    let mark = EnvironmentId::random().to_string();
+    let mut command = shell(daemon);
+    command.environment.push(("MARK".into(), (&mark).into()));
+    sandbox.start(RUNTIME, &command, Output::Shared).unwrap();
     assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
     let output = tokio::net::unix::pipe::Receiver::from_owned_fd(sandbox.output().unwrap()).unwrap();
-    let mut text = Vec::new();
-    while text.iter().filter(|&&byte| byte == b'\n').count() < 2 {
+    let mut lines = 0;
+    while lines < 2 {
         output.readable().await.unwrap();
         let mut buffer = [0; 256];
-        if let Ok(length) = output.try_read(&mut buffer) {
-            text.extend_from_slice(&buffer[..length]);
-        }
+        lines += output.try_read(&mut buffer).unwrap_or(0);
     }
-    let text = String::from_utf8(text).unwrap();
-    let mut pids: Vec<i32> = text.lines().map(|line| line.trim().parse().unwrap()).collect();
-    pids.push(sandbox.pid(RUNTIME).unwrap());
-    assert!(pids.iter().all(|&pid| is_alive(pid)), "{pids:?}");
+    let pids = marked(&mark);
+    assert!(pids.len() >= 3 && pids.contains(&sandbox.pid(RUNTIME).unwrap()), "{pids:?}");
 
     sandbox.kill_all().unwrap();
     let status = ExitStatus::Signal { signal: 9, core_dumped: false };
     assert_eq!(next(&*sandbox).await, SandboxEvent::Exited { process: RUNTIME, status });
     assert_eq!(next(&*sandbox).await, SandboxEvent::AllGone);
     assert!(!pids.iter().any(|&pid| is_alive(pid)), "{pids:?}");
+    assert_eq!(marked(&mark), []);
 
     let (event, output) = run(&*sandbox, &shell("echo again")).await;
     assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(0) });
@@ -130,7 +147,7 @@ async fn killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxe
 }
 
 async fn one_process_is_ended_and_the_others_live_on(sandboxes: &dyn Sandboxes) {
-    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let sandbox = create(sandboxes).await;
     sandbox.start(RUNTIME, &shell("sleep 1000"), Output::Shared).unwrap();
     assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
     let (output, output_to) = output_pipe().unwrap();
@@ -174,24 +191,28 @@ async fn one_process_is_ended_and_the_others_live_on(sandboxes: &dyn Sandboxes) 
     assert!(shared.is_empty(), "{shared:?}");
 }
 
-async fn dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes: &dyn Sandboxes) {
-    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
-    let (name, temporary) = sandbox.extra_environment().remove(0);
-    assert_eq!(name, "TMPDIR");
-    assert!(Path::new(&temporary).is_dir());
+async fn dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes: &dyn Sandboxes, folder: &Path) {
+    let id = EnvironmentId::random();
+    let sandbox = sandboxes.create(id, &SandboxPlan::default()).await.unwrap();
+    let files = folder.join(id.to_string());
+    assert!(files.is_dir());
+    for (name, value) in sandbox.extra_environment() {
+        assert_eq!(name, "TMPDIR");
+        assert!(Path::new(&value).is_dir() && Path::new(&value).starts_with(&files));
+    }
     sandbox.start(RUNTIME, &shell("sleep 1000"), Output::Shared).unwrap();
     assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
     let pid = sandbox.pid(RUNTIME).unwrap();
     drop(sandbox);
     let started = std::time::Instant::now();
-    while is_alive(pid) || Path::new(&temporary).exists() {
+    while is_alive(pid) || files.exists() {
         assert!(started.elapsed() < Duration::from_secs(10), "the tree is still there");
         tokio::task::yield_now().await;
     }
 }
 
 async fn memory_counts_the_peak(sandboxes: &dyn Sandboxes) {
-    let sandbox = sandboxes.create(EnvironmentId::random()).unwrap();
+    let sandbox = create(sandboxes).await;
     // 64 MiB in a child of the runtime, held until the pipe on descriptor 3 could close: it waits for us to kill it.
     let script = "head -c 67108864 /dev/zero | tail -c 67108864 | { sleep 1000; }";
     sandbox.start(RUNTIME, &shell(script), Output::Shared).unwrap();
@@ -201,6 +222,18 @@ async fn memory_counts_the_peak(sandboxes: &dyn Sandboxes) {
         assert!(started.elapsed() < Duration::from_secs(10), "{} bytes", sandbox.memory_bytes_max());
         tokio::task::yield_now().await;
     }
+}
+
+/// The processes of this host that have the variable `MARK` with this value.
+fn marked(mark: &str) -> Vec<i32> {
+    let variable = format!("MARK={mark}\0");
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let has_mark = |pid: &i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.windows(variable.len()).any(|bytes| bytes == variable.as_bytes())
+    };
+    pids.filter(has_mark).collect()
 }
 
 fn is_alive(pid: i32) -> bool {

@@ -21,6 +21,8 @@ use hearth_invoke::{Concurrency, Invoker};
 use hearth_lambda_api::LambdaApi;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
+pub use hearth_sandbox::Isolation;
+use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
 use hearth_sandbox::{SandboxError, Sandboxes};
 use hearth_store::embedded::EmbeddedStore;
@@ -88,13 +90,13 @@ impl StartError {
             }
             Self::Store(error) | Self::Functions(OpenError::Store(error)) => error.hint(),
             Self::Runtimes(error) => error.hint(),
+            Self::Sandbox(error) => error.hint(),
             Self::Name(_)
             | Self::Interpreter(_)
             | Self::Listen { .. }
             | Self::Functions(_)
             | Self::Packages(_)
-            | Self::Logs(_)
-            | Self::Sandbox(_) => None,
+            | Self::Logs(_) => None,
         }
     }
 }
@@ -145,9 +147,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let objects = Arc::new(LocalBlobStore::open(&data.join("runtimes/objects"))?);
     let runtime_packages = RuntimePackages::open(runtimes.clone(), objects).await;
     let runtime_packages = Arc::new(runtime_packages.map_err(StartError::Runtimes)?);
-    let sandboxes = ProcessSandboxes::start(&data.join("run"))?;
+    let sandboxes: Arc<dyn Sandboxes> = match settings.isolation {
+        Isolation::Process => Arc::new(ProcessSandboxes::start(&data.join("run"))?),
+        Isolation::Namespaces => Arc::new(NamespaceSandboxes::start(&data.join("run")).await?),
+    };
     let environments = sandboxes.left_over();
-    let sandboxes: Arc<dyn Sandboxes> = Arc::new(sandboxes);
     let recorder = Arc::new(Recorder::default());
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {

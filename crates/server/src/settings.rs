@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
+use hearth_sandbox::Isolation;
 use hearth_types::limits;
 
 /// How long running invocations may take when the server stops.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// What stands between functions and this machine.
+    pub isolation: Isolation,
     /// The region that ARNs and functions show.
     pub region: String,
     /// The account that owns everything: twelve digits.
@@ -49,6 +52,7 @@ impl Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
             data_dir,
+            isolation: Isolation::Process,
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             account_concurrency: limits::ACCOUNT_CONCURRENCY_DEFAULT,

@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hearth_runtimes::{BootCommand, BootRequest, Runtimes, Settings, Unavailable};
+use hearth_runtimes::{BootCommand, BootRequest, Paths, Runtimes, Settings, Unavailable};
 use hearth_types::{
     FunctionName, InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, MemoryMb, Region,
     Runtime, Version,
@@ -196,6 +196,7 @@ impl Host {
             runtime: self.runtime,
             code_root: &root,
             layers_root: None,
+            paths: Paths::Host,
             handler: case.handler,
             user_variables: Some(&case.variables),
             function_name: &FunctionName::new("greet").unwrap(),

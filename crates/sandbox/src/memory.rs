@@ -8,7 +8,7 @@ use hearth_sandbox_init::tree;
 /// Keeps the highest sum seen. The kernel keeps each process's own high-water mark (`VmHWM`), so a peak between two
 /// measurements counts; only what lives and dies between two of them is missed, until cgroups do the counting.
 #[derive(Default)]
-pub(super) struct MemoryMeter {
+pub(crate) struct MemoryMeter {
     processes: Vec<Watched>,
     bytes_max: u64,
 }
@@ -21,7 +21,7 @@ struct Watched {
 
 impl MemoryMeter {
     /// Counts `pid`, and whatever it starts, from now on.
-    pub(super) fn watch(&mut self, pid: i32) {
+    pub(crate) fn watch(&mut self, pid: i32) {
         if let Ok(status) = File::open(format!("/proc/{pid}/status")) {
             let children = File::open(format!("/proc/{pid}/task/{pid}/children")).ok();
             self.processes.push(Watched { status, children });
@@ -29,17 +29,17 @@ impl MemoryMeter {
     }
 
     /// Forgets the processes, which are gone, and keeps the mark.
-    pub(super) fn forget_processes(&mut self) {
+    pub(crate) fn forget_processes(&mut self) {
         self.processes.clear();
     }
 
     /// Takes the mark of a process that has ended.
-    pub(super) fn at_least(&mut self, bytes: u64) {
+    pub(crate) fn at_least(&mut self, bytes: u64) {
         self.bytes_max = self.bytes_max.max(bytes);
     }
 
     /// Measures now and returns the highest sum so far, in bytes.
-    pub(super) fn measure(&mut self) -> u64 {
+    pub(crate) fn measure(&mut self) -> u64 {
         let mut sum = 0;
         for process in &self.processes {
             sum += high_water_bytes(&process.status).unwrap_or(0);

@@ -1,0 +1,205 @@
+//! The system calls that a function behind walls may not make, as a program for the kernel's filter.
+//!
+//! A list of what is denied, not of what is allowed: functions bring any program, and an unknown call that answers
+//! `EPERM` breaks it in odd ways. The list holds what reaches parts of the kernel that are not divided by namespaces,
+//! that undo a wall, or that have been the way out of containers before. Most of it needs capabilities that a function
+//! does not have anyway: the filter is the second bolt, and keeps the code behind it out of reach.
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// Answered with `EPERM`.
+const DENIED: &[libc::c_long] = &[
+    // Other processes: reading and writing their memory, taking their descriptors.
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    // The view of the file system, and namespaces (`clone` and `unshare` are looked at below).
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_setns,
+    // Files by handle go around the root (CVE-2014-3519 class), and watching whole mounts.
+    libc::SYS_open_by_handle_at,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_fanotify_init,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    // Kernel keys belong to no namespace.
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    // Large and often broken parts of the kernel that no function needs.
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_lookup_dcookie,
+    libc::SYS_memfd_secret,
+    libc::SYS_vhangup,
+    // The machine itself.
+    libc::SYS_kexec_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_syslog,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    // Placement of memory on nodes, also of other processes.
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
+];
+
+#[cfg(target_arch = "x86_64")]
+const DENIED_HERE: &[libc::c_long] = &[
+    libc::SYS_kexec_file_load,
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+    libc::SYS_uselib,
+    libc::SYS__sysctl,
+    libc::SYS_nfsservctl,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const DENIED_HERE: &[libc::c_long] = &[libc::SYS_kexec_file_load];
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7;
+
+/// Calls of the x32 kind carry this bit, on x86_64; they would pass every comparison below.
+const X32: u32 = 0x4000_0000;
+
+/// What `clone` and `unshare` may not be asked for. (`CLONE_NEWTIME` is a signal number in `clone`.)
+const NEW_NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u32;
+const NEW_TIME_NAMESPACE: u32 = 0x80;
+
+/// Offsets in the kernel's `seccomp_data`.
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+/// The lower half of an argument; both architectures are little-endian.
+const fn argument(index: u32) -> u32 {
+    16 + 8 * index
+}
+
+const ALLOW: u32 = 0x7fff_0000;
+const KILL_PROCESS: u32 = 0x8000_0000;
+const fn answer(errno: i32) -> u32 {
+    0x0005_0000 | errno as u32
+}
+
+/// A filter, ready to be installed after a fork without any further memory.
+pub(crate) struct Filter(Vec<libc::sock_filter>);
+
+impl Filter {
+    /// Puts the filter together.
+    pub(crate) fn new() -> Self {
+        let mut filter = vec![
+            load(ARCH),
+            jump(libc::BPF_JEQ, ARCHITECTURE, 1, 0),
+            give(KILL_PROCESS),
+            load(NUMBER),
+            jump(libc::BPF_JGE, X32, 0, 1),
+            give(answer(libc::EPERM)),
+        ];
+        for &number in DENIED.iter().chain(DENIED_HERE) {
+            filter.extend([jump(libc::BPF_JEQ, number as u32, 0, 1), give(answer(libc::EPERM))]);
+        }
+        // The flags of `clone3` are behind a pointer, out of the filter's sight. Libraries fall back to `clone`.
+        filter.extend([jump(libc::BPF_JEQ, libc::SYS_clone3 as u32, 0, 1), give(answer(libc::ENOSYS))]);
+        let on_call = |number: libc::c_long, block: Vec<libc::sock_filter>| {
+            let mut checked = vec![jump(libc::BPF_JEQ, number as u32, 0, block.len() as u8)];
+            checked.extend(block);
+            checked
+        };
+        let without = |flags: u32| {
+            vec![load(argument(0)), jump(libc::BPF_JSET, flags, 0, 1), give(answer(libc::EPERM)), give(ALLOW)]
+        };
+        filter.extend(on_call(libc::SYS_clone, without(NEW_NAMESPACES)));
+        filter.extend(on_call(libc::SYS_unshare, without(NEW_NAMESPACES | NEW_TIME_NAMESPACE)));
+        // Pushing input into a terminal (CVE-2017-5226 class). There is none; the answer is that of any other file.
+        filter.extend(on_call(
+            libc::SYS_ioctl,
+            vec![
+                load(argument(1)),
+                jump(libc::BPF_JEQ, libc::TIOCSTI as u32, 1, 0),
+                jump(libc::BPF_JEQ, TIOCLINUX, 0, 1),
+                give(answer(libc::ENOTTY)),
+                give(ALLOW),
+            ],
+        ));
+        // Some families know no network namespace (vsock talks to the hypervisor), others are rarely tried code.
+        filter.extend(on_call(
+            libc::SYS_socket,
+            vec![
+                load(argument(0)),
+                jump(libc::BPF_JEQ, libc::AF_UNIX as u32, 6, 0),
+                jump(libc::BPF_JEQ, libc::AF_INET as u32, 5, 0),
+                jump(libc::BPF_JEQ, libc::AF_INET6 as u32, 4, 0),
+                jump(libc::BPF_JEQ, libc::AF_NETLINK as u32, 0, 2),
+                // Of netlink only the routes: `getifaddrs` asks there.
+                load(argument(2)),
+                jump(libc::BPF_JEQ, libc::NETLINK_ROUTE as u32, 1, 0),
+                give(answer(libc::EPERM)),
+                give(ALLOW),
+            ],
+        ));
+        filter.push(give(ALLOW));
+        Self(filter)
+    }
+
+    /// Installs the filter for this process and all that it starts, for good. `no_new_privs` must be set.
+    pub(crate) fn install(&self) -> Result<(), Errno> {
+        let program = libc::sock_fprog { len: self.0.len() as u16, filter: self.0.as_ptr().cast_mut() };
+        // SAFETY: `program` points to `len` instructions that live throughout the call; the kernel copies and checks
+        // them, and does not write through the pointer.
+        #[allow(unsafe_code)]
+        let result =
+            unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+        Errno::result(result).map(drop)
+    }
+}
+
+const TIOCLINUX: u32 = 0x541c;
+
+fn load(offset: u32) -> libc::sock_filter {
+    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset)
+}
+
+fn jump(condition: u32, value: u32, if_so: u8, if_not: u8) -> libc::sock_filter {
+    instruction(libc::BPF_JMP | condition | libc::BPF_K, if_so, if_not, value)
+}
+
+fn give(action: u32) -> libc::sock_filter {
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, action)
+}
+
+fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}

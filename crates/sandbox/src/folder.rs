@@ -1,0 +1,71 @@
+//! The folders of environments on the host: one each, removed with it, and those of an earlier server at the start.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hearth_types::EnvironmentId;
+
+use crate::SandboxError;
+
+/// Where environments have their folders.
+pub(crate) struct Folders {
+    folder: PathBuf,
+    left_over: usize,
+}
+
+impl Folders {
+    /// Makes `folder`, empty: what an earlier server left in it is removed.
+    pub(crate) fn start(folder: &Path) -> Result<Self, SandboxError> {
+        let prepare = |source| SandboxError::Prepare { what: "its folder", source };
+        let left_over = fs::read_dir(folder).map_or(0, Iterator::count);
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(prepare(error)),
+            _ => {}
+        }
+        fs::create_dir_all(folder).map_err(prepare)?;
+        Ok(Self { folder: folder.to_owned(), left_over })
+    }
+
+    /// Returns how many environments of an earlier server had left theirs behind.
+    pub(crate) fn left_over(&self) -> usize {
+        self.left_over
+    }
+
+    /// Makes the folder of an environment, with a folder `name` in it.
+    pub(crate) fn make(&self, environment: EnvironmentId, name: &str) -> Result<Folder, SandboxError> {
+        let folder = self.folder.join(environment.to_string());
+        fs::create_dir_all(folder.join(name))
+            .map_err(|source| SandboxError::Prepare { what: "a folder of an environment", source })?;
+        let folder = Folder(folder);
+        fail::fail_point!("sandbox::folder");
+        Ok(folder)
+    }
+}
+
+/// The folder of an environment. Dropping it removes it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A function may have left many files; removing them is no work for an async thread. What cannot be removed
+        // now, because the tree is just being killed, goes with the next start of the server.
+        let folder = std::mem::take(&mut self.0);
+        let remove = move || {
+            fail::fail_point!("sandbox::remove");
+            if let Err(error) = fs::remove_dir_all(&folder) {
+                tracing::warn!(folder = %folder.display(), %error, "cannot remove an environment's files");
+            }
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(tokio) => drop(tokio.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
