@@ -2,8 +2,8 @@
 //! kind run in the `namespaces` backend, whose walls are tested in `crates/sandbox/tests/walls.rs`.
 
 use hearth_tests::{
-    Function, NewFunction, Package, Server, Settings, eventually, is_alive, needs_node, node,
-    provided_bootstrap, python,
+    Folder, Function, NewFunction, Package, Server, Settings, eventually, hearth_binary, is_alive,
+    needs_node, node, provided_bootstrap, python,
 };
 use serde_json::{Value, json};
 
@@ -292,4 +292,22 @@ fn a_function_with_its_own_runtime_behind_walls_answers_and_leaves_nothing() {
     eventually("the runtime of a deleted function is gone", || (!is_alive(pid)).then_some(()));
     let run = server.data_dir().path().join("run");
     eventually("its folder is gone", || std::fs::read_dir(&run).unwrap().next().is_none().then_some(()));
+}
+
+#[test]
+fn case_125_without_root_namespaces_are_refused_with_the_way_out() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    // A user who may own the folder, and can reach the program wherever the repository is.
+    let folder = Folder::new();
+    let program = folder.path().join("hearth");
+    std::fs::copy(hearth_binary(), &program).unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let settings = Settings::new().program(program).arguments(&["--isolation", "namespaces"]);
+    let mut command = settings.command("127.0.0.1:0", &folder.path().join("data"));
+    let ended = command.uid(65_534).gid(65_534).output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success() && ended.stdout.is_empty(), "{stderr}");
+    assert!(stderr.contains("isolation `namespaces` needs root"), "{stderr}");
+    assert!(stderr.contains("hint: start Hearth as root, or use `--isolation process`"), "{stderr}");
 }

@@ -69,7 +69,7 @@ impl NamespaceSandboxes {
         let walls = Walls {
             root: folder.join(ROOT).into(),
             user,
-            binds: binds(plan),
+            binds: binds(plan).map_err(|source| SandboxError::Prepare { what: "its layers", source })?,
             temporary_bytes_max: u64::from(plan.ephemeral_storage_mb) << 20,
             processes_max: limits::PROCESSES_MAX,
         };
@@ -89,7 +89,7 @@ impl NamespaceSandboxes {
 }
 
 /// What an environment sees besides the host's programs.
-fn binds(plan: &SandboxPlan) -> Vec<Bind> {
+fn binds(plan: &SandboxPlan) -> std::io::Result<Vec<Bind>> {
     let bind = |host: &Path, inside: &Path| Bind { host: host.into(), inside: inside.into() };
     let mut binds = Vec::new();
     let is_seen = |file: &&PathBuf| PROGRAMS.iter().any(|programs| file.starts_with(programs));
@@ -104,8 +104,18 @@ fn binds(plan: &SandboxPlan) -> Vec<Bind> {
         }
     }
     binds.extend(plan.code.as_deref().map(|code| bind(code, Path::new(TASK_ROOT))));
-    binds.extend(plan.layers.as_deref().map(|layers| bind(layers, Path::new(LAYERS_ROOT))));
-    binds
+    let Some(layers) = plan.layers.as_deref() else { return Ok(binds) };
+    let opt = Path::new(LAYERS_ROOT);
+    if !plan.runtime_files.iter().any(|file| file.starts_with(opt)) {
+        binds.push(bind(layers, opt));
+        return Ok(binds);
+    }
+    // The host has an interpreter in /opt, which the layers as a whole would cover.
+    for entry in std::fs::read_dir(layers)? {
+        let entry = entry?;
+        binds.push(bind(&entry.path(), &opt.join(entry.file_name())));
+    }
+    Ok(binds)
 }
 
 impl Sandboxes for NamespaceSandboxes {
@@ -203,12 +213,31 @@ mod tests {
             .into(),
             ..SandboxPlan::default()
         };
-        let shown: Vec<_> = binds(&plan).into_iter().map(|bind| (bind.host, bind.inside)).collect();
+        let shown: Vec<_> = binds(&plan).unwrap().into_iter().map(|bind| (bind.host, bind.inside)).collect();
         let expected = [
             ("/srv/node", "/srv/node"),
             ("/srv/node-client", "/srv/node-client"),
             ("/data/code", "/var/task"),
         ];
         assert_eq!(shown, expected.map(|(host, inside)| (host.into(), inside.into())));
+    }
+
+    #[test]
+    fn layers_do_not_cover_an_interpreter_of_the_host_that_is_in_their_place() {
+        let layers = std::env::temp_dir().join(format!("hearth-layers-{}", std::process::id()));
+        std::fs::create_dir_all(layers.join("python")).unwrap();
+        let mut plan = SandboxPlan { layers: Some(layers.clone()), ..SandboxPlan::default() };
+        let shown = |plan: &SandboxPlan| -> Vec<_> {
+            binds(plan).unwrap().into_iter().map(|bind| (bind.host, bind.inside)).collect()
+        };
+        let whole = [(layers.clone().into(), "/opt".into())];
+        assert_eq!(shown(&plan), whole);
+        plan.runtime_files = vec!["/opt/node/bin/node".into()];
+        let parts = [
+            ("/opt/node/bin/node".into(), "/opt/node/bin/node".into()),
+            (layers.join("python").into(), "/opt/python".into()),
+        ];
+        assert_eq!(shown(&plan), parts);
+        std::fs::remove_dir_all(layers).unwrap();
     }
 }
