@@ -1,9 +1,12 @@
 //! What a function sees of the host, and what it can leave behind, in the `process` backend; and that functions of each
 //! kind run in the `namespaces` backend, whose walls are tested in `crates/sandbox/tests/walls.rs`.
 
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
 use hearth_tests::{
-    Function, NewFunction, Package, Server, Settings, eventually, is_alive, needs_node, node,
-    provided_bootstrap, python,
+    Folder, Function, NewFunction, Package, Server, Settings, Subscriber, eventually, hearth_binary,
+    is_alive, needs_node, node, provided_bootstrap, python, said, scripted,
 };
 use serde_json::{Value, json};
 
@@ -292,4 +295,71 @@ fn a_function_with_its_own_runtime_behind_walls_answers_and_leaves_nothing() {
     eventually("the runtime of a deleted function is gone", || (!is_alive(pid)).then_some(()));
     let run = server.data_dir().path().join("run");
     eventually("its folder is gone", || std::fs::read_dir(&run).unwrap().next().is_none().then_some(()));
+}
+
+#[test]
+fn case_125_without_root_namespaces_are_refused_with_the_way_out() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    // A user who may own the folder, and can reach the program wherever the repository is.
+    let folder = Folder::new();
+    let program = folder.path().join("hearth");
+    std::fs::copy(hearth_binary(), &program).unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let settings = Settings::new().program(program).arguments(&["--isolation", "namespaces"]);
+    let mut command = settings.command("127.0.0.1:0", &folder.path().join("data"));
+    let ended = command.uid(65_534).gid(65_534).output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success() && ended.stdout.is_empty(), "{stderr}");
+    assert!(stderr.contains("isolation `namespaces` needs root"), "{stderr}");
+    assert!(stderr.contains("hint: start Hearth as root, or use `--isolation process`"), "{stderr}");
+}
+
+/// An extension that subscribes to telemetry at this port, or takes one and waits for what comes there.
+fn subscriber_at(port: Option<u16>) -> Vec<u8> {
+    let own = [json!({ "port": true }), json!({ "listen": "/tmp/received" })];
+    let port_text = port.map_or("{port}".to_owned(), |port| port.to_string());
+    let mut body = Subscriber::body("2022-12-13", &["platform"]);
+    body["destination"]["URI"] = json!(format!("http://sandbox.localdomain:{port_text}"));
+    let mut steps = if port.is_none() { own.to_vec() } else { vec![] };
+    steps.push(json!({ "register": ["INVOKE", "SHUTDOWN"] }));
+    steps.push(Subscriber::ask("PUT /2022-07-01/telemetry", &body));
+    if port.is_none() {
+        // It is ready only when telemetry has come.
+        steps.push(json!({ "received": "platform.initStart" }));
+    }
+    steps.push(json!({ "events": true }));
+    scripted(&json!(steps))
+}
+
+#[test]
+fn telemetry_reaches_an_extension_behind_walls() {
+    let server = walled_server();
+    let layer = server.publish_extensions(&[("inside", subscriber_at(None))]);
+    let source = "def handler(event, context): return 1\n";
+    let function = server.create(python("watched", source).with("Layers", json!([layer])));
+    assert_eq!(function.invoke("{}").success(), 1);
+    let events = function.logs_with_reports(1);
+    assert!(said(&events, "inside").contains(&"200 application/json: \"OK\""), "{events:#?}");
+}
+
+/// The server sends telemetry. It must not be the hand that reaches over the wall.
+#[test]
+fn telemetry_of_an_extension_behind_walls_reaches_no_port_of_the_host() {
+    let of_the_host = TcpListener::bind("127.0.0.1:0").unwrap();
+    of_the_host.set_nonblocking(true).unwrap();
+    let port = of_the_host.local_addr().unwrap().port();
+    let server = walled_server();
+    let layer = server.publish_extensions(&[("reaching", subscriber_at(Some(port)))]);
+    let source = "def handler(event, context): return 1\n";
+    let json_logs = json!({ "LogFormat": "JSON" });
+    let new = python("reaching", source).with("Layers", json!([layer])).with("LoggingConfig", json_logs);
+    let function = server.create(new);
+    // It has been tried, and given up, when the log tells of the loss.
+    eventually("the loss of telemetry is in the log", || {
+        function.invoke("{}").success();
+        let events = server.logs("reaching");
+        events.into_iter().find(|event| event.message.contains("platform.logsDropped"))
+    });
+    assert_eq!(of_the_host.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }

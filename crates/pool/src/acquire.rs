@@ -214,6 +214,10 @@ impl Pool {
         let identity = boot::identity(version, &self.parts.runtimes, &self.parts.settings.region);
         let telemetry =
             EnvironmentTelemetry::new(self.parts.clock, identity, record, self.parts.logs.clone());
+        let telemetry = match sandbox.sockets() {
+            Some(open) => telemetry.reach_subscribers_through(open),
+            None => telemetry,
+        };
         let boot = boot::boot(
             self.parts.runtimes.clone(),
             version.clone(),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -82,6 +83,7 @@ pub(crate) fn materialise(folder: &Path, interpreter: &Interpreter) -> Result<Cl
         )
         .map_err(|source| MaterialiseError::Compile { program: interpreter.program.clone(), source })?;
     }
+    open_to_all(&aside).map_err(|source| MaterialiseError::Write { path: aside.clone(), source })?;
     // What has its name is trusted at every later start, also one after a loss of power.
     sync(&aside).map_err(|source| MaterialiseError::Write { path: aside.clone(), source })?;
     // What a start that was interrupted has left.
@@ -97,6 +99,19 @@ fn write(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
         fs::write(folder.join(name), text)?;
     }
     Ok(())
+}
+
+/// Lets every user read a client, whatever the server's umask is: behind walls functions are not the server's user.
+fn open_to_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            open_to_all(&path)?;
+        } else {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
+        }
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
 }
 
 /// Waits until all files of a folder, and their names, are on the disk.

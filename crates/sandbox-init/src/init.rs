@@ -133,9 +133,10 @@ impl Init {
                 return Err(Errno::EPROTO);
             }
             Some(ToInit::BuildWalls(walls)) => match walls::build(&walls) {
-                Ok(listener) => {
+                Ok(network) => {
                     self.confinement = Some(Confinement::new(walls.user, walls.processes_max));
-                    self.say_with(&FromInit::WallsBuilt, &[listener.as_raw_fd()]);
+                    let descriptors = [network.listener.as_raw_fd(), network.namespace.as_raw_fd()];
+                    self.say_with(&FromInit::WallsBuilt, &descriptors);
                 }
                 Err(Failed { step, errno }) => {
                     self.say(&FromInit::WallsFailed { step, errno: errno as i32 });

@@ -14,6 +14,9 @@ const CAP_KILL: u32 = 5;
 const CAP_SETGID: u32 = 6;
 const CAP_SETUID: u32 = 7;
 
+/// How much memory a process may lock; AWS's number, seen there in 2026.
+const LOCKED_BYTES_MAX: u64 = 65_536;
+
 /// How the processes of an environment are held down. Made once, before any of them.
 pub(crate) struct Confinement {
     user: u32,
@@ -26,9 +29,12 @@ impl Confinement {
         Self { user, processes_max, filter: Filter::new() }
     }
 
-    /// Sets limits that count for the user as a whole.
+    /// Sets limits that do not depend on what the service's own happen to be.
     pub(crate) fn limit(&self) -> Result<(), Errno> {
-        setrlimit(Resource::RLIMIT_NPROC, self.processes_max, self.processes_max)
+        setrlimit(Resource::RLIMIT_NPROC, self.processes_max, self.processes_max)?; // of the user as a whole
+        setrlimit(Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX, LOCKED_BYTES_MAX)?;
+        setrlimit(Resource::RLIMIT_NICE, 0, 0)?;
+        setrlimit(Resource::RLIMIT_RTPRIO, 0, 0)
     }
 
     /// Turns this process into one of the function's user, without any privilege and without a way back to one.

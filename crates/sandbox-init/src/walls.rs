@@ -3,6 +3,7 @@
 //! Runs once, in init, which is process 1 of a new pid namespace already (see `launcher`). Everything that is mounted
 //! here is seen by this environment only and goes with its last process. See `root_file_system` for what it finds.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
@@ -38,8 +39,16 @@ pub(crate) fn io_step(step: impl Into<String>) -> impl FnOnce(std::io::Error) ->
     }
 }
 
-/// Builds them, and returns a listener for the Runtime API that only this environment can reach.
-pub(crate) fn build(walls: &Walls) -> Result<TcpListener, Failed> {
+/// What the server needs of the network inside.
+pub(crate) struct Network {
+    /// Where the Runtime API listens; only this environment can reach it.
+    pub(crate) listener: TcpListener,
+    /// The namespace itself, to open sockets in it.
+    pub(crate) namespace: File,
+}
+
+/// Builds them, and returns the network inside.
+pub(crate) fn build(walls: &Walls) -> Result<Network, Failed> {
     let namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWIPC
@@ -55,9 +64,10 @@ pub(crate) fn build(walls: &Walls) -> Result<TcpListener, Failed> {
     let listener = TcpListener::bind(("127.0.0.1", RUNTIME_API_PORT));
     let listener = listener.map_err(io_step("open a listener for the Runtime API"))?;
     listener.set_nonblocking(true).map_err(io_step("open a listener for the Runtime API"))?;
+    let namespace = File::open("/proc/self/ns/net").map_err(io_step("find the network namespace"))?;
     root_file_system::build(walls)?;
     privileges::keep_what_init_needs().map_err(step("drop capabilities"))?;
-    Ok(listener)
+    Ok(Network { listener, namespace })
 }
 
 fn set_host_name() -> Result<(), Errno> {

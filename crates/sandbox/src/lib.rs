@@ -19,6 +19,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::messages::ExitStatus;
@@ -206,6 +207,9 @@ pub enum Paths {
     Lambda,
 }
 
+/// Opens a TCP socket for IPv4 that does not block and is not connected. Takes some ten microseconds.
+pub type OpenSocket = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
+
 /// Makes sandboxes of one kind.
 pub trait Sandboxes: Send + Sync + 'static {
     /// Returns how its sandboxes isolate.
@@ -240,6 +244,12 @@ pub trait Sandbox: Send + Sync + 'static {
 
     /// Returns the listener for the Runtime API, if this sandbox has a network of its own. Only once.
     fn runtime_api(&self) -> Option<TcpListener> {
+        None
+    }
+
+    /// Returns what opens sockets in the network of this sandbox, if it has one of its own: who connects with them reaches
+    /// what listens inside, and nothing else.
+    fn sockets(&self) -> Option<OpenSocket> {
         None
     }
 

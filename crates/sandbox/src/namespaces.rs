@@ -4,23 +4,26 @@
 //! [`Isolation::warning`]: memory and CPU are not limited, nothing freezes, and there is no way out to a network.
 
 use std::ffi::OsString;
+use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use hearth_sandbox_init::WALLED_ENVIRONMENT;
 use hearth_sandbox_init::messages::{Bind, FromInit, ToInit, Walls};
 use hearth_types::{EnvironmentId, limits};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::processes::{LOG_FD, Processes};
 use crate::{
-    Command, Isolation, LAYERS_ROOT, Output, Paths, ProcessId, Sandbox, SandboxError, SandboxEvent,
-    SandboxPlan, Sandboxes, TASK_ROOT,
+    Command, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
+    SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
 };
 
 /// The first user of an environment. Each environment gets the next one, and none is used twice within a server's life.
@@ -69,16 +72,19 @@ impl NamespaceSandboxes {
         let walls = Walls {
             root: folder.join(ROOT).into(),
             user,
-            binds: binds(plan),
+            binds: binds(plan).map_err(|source| SandboxError::Prepare { what: "its layers", source })?,
             temporary_bytes_max: u64::from(plan.ephemeral_storage_mb) << 20,
             processes_max: limits::PROCESSES_MAX,
         };
         processes.say(&ToInit::BuildWalls(walls), &[])?;
         match processes.receive().await {
             Some((FromInit::WallsBuilt, mut descriptors)) => {
-                let listener = descriptors.pop().map(TcpListener::from);
-                let runtime_api = Mutex::new(Some(listener.ok_or(SandboxError::InitGone)?));
-                Ok(Box::new(NamespaceSandbox { processes, runtime_api, _folder: folder }))
+                let (Some(network), Some(listener)) = (descriptors.pop(), descriptors.pop()) else {
+                    return Err(SandboxError::InitGone);
+                };
+                let runtime_api = Mutex::new(Some(TcpListener::from(listener)));
+                let network = Arc::new(network);
+                Ok(Box::new(NamespaceSandbox { processes, runtime_api, network, _folder: folder }))
             }
             Some((FromInit::WallsFailed { step, errno }, _)) => {
                 Err(SandboxError::Build { step, source: std::io::Error::from_raw_os_error(errno) })
@@ -89,7 +95,7 @@ impl NamespaceSandboxes {
 }
 
 /// What an environment sees besides the host's programs.
-fn binds(plan: &SandboxPlan) -> Vec<Bind> {
+fn binds(plan: &SandboxPlan) -> std::io::Result<Vec<Bind>> {
     let bind = |host: &Path, inside: &Path| Bind { host: host.into(), inside: inside.into() };
     let mut binds = Vec::new();
     let is_seen = |file: &&PathBuf| PROGRAMS.iter().any(|programs| file.starts_with(programs));
@@ -104,8 +110,18 @@ fn binds(plan: &SandboxPlan) -> Vec<Bind> {
         }
     }
     binds.extend(plan.code.as_deref().map(|code| bind(code, Path::new(TASK_ROOT))));
-    binds.extend(plan.layers.as_deref().map(|layers| bind(layers, Path::new(LAYERS_ROOT))));
-    binds
+    let Some(layers) = plan.layers.as_deref() else { return Ok(binds) };
+    let opt = Path::new(LAYERS_ROOT);
+    if !plan.runtime_files.iter().any(|file| file.starts_with(opt)) {
+        binds.push(bind(layers, opt));
+        return Ok(binds);
+    }
+    // The host has an interpreter in /opt, which the layers as a whole would cover.
+    for entry in std::fs::read_dir(layers)? {
+        let entry = entry?;
+        binds.push(bind(&entry.path(), &opt.join(entry.file_name())));
+    }
+    Ok(binds)
 }
 
 impl Sandboxes for NamespaceSandboxes {
@@ -131,6 +147,8 @@ struct NamespaceSandbox {
     // In this order: the tree ends before its folder goes.
     processes: Processes,
     runtime_api: Mutex<Option<TcpListener>>,
+    /// Its network namespace.
+    network: Arc<OwnedFd>,
     _folder: Folder,
 }
 
@@ -153,6 +171,11 @@ impl Sandbox for NamespaceSandbox {
 
     fn runtime_api(&self) -> Option<TcpListener> {
         self.runtime_api.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn sockets(&self) -> Option<OpenSocket> {
+        let network = self.network.clone();
+        Some(Arc::new(move || open_socket(network.clone())))
     }
 
     fn start(&self, process: ProcessId, command: &Command, output: Output<'_>) -> Result<(), SandboxError> {
@@ -184,6 +207,17 @@ impl Sandbox for NamespaceSandbox {
     }
 }
 
+/// Opens a socket in a network namespace. A thread of its own goes there, and ends: no other work may ever run in it.
+fn open_socket(network: Arc<OwnedFd>) -> io::Result<OwnedFd> {
+    let open = move || {
+        setns(&*network, CloneFlags::CLONE_NEWNET)?;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        Ok(socket(AddressFamily::Inet, SockType::Stream, flags, None)?)
+    };
+    let opened = std::thread::Builder::new().name("socket-inside".to_owned()).spawn(open)?.join();
+    opened.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,12 +237,31 @@ mod tests {
             .into(),
             ..SandboxPlan::default()
         };
-        let shown: Vec<_> = binds(&plan).into_iter().map(|bind| (bind.host, bind.inside)).collect();
+        let shown: Vec<_> = binds(&plan).unwrap().into_iter().map(|bind| (bind.host, bind.inside)).collect();
         let expected = [
             ("/srv/node", "/srv/node"),
             ("/srv/node-client", "/srv/node-client"),
             ("/data/code", "/var/task"),
         ];
         assert_eq!(shown, expected.map(|(host, inside)| (host.into(), inside.into())));
+    }
+
+    #[test]
+    fn layers_do_not_cover_an_interpreter_of_the_host_that_is_in_their_place() {
+        let layers = std::env::temp_dir().join(format!("hearth-layers-{}", std::process::id()));
+        std::fs::create_dir_all(layers.join("python")).unwrap();
+        let mut plan = SandboxPlan { layers: Some(layers.clone()), ..SandboxPlan::default() };
+        let shown = |plan: &SandboxPlan| -> Vec<_> {
+            binds(plan).unwrap().into_iter().map(|bind| (bind.host, bind.inside)).collect()
+        };
+        let whole = [(layers.clone().into(), "/opt".into())];
+        assert_eq!(shown(&plan), whole);
+        plan.runtime_files = vec!["/opt/node/bin/node".into()];
+        let parts = [
+            ("/opt/node/bin/node".into(), "/opt/node/bin/node".into()),
+            (layers.join("python").into(), "/opt/python".into()),
+        ];
+        assert_eq!(shown(&plan), parts);
+        std::fs::remove_dir_all(layers).unwrap();
     }
 }

@@ -176,15 +176,18 @@ async fn one_process_is_ended_and_the_others_live_on(sandboxes: &dyn Sandboxes) 
     sandbox.kill(EXTENSION).unwrap();
     let status = ExitStatus::Signal { signal: 9, core_dumped: false };
     assert_eq!(next(&*sandbox).await, SandboxEvent::Exited { process: EXTENSION, status });
-    // Its whole group is gone: nobody holds the pipe any more.
-    let end = loop {
-        output.readable().await.unwrap();
-        match output.try_read(&mut [0]) {
-            Ok(length) => break length,
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+    // Its whole group goes: nobody holds the pipe any more.
+    let ended = async {
+        loop {
+            output.readable().await.unwrap();
+            match output.try_read(&mut [0]) {
+                Ok(length) => break length,
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+            }
         }
     };
-    assert_eq!(end, 0);
+    let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
+    assert_eq!(ended.expect("the pipe ends"), 0);
     assert!(is_alive(sandbox.pid(RUNTIME).unwrap()));
     let mut shared = Vec::new();
     let _would_block = std::fs::File::from(sandbox.output().unwrap()).read_to_end(&mut shared);

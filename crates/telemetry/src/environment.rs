@@ -3,7 +3,6 @@
 //!
 //! What follows from an event is derived once ([`crate::derive`]); this module says who hears of it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use crate::function_log::FunctionLog;
 use crate::platform_event::PlatformEvent;
 use crate::platform_json::{About, Moment};
 use crate::record::{EnvironmentRecord, LifecycleEvent};
-use crate::subscription::{Subscribers, Subscription, TelemetryKind};
+use crate::subscription::{OpenSocket, Subscribers, Subscription, TelemetryKind};
 use crate::{Clock, LogStore, PutEvent, lines};
 
 /// What log lines say about the function.
@@ -68,10 +67,10 @@ impl EnvironmentTelemetry {
         Self { derivation, outlets: Outlets { clock, identity, record, log, subscribers, moment } }
     }
 
-    /// Reaches subscribers at `address`: in an environment with a network of its own, the host's loopback, which is where
-    /// they are otherwise, is not theirs.
-    pub fn reach_subscribers_at(mut self, address: IpAddr) -> Self {
-        self.outlets.subscribers.reach_at(address);
+    /// Reaches subscribers through sockets that `open` opens: in an environment with a network of its own, the host's
+    /// loopback, which is where they are otherwise, is not theirs.
+    pub fn reach_subscribers_through(mut self, open: OpenSocket) -> Self {
+        self.outlets.subscribers.reach_through(open);
         self
     }
 

@@ -33,4 +33,4 @@ pub use record::{
     EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report, ResetReason, ShutdownReason,
     SubscriptionApi, TelemetryTypes,
 };
-pub use subscription::{Subscription, SubscriptionError};
+pub use subscription::{OpenSocket, Subscription, SubscriptionError};

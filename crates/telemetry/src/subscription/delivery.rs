@@ -4,7 +4,7 @@
 //! limit, of an answer only the status counts, and nobody but this task waits for it.
 
 use std::io::{self, Read as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout, timeout_at};
 
-use super::Schema;
 use super::buffer::{Batch, Buffer, Due};
 use super::request::{Buffering, Destination};
+use super::{OpenSocket, Schema};
 use crate::platform_event::Dropped;
 use crate::{Clock, platform_json};
 
@@ -124,8 +124,8 @@ pub(super) struct Sender {
     pub(super) outbox: Arc<Outbox>,
     pub(super) schema: Schema,
     pub(super) destination: Destination,
-    /// Where the environment's ports are reached.
-    pub(super) address: IpAddr,
+    /// Opens sockets in the network of the environment, if that is not the host's.
+    pub(super) open: Option<OpenSocket>,
     /// The connection for lines. Requests get one each: an extension that is slow to notice a closed connection, or quick
     /// to close one, loses nothing.
     pub(super) lines: Option<TcpStream>,
@@ -173,7 +173,7 @@ impl Sender {
     }
 
     async fn attempt(&mut self, body: Bytes) -> Result<(), AttemptError> {
-        let listener = SocketAddr::new(self.address, self.destination.port());
+        let port = self.destination.port();
         match &self.destination {
             Destination::Http { host, path, method, .. } => {
                 let mut request = Request::new(Full::new(body));
@@ -183,18 +183,26 @@ impl Sender {
                 headers.insert(HOST, host.clone());
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
-                let stream = TcpStream::connect(listener).await.map_err(AttemptError::Connect)?;
+                let stream = connect(self.open.clone(), port).await.map_err(AttemptError::Connect)?;
                 exchange(stream, request).await
             }
             Destination::Tcp { .. } => {
                 let stream = match self.lines.take().and_then(still_open) {
                     Some(stream) => stream,
-                    None => TcpStream::connect(listener).await.map_err(AttemptError::Connect)?,
+                    None => connect(self.open.clone(), port).await.map_err(AttemptError::Connect)?,
                 };
                 self.lines.insert(stream).write_all(&body).await.map_err(AttemptError::Write)
             }
         }
     }
+}
+
+/// Connects to a port of the environment.
+async fn connect(open: Option<OpenSocket>, port: u16) -> io::Result<TcpStream> {
+    let listener = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let Some(open) = open else { return TcpStream::connect(listener).await };
+    let socket = tokio::task::spawn_blocking(move || open()).await.map_err(io::Error::other)??;
+    TcpSocket::from_std_stream(socket.into()).connect(listener).await
 }
 
 /// Returns a connection that the listener has not closed. What it sends is of no interest, and thrown away.

@@ -14,7 +14,8 @@ mod output;
 mod request;
 mod schema;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +30,9 @@ use backlog::{Backlog, Entry};
 use delivery::{Outbox, Sender};
 
 pub use request::{Subscription, SubscriptionError};
+
+/// Opens a TCP socket for IPv4 that does not block and is not connected. May block for a moment.
+pub type OpenSocket = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
 pub(crate) use schema::Schema;
 
 /// Who says something.
@@ -60,11 +64,10 @@ impl TelemetryKind {
 }
 
 /// The subscribers of one environment.
-#[derive(Debug)]
 pub(crate) struct Subscribers {
     clock: Clock,
     /// Where the ports of the environment are reached.
-    address: IpAddr,
+    open: Option<OpenSocket>,
     /// Only while Init is under way.
     backlog: Option<Backlog>,
     subscribed: Vec<Subscribed>,
@@ -88,12 +91,12 @@ impl Drop for Subscribed {
 
 impl Subscribers {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, address: Ipv4Addr::LOCALHOST.into(), backlog: None, subscribed: Vec::new() }
+        Self { clock, open: None, backlog: None, subscribed: Vec::new() }
     }
 
-    /// Reaches the ports of the environment at another address than the host's loopback.
-    pub(crate) fn reach_at(&mut self, address: IpAddr) {
-        self.address = address;
+    /// Reaches the ports of the environment through other sockets than the host's.
+    pub(crate) fn reach_through(&mut self, open: OpenSocket) {
+        self.open = Some(open);
     }
 
     /// Keeps from now on what those hear who subscribe later.
@@ -116,7 +119,7 @@ impl Subscribers {
         let Subscription { schema, types, buffering, destination } = subscription;
         let outbox = Arc::new(Outbox::new(self.clock, buffering));
         let sender =
-            Sender { outbox: outbox.clone(), schema, destination, address: self.address, lines: None };
+            Sender { outbox: outbox.clone(), schema, destination, open: self.open.clone(), lines: None };
         let task = tokio::spawn(sender.run()).abort_handle();
         self.subscribed.retain(|former| former.extension != extension);
         let subscribed = Subscribed { extension, types, schema, outbox, task };
