@@ -3,7 +3,7 @@
 
 use hearth_tests::{
     Folder, Function, NewFunction, Package, Server, Settings, eventually, hearth_binary, is_alive,
-    needs_node, node, provided_bootstrap, python,
+    needs_node, needs_root, node, provided_bootstrap, python,
 };
 use serde_json::{Value, json};
 
@@ -206,6 +206,9 @@ fn walled_server() -> Server {
 
 #[test]
 fn case_084_086_a_python_function_behind_walls_finds_lambdas_places_and_nothing_of_the_host() {
+    if !needs_root() {
+        return;
+    }
     let server = walled_server();
     let layer = Package::new().file("python/shared.py", "def name():\n    return 'of the layer'\n");
     let layer = server.publish_layer("shared", &layer);
@@ -257,7 +260,7 @@ def handler(event, context):
 
 #[test]
 fn a_node_function_behind_walls_runs_again_after_it_has_crashed() {
-    if !needs_node() {
+    if !needs_node() || !needs_root() {
         return;
     }
     let server = walled_server();
@@ -280,6 +283,9 @@ export const handler = async (event) => {
 
 #[test]
 fn a_function_with_its_own_runtime_behind_walls_answers_and_leaves_nothing() {
+    if !needs_root() {
+        return;
+    }
     let server = walled_server();
     let package = Package::new().program("bootstrap", provided_bootstrap());
     let function = server.create(NewFunction::new("walled", "provided.al2023", "main", package));
@@ -298,6 +304,9 @@ fn a_function_with_its_own_runtime_behind_walls_answers_and_leaves_nothing() {
 fn case_125_without_root_namespaces_are_refused_with_the_way_out() {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::process::CommandExt as _;
+    if !needs_root() {
+        return;
+    }
     // A user who may own the folder, and can reach the program wherever the repository is.
     let folder = Folder::new();
     let program = folder.path().join("hearth");
