@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 use hearth_tests::{
     Folder, Function, NewFunction, Package, Server, Settings, Subscriber, eventually, hearth_binary,
-    is_alive, needs_node, node, provided_bootstrap, python, said, scripted,
+    is_alive, needs_node, needs_root, node, provided_bootstrap, python, said, scripted,
 };
 use serde_json::{Value, json};
 
@@ -209,6 +209,9 @@ fn walled_server() -> Server {
 
 #[test]
 fn case_084_086_a_python_function_behind_walls_finds_lambdas_places_and_nothing_of_the_host() {
+    if !needs_root() {
+        return;
+    }
     let server = walled_server();
     let layer = Package::new().file("python/shared.py", "def name():\n    return 'of the layer'\n");
     let layer = server.publish_layer("shared", &layer);
@@ -260,7 +263,7 @@ def handler(event, context):
 
 #[test]
 fn a_node_function_behind_walls_runs_again_after_it_has_crashed() {
-    if !needs_node() {
+    if !needs_node() || !needs_root() {
         return;
     }
     let server = walled_server();
@@ -283,6 +286,9 @@ export const handler = async (event) => {
 
 #[test]
 fn a_function_with_its_own_runtime_behind_walls_answers_and_leaves_nothing() {
+    if !needs_root() {
+        return;
+    }
     let server = walled_server();
     let package = Package::new().program("bootstrap", provided_bootstrap());
     let function = server.create(NewFunction::new("walled", "provided.al2023", "main", package));
@@ -301,6 +307,9 @@ fn a_function_with_its_own_runtime_behind_walls_answers_and_leaves_nothing() {
 fn case_125_without_root_namespaces_are_refused_with_the_way_out() {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::process::CommandExt as _;
+    if !needs_root() {
+        return;
+    }
     // A user who may own the folder, and can reach the program wherever the repository is.
     let folder = Folder::new();
     let program = folder.path().join("hearth");
@@ -334,6 +343,9 @@ fn subscriber_at(port: Option<u16>) -> Vec<u8> {
 
 #[test]
 fn telemetry_reaches_an_extension_behind_walls() {
+    if !needs_root() {
+        return;
+    }
     let server = walled_server();
     let layer = server.publish_extensions(&[("inside", subscriber_at(None))]);
     let source = "def handler(event, context): return 1\n";
@@ -346,6 +358,9 @@ fn telemetry_reaches_an_extension_behind_walls() {
 /// The server sends telemetry. It must not be the hand that reaches over the wall.
 #[test]
 fn telemetry_of_an_extension_behind_walls_reaches_no_port_of_the_host() {
+    if !needs_root() {
+        return;
+    }
     let of_the_host = TcpListener::bind("127.0.0.1:0").unwrap();
     of_the_host.set_nonblocking(true).unwrap();
     let port = of_the_host.local_addr().unwrap().port();

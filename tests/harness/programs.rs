@@ -1,6 +1,7 @@
 //! Running other programs against a server: unmodified AWS clients, and `hearth` itself.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -150,6 +151,16 @@ pub fn needs_node() -> bool {
         skip("the AWS SDK for JavaScript is not in .cache/; `cargo xtask test` installs it where npm is");
     }
     sdk.exists()
+}
+
+/// Says whether this is root, as walls around functions need. If not, the test is noted as skipped.
+#[must_use]
+pub fn needs_root() -> bool {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if !is_root {
+        skip("isolation `namespaces` needs root");
+    }
+    is_root
 }
 
 /// Notes that the test of this thread cannot run here, and why.

@@ -107,8 +107,13 @@ impl Init {
 
     /// Takes one message of the server. `false` when it has closed its end.
     fn obey_one(&mut self) -> Result<bool, Errno> {
-        let (length, mut descriptors) = messages::receive(self.control.as_fd(), &mut self.packet)
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+        let received = messages::receive(self.control.as_fd(), &mut self.packet);
+        let (length, mut descriptors) = match received.map_err(|error| error.raw_os_error().unwrap_or(0)) {
+            Ok(received) => received,
+            // It was killed, and had not read everything that we said.
+            Err(nix::libc::ECONNRESET) => return Ok(false),
+            Err(errno) => return Err(Errno::from_raw(errno)),
+        };
         if length == 0 {
             return Ok(false);
         }

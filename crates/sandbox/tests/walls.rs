@@ -49,7 +49,10 @@ fn main() {
         return;
     }
     if arguments.iter().any(|argument| argument == "--list") {
-        if !arguments.iter().any(|argument| argument == "--ignored") {
+        if !nix::unistd::geteuid().is_root() {
+            // Not listed, so that none of them counts as passed.
+            eprintln!("skipped: the walls of `namespaces` need root");
+        } else if !arguments.iter().any(|argument| argument == "--ignored") {
             TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
         }
         return;
