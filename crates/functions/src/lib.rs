@@ -28,4 +28,4 @@ pub use hearth_store::Clock;
 pub use layer_policy::LayerStatement;
 pub use layers::{LayerFilter, LayerInUse, LayerVersion, Layers, PublishLayerVersion};
 pub use ports::{Deployment, VersionListener};
-pub use registry::{Functions, FunctionsSettings};
+pub use registry::{Functions, FunctionsSettings, FunctionsUsage};

@@ -6,6 +6,8 @@
 
 mod loading;
 mod settling;
+mod tags;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -25,6 +27,8 @@ use crate::{
     FunctionConfiguration, FunctionsError, LastUpdateStatus, OpenError, ResolveError, ResolvedVersion, State,
     UpdateCode, VersionListener, record,
 };
+
+pub use usage::FunctionsUsage;
 
 /// Whose functions these are.
 #[derive(Debug, Clone)]

@@ -14,6 +14,32 @@ pub(crate) struct AcceleratorConfig {
     pub(crate) accelerator_memory_size: Option<i64>,
 }
 
+/// `AccountLimit` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AccountLimit {
+    #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) total_code_size: Option<i64>,
+    #[serde(rename = "CodeSizeUnzipped", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_size_unzipped: Option<i64>,
+    #[serde(rename = "CodeSizeZipped", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_size_zipped: Option<i64>,
+    #[serde(rename = "ConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrent_executions: Option<i64>,
+    #[serde(rename = "UnreservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) unreserved_concurrent_executions: Option<i64>,
+}
+
+/// `AccountUsage` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AccountUsage {
+    #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) total_code_size: Option<i64>,
+    #[serde(rename = "FunctionCount", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_count: Option<i64>,
+}
+
 /// `AddLayerVersionPermissionRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -376,6 +402,21 @@ pub(crate) struct FunctionRuntimeConfig {
     pub(crate) runtime_alias: Option<String>,
 }
 
+/// `GetAccountSettingsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetAccountSettingsRequest {}
+
+/// `GetAccountSettingsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetAccountSettingsResponse {
+    #[serde(rename = "AccountLimit", skip_serializing_if = "Option::is_none")]
+    pub(crate) account_limit: Option<AccountLimit>,
+    #[serde(rename = "AccountUsage", skip_serializing_if = "Option::is_none")]
+    pub(crate) account_usage: Option<AccountUsage>,
+}
+
 /// `GetFunctionConfigurationRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -712,6 +753,22 @@ pub(crate) struct ListLayersResponse {
     pub(crate) layers: Option<Vec<LayersListItem>>,
 }
 
+/// `ListTagsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListTagsRequest {
+    #[serde(rename = "Resource", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+}
+
+/// `ListTagsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListTagsResponse {
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+}
+
 /// `LoggingConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -840,6 +897,16 @@ pub(crate) struct SnapStartResponse {
     pub(crate) optimization_status: Option<String>,
 }
 
+/// `TagResourceRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TagResourceRequest {
+    #[serde(rename = "Resource", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+}
+
 /// `TagsError` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -872,6 +939,16 @@ pub(crate) struct TracingConfig {
 pub(crate) struct TracingConfigResponse {
     #[serde(rename = "Mode", skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<String>,
+}
+
+/// `UntagResourceRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UntagResourceRequest {
+    #[serde(rename = "Resource", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    #[serde(rename = "TagKeys", skip_serializing_if = "Option::is_none")]
+    pub(crate) tag_keys: Option<Vec<String>>,
 }
 
 /// `UpdateFunctionCodeRequest` of the model.

@@ -15,6 +15,7 @@ mod list_functions;
 mod refusal;
 mod root;
 mod routes;
+mod tags;
 mod update_function_code;
 mod update_function_configuration;
 
