@@ -1,4 +1,4 @@
-"""Asks for the small things that tools ask for all the time, with boto3: limits and counts, tags. Prints what it saw."""
+"""Asks for the small things that tools ask for all the time, with boto3: limits and counts, tags, policies. Prints what it saw."""
 
 import json
 import sys
@@ -50,6 +50,20 @@ seen["too many"] = error(client.tag_resource, Resource=arn, Tags={f"k{number}": 
 seen["of a version"] = error(client.list_tags, Resource=f"{arn}:1")
 client.untag_resource(Resource=arn, TagKeys=["team", "cost center"])
 seen["none left"] = [client.list_tags(Resource=arn)["Tags"], "Tags" in client.get_function(FunctionName="small")]
+
+seen["no policy"] = error(client.get_policy, FunctionName="small")
+bucket = {"SourceArn": "arn:aws:s3:::bucket", "SourceAccount": "123456789012"}
+allow = {"FunctionName": "small", "StatementId": "s3", "Action": "lambda:InvokeFunction"}
+seen["added"] = client.add_permission(Principal="s3.amazonaws.com", **allow, **bucket)["Statement"]
+seen["twice"] = error(client.add_permission, Principal="*", **allow)
+revision = client.get_policy(FunctionName=arn)["RevisionId"]
+client.add_permission(Principal="123456789012", RevisionId=revision, **{**allow, "StatementId": "them"})
+seen["stale"] = error(client.remove_permission, FunctionName="small", StatementId="s3", RevisionId=revision)
+policy = json.loads(client.get_policy(FunctionName="small")["Policy"])
+seen["statements"] = [[statement["Sid"], statement["Principal"]] for statement in policy["Statement"]]
+client.remove_permission(FunctionName="small", StatementId="s3")
+seen["removed twice"] = error(client.remove_permission, FunctionName="small", StatementId="s3")
+
 client.tag_resource(Resource=arn, Tags={"kept": "over a restart"})
 
 print(json.dumps(seen))

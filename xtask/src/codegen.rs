@@ -17,6 +17,7 @@ use crate::python;
 /// The operations whose shapes are generated.
 const IMPLEMENTED: &[&str] = &[
     "AddLayerVersionPermission",
+    "AddPermission",
     "CreateFunction",
     "DeleteFunction",
     "DeleteLayerVersion",
@@ -26,6 +27,7 @@ const IMPLEMENTED: &[&str] = &[
     "GetLayerVersion",
     "GetLayerVersionByArn",
     "GetLayerVersionPolicy",
+    "GetPolicy",
     "Invoke",
     "ListFunctions",
     "ListLayerVersions",
@@ -33,6 +35,7 @@ const IMPLEMENTED: &[&str] = &[
     "ListTags",
     "PublishLayerVersion",
     "RemoveLayerVersionPermission",
+    "RemovePermission",
     "TagResource",
     "UntagResource",
     "UpdateFunctionCode",

@@ -24,6 +24,8 @@ mod list_functions;
 mod list_layers;
 mod other_services;
 mod patterns;
+mod permission;
+mod policy_document;
 mod publish_layer_version;
 mod routes;
 mod sts;
@@ -133,6 +135,9 @@ impl LambdaApi {
                 "TagResource" => tags::answer_tag(self, call, request).await,
                 "UntagResource" => tags::answer_untag(self, call, &request).await,
                 "ListTags" => tags::answer_list(self, call, &request),
+                "AddPermission" => permission::answer_add(self, call, request).await,
+                "RemovePermission" => permission::answer_remove(self, call, &request).await,
+                "GetPolicy" => permission::answer_get(self, call, &request),
                 other => Err(ApiError::not_implemented(other)),
             },
             Route::Root => other_services::answer(self, request_id, request).await,

@@ -70,6 +70,44 @@ pub(crate) struct AddLayerVersionPermissionResponse {
     pub(crate) revision_id: Option<String>,
 }
 
+/// `AddPermissionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AddPermissionRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "StatementId", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement_id: Option<String>,
+    #[serde(rename = "Action", skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
+    #[serde(rename = "Principal", skip_serializing_if = "Option::is_none")]
+    pub(crate) principal: Option<String>,
+    #[serde(rename = "SourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_arn: Option<String>,
+    #[serde(rename = "FunctionUrlAuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url_auth_type: Option<String>,
+    #[serde(rename = "InvokedViaFunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoked_via_function_url: Option<bool>,
+    #[serde(rename = "SourceAccount", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_account: Option<String>,
+    #[serde(rename = "EventSourceToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_token: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+    #[serde(rename = "PrincipalOrgID", skip_serializing_if = "Option::is_none")]
+    pub(crate) principal_org_id: Option<String>,
+}
+
+/// `AddPermissionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AddPermissionResponse {
+    #[serde(rename = "Statement", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement: Option<String>,
+}
+
 /// `CapacityProviderConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -515,6 +553,26 @@ pub(crate) struct GetLayerVersionResponse {
     pub(crate) license_info: Option<String>,
 }
 
+/// `GetPolicyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetPolicyRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
+/// `GetPolicyResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetPolicyResponse {
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
 /// `ImageConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -835,6 +893,20 @@ pub(crate) struct RemoveLayerVersionPermissionRequest {
     pub(crate) version_number: Option<i64>,
     #[serde(rename = "StatementId", skip_serializing_if = "Option::is_none")]
     pub(crate) statement_id: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+/// `RemovePermissionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RemovePermissionRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "StatementId", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement_id: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub(crate) revision_id: Option<String>,
 }
