@@ -9,6 +9,7 @@ mod clients;
 mod cloudwatch_logs;
 mod cloudwatch_logs_input;
 mod command_line;
+mod control_plane;
 mod experiment;
 mod extensions;
 mod init;

@@ -53,6 +53,9 @@ pub enum FunctionsError {
     /// The caller has seen another revision.
     #[error("the revision id does not match the latest one")]
     RevisionMismatch,
+    /// The function would have more tags than it may have.
+    #[error("the function would have too many tags")]
+    TooManyTags,
     /// The package is refused.
     #[error(transparent)]
     Deploy(#[from] DeployError),

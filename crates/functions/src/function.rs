@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hearth_types::{CodeSha256, FunctionArn, RevisionId, Version};
 
-use crate::FunctionConfiguration;
+use crate::{FunctionConfiguration, Policy};
 
 /// Why a function, or its last update, failed; spelled as AWS's `StateReasonCode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub struct Function {
     pub last_update: Option<LastUpdateStatus>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Who else may use it; `None` without a statement.
+    pub policy: Option<Policy>,
 }
 
 impl Function {

@@ -256,6 +256,12 @@ impl Layers {
         (page, matching.next().is_some())
     }
 
+    /// Returns how many bytes the packages of all versions have together, as they were sent.
+    pub fn code_bytes(&self) -> u64 {
+        let layers = self.read();
+        layers.values().flat_map(|layer| layer.versions.values()).map(|entry| entry.version.code_size).sum()
+    }
+
     /// Deletes a version; says nothing when it is not there. Functions that have it keep it.
     pub async fn delete(self: &Arc<Self>, name: &LayerName, number: u64) -> Result<(), LayersError> {
         let (layers, name) = (self.clone(), name.clone());

@@ -13,6 +13,8 @@ mod layer_policy;
 mod layer_record;
 mod layers;
 mod leases;
+mod policy;
+mod policy_record;
 mod ports;
 mod record;
 mod registry;
@@ -27,5 +29,6 @@ pub use function::{
 pub use hearth_store::Clock;
 pub use layer_policy::LayerStatement;
 pub use layers::{LayerFilter, LayerInUse, LayerVersion, Layers, PublishLayerVersion};
+pub use policy::{Policy, PolicyError, Statement};
 pub use ports::{Deployment, VersionListener};
-pub use registry::{Functions, FunctionsSettings};
+pub use registry::{Functions, FunctionsSettings, FunctionsUsage};

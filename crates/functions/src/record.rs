@@ -10,7 +10,7 @@ use hearth_types::{
 
 use crate::{
     Failure, Function, FunctionConfiguration, FunctionLayer, FunctionsSettings, LastUpdateStatus,
-    LoggingConfiguration, OpenError, State, StateReasonCode,
+    LoggingConfiguration, OpenError, State, StateReasonCode, policy_record,
 };
 
 /// Writes the record of a function.
@@ -58,6 +58,7 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         application_log_level: configuration.logging.application_level.map(|level| level.to_string()),
         system_log_level: configuration.logging.system_level.map(|level| level.to_string()),
         tags: function.tags.clone(),
+        policy: function.policy.as_ref().map(policy_record::write),
         code_sha256: function.code_sha256.to_string(),
         code_size: function.code_size,
         last_modified_ms: function.last_modified_ms,
@@ -136,6 +137,13 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
             })
             .transpose()?,
         tags: record.tags.clone(),
+        policy: record
+            .policy
+            .as_ref()
+            .map(|policy| {
+                reader.field("policy revision id", &policy.revision_id, |_| policy_record::read(policy))
+            })
+            .transpose()?,
     })
 }
 

@@ -5,7 +5,10 @@
 //! there before goes on serving.
 
 mod loading;
+mod policy;
 mod settling;
+mod tags;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -25,6 +28,8 @@ use crate::{
     FunctionConfiguration, FunctionsError, LastUpdateStatus, OpenError, ResolveError, ResolvedVersion, State,
     UpdateCode, VersionListener, record,
 };
+
+pub use usage::FunctionsUsage;
 
 /// Whose functions these are.
 #[derive(Debug, Clone)]
@@ -128,6 +133,7 @@ impl Functions {
             state: State::Pending,
             last_update: None,
             tags: request.tags,
+            policy: None,
         });
         match self.store.insert(record::write(&function)).await {
             Ok(Outcome::Done) => {}
@@ -404,10 +410,10 @@ impl Functions {
 
 /// Runs a change to its end, whether or not the caller waits for it: a client that hangs up half way must not leave a
 /// record that nobody shows, or one whose package is given free.
-async fn to_the_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, FunctionsError>> + Send + 'static,
-) -> Result<T, FunctionsError> {
-    tokio::spawn(change).await.unwrap_or(Err(FunctionsError::Store(StoreError::Stopped)))
+async fn to_the_end<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    change: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
+    tokio::spawn(change).await.unwrap_or(Err(StoreError::Stopped.into()))
 }
 
 /// The right to change a function. Forgets the lock of a name when nobody else waits for it.

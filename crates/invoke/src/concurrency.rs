@@ -66,6 +66,11 @@ impl Concurrency {
         tokio::time::timeout(limit, admitted).await.map_err(late)
     }
 
+    /// Returns how many invocations may run at once.
+    pub fn account_max(&self) -> u32 {
+        self.account_max
+    }
+
     /// Returns how many invocations run now.
     pub fn in_use(&self) -> u32 {
         self.in_use.load(Ordering::Acquire)

@@ -68,6 +68,11 @@ pub struct Invoker {
 }
 
 impl Invoker {
+    /// Returns how many invocations of the account may run at once.
+    pub fn account_concurrency(&self) -> u32 {
+        self.concurrency.account_max()
+    }
+
     /// Puts together what an invocation walks through.
     pub fn new(
         functions: Arc<Functions>,

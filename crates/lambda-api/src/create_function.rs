@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hearth_aws_wire::{Response, json_response};
-use hearth_functions::{CreateFunction, FunctionConfiguration};
-use hearth_types::limits::ZIP_BYTES_MAX;
+use hearth_functions::{CreateFunction, FunctionConfiguration, FunctionsError};
+use hearth_types::limits::{TAGS_MAX, ZIP_BYTES_MAX};
 use hearth_types::{FunctionName, FunctionReference, MemoryMb, TimeoutSeconds, TracingMode};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use crate::error::ApiError;
 use crate::generated::shapes::CreateFunctionRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, function_layers, function_name, input, unsupported};
+use crate::{LambdaApi, configuration, function_layers, function_name, input, tags, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -75,8 +75,9 @@ pub(crate) async fn answer(
         name,
     };
     let tags = request.tags.unwrap_or_default();
-    if tags.len() > 50 {
-        return Err(ApiError::invalid_parameter("Number of tags exceeds resource tag limit."));
+    tags::check_keys(&tags)?;
+    if tags.len() > TAGS_MAX {
+        return Err(FunctionsError::TooManyTags.into());
     }
     let function = api.functions.create(CreateFunction { configuration, zip: zip?, layers, tags }).await?;
     let described = configuration::describe(api, &function, None);

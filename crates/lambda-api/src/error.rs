@@ -220,6 +220,9 @@ impl From<FunctionsError> for ApiError {
             )),
             FunctionsError::Pending { .. } => Self::is_in_state("Pending"),
             FunctionsError::RevisionMismatch => Self::precondition_failed("GetFunction/GetAlias"),
+            FunctionsError::TooManyTags => {
+                Self::invalid_parameter("Number of tags exceeds resource tag limit.")
+            }
             FunctionsError::Deploy(DeployError::Unpack { reason }) => {
                 tracing::info!(reason, "a package was refused");
                 Self::invalid_parameter(

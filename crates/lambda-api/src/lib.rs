@@ -3,6 +3,7 @@
 //!
 //! Signatures are not checked yet: whoever reaches the listener may call everything. See `SECURITY.md`.
 
+mod account_settings;
 mod code_location;
 mod configuration;
 mod create_function;
@@ -23,9 +24,12 @@ mod list_functions;
 mod list_layers;
 mod other_services;
 mod patterns;
+mod permission;
+mod policy_document;
 mod publish_layer_version;
 mod routes;
 mod sts;
+mod tags;
 mod unsupported;
 mod update_function_code;
 mod update_function_configuration;
@@ -127,6 +131,13 @@ impl LambdaApi {
                     layer_version_permission::answer_remove(self, call, &request).await
                 }
                 "GetLayerVersionPolicy" => layer_version_permission::answer_get(self, call, &request),
+                "GetAccountSettings" => account_settings::answer(self, call, &request),
+                "TagResource" => tags::answer_tag(self, call, request).await,
+                "UntagResource" => tags::answer_untag(self, call, &request).await,
+                "ListTags" => tags::answer_list(self, call, &request),
+                "AddPermission" => permission::answer_add(self, call, request).await,
+                "RemovePermission" => permission::answer_remove(self, call, &request).await,
+                "GetPolicy" => permission::answer_get(self, call, &request),
                 other => Err(ApiError::not_implemented(other)),
             },
             Route::Root => other_services::answer(self, request_id, request).await,

@@ -37,6 +37,7 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         application_log_level: None,
         system_log_level: None,
         tags: [("k".to_owned(), "v".to_owned())].into(),
+        policy: None,
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
         code_size: 22,
         last_modified_ms: 1_764_000_000_000,

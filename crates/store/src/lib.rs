@@ -7,6 +7,7 @@ mod blobs;
 pub mod conformance;
 pub mod embedded;
 pub mod memory;
+mod policy_records;
 mod records;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub use blobs::LocalBlobStore;
+pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord};
 
 /// The wall clock, handed in.

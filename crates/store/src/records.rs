@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::PolicyRecord;
 use serde::{Deserialize, Serialize};
 
 /// A function, as it is kept. The texts are those of AWS's API.
@@ -51,6 +52,9 @@ pub struct FunctionRecord {
     pub system_log_level: Option<String>,
     /// The tags.
     pub tags: BTreeMap<String, String>,
+    /// Who else may use it.
+    #[serde(default)]
+    pub policy: Option<PolicyRecord>,
     /// SHA-256 of the package, in base64.
     pub code_sha256: String,
     /// Size of the package, in bytes.

@@ -14,6 +14,32 @@ pub(crate) struct AcceleratorConfig {
     pub(crate) accelerator_memory_size: Option<i64>,
 }
 
+/// `AccountLimit` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AccountLimit {
+    #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) total_code_size: Option<i64>,
+    #[serde(rename = "CodeSizeUnzipped", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_size_unzipped: Option<i64>,
+    #[serde(rename = "CodeSizeZipped", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_size_zipped: Option<i64>,
+    #[serde(rename = "ConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrent_executions: Option<i64>,
+    #[serde(rename = "UnreservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) unreserved_concurrent_executions: Option<i64>,
+}
+
+/// `AccountUsage` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AccountUsage {
+    #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) total_code_size: Option<i64>,
+    #[serde(rename = "FunctionCount", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_count: Option<i64>,
+}
+
 /// `AddLayerVersionPermissionRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -42,6 +68,44 @@ pub(crate) struct AddLayerVersionPermissionResponse {
     pub(crate) statement: Option<String>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub(crate) revision_id: Option<String>,
+}
+
+/// `AddPermissionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AddPermissionRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "StatementId", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement_id: Option<String>,
+    #[serde(rename = "Action", skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
+    #[serde(rename = "Principal", skip_serializing_if = "Option::is_none")]
+    pub(crate) principal: Option<String>,
+    #[serde(rename = "SourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_arn: Option<String>,
+    #[serde(rename = "FunctionUrlAuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url_auth_type: Option<String>,
+    #[serde(rename = "InvokedViaFunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoked_via_function_url: Option<bool>,
+    #[serde(rename = "SourceAccount", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_account: Option<String>,
+    #[serde(rename = "EventSourceToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_token: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+    #[serde(rename = "PrincipalOrgID", skip_serializing_if = "Option::is_none")]
+    pub(crate) principal_org_id: Option<String>,
+}
+
+/// `AddPermissionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AddPermissionResponse {
+    #[serde(rename = "Statement", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement: Option<String>,
 }
 
 /// `CapacityProviderConfig` of the model.
@@ -376,6 +440,21 @@ pub(crate) struct FunctionRuntimeConfig {
     pub(crate) runtime_alias: Option<String>,
 }
 
+/// `GetAccountSettingsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetAccountSettingsRequest {}
+
+/// `GetAccountSettingsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetAccountSettingsResponse {
+    #[serde(rename = "AccountLimit", skip_serializing_if = "Option::is_none")]
+    pub(crate) account_limit: Option<AccountLimit>,
+    #[serde(rename = "AccountUsage", skip_serializing_if = "Option::is_none")]
+    pub(crate) account_usage: Option<AccountUsage>,
+}
+
 /// `GetFunctionConfigurationRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -472,6 +551,26 @@ pub(crate) struct GetLayerVersionResponse {
     pub(crate) compatible_runtimes: Option<Vec<String>>,
     #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
     pub(crate) license_info: Option<String>,
+}
+
+/// `GetPolicyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetPolicyRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
+/// `GetPolicyResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetPolicyResponse {
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
 }
 
 /// `ImageConfig` of the model.
@@ -712,6 +811,22 @@ pub(crate) struct ListLayersResponse {
     pub(crate) layers: Option<Vec<LayersListItem>>,
 }
 
+/// `ListTagsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListTagsRequest {
+    #[serde(rename = "Resource", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+}
+
+/// `ListTagsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListTagsResponse {
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+}
+
 /// `LoggingConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -782,6 +897,20 @@ pub(crate) struct RemoveLayerVersionPermissionRequest {
     pub(crate) revision_id: Option<String>,
 }
 
+/// `RemovePermissionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RemovePermissionRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "StatementId", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement_id: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
 /// `ResolvedS3Object` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -840,6 +969,16 @@ pub(crate) struct SnapStartResponse {
     pub(crate) optimization_status: Option<String>,
 }
 
+/// `TagResourceRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TagResourceRequest {
+    #[serde(rename = "Resource", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+}
+
 /// `TagsError` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -872,6 +1011,16 @@ pub(crate) struct TracingConfig {
 pub(crate) struct TracingConfigResponse {
     #[serde(rename = "Mode", skip_serializing_if = "Option::is_none")]
     pub(crate) mode: Option<String>,
+}
+
+/// `UntagResourceRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UntagResourceRequest {
+    #[serde(rename = "Resource", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    #[serde(rename = "TagKeys", skip_serializing_if = "Option::is_none")]
+    pub(crate) tag_keys: Option<Vec<String>>,
 }
 
 /// `UpdateFunctionCodeRequest` of the model.

@@ -12,9 +12,11 @@ mod get_and_delete;
 mod invoke;
 mod layers;
 mod list_functions;
+mod permission;
 mod refusal;
 mod root;
 mod routes;
+mod tags;
 mod update_function_code;
 mod update_function_configuration;
 

@@ -170,8 +170,15 @@ pub(crate) fn denied_layer(action: &str, arn: &str) -> Refusal {
 
 /// 412: of the policy of a layer version.
 pub(crate) fn old_layer_policy() -> Refusal {
-    let message = "The Revision Id provided does not match the latest Revision Id. Call the GetLayerPolicy API to \
-                   retrieve the latest Revision Id";
+    precondition_failed("GetLayerPolicy")
+}
+
+/// 412: `operation` shows the latest revision.
+pub(crate) fn precondition_failed(operation: &str) -> Refusal {
+    let message = format!(
+        "The Revision Id provided does not match the latest Revision Id. Call the {operation} API to retrieve the latest \
+         Revision Id"
+    );
     Refusal::modelled(412, "PreconditionFailedException", message)
 }
 

@@ -66,10 +66,9 @@ async fn an_operation_that_is_not_there_yet_is_named_whatever_it_was_sent() {
             "/2019-09-30/functions/f/provisioned-concurrency?List=ALL",
             "ListProvisionedConcurrencyConfigs",
         ),
-        ("GET", "/2016-08-19/account-settings/", "GetAccountSettings"),
-        ("DELETE", "/2017-03-31/tags/arn%3Aaws?tagKeys=k", "UntagResource"),
+        ("DELETE", "/2021-10-31/functions/f/url/", "DeleteFunctionUrlConfig"),
         ("POST", "/2021-11-15/functions/f/response-streaming-invocations", "InvokeWithResponseStream"),
-        ("POST", "/2015-03-31/functions/a%20b/policy", "AddPermission"),
+        ("POST", "/2015-03-31/functions/a%20b/aliases", "CreateAlias"),
     ] {
         for body in [&b""[..], b"{}", b"xyz", b"\xff"] {
             not_implemented(operation).check(path, &api.send(method, path, &[], body).await);
