@@ -12,6 +12,7 @@ mod get_and_delete;
 mod invoke;
 mod layers;
 mod list_functions;
+mod publish_version;
 mod refusal;
 mod root;
 mod routes;
