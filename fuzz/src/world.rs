@@ -179,8 +179,8 @@ impl FunctionStore for Records {
         Box::pin(async move {
             // Through its text, as on disk.
             let text = serde_json::to_string(&record).expect("a record can be written");
-            let record = serde_json::from_str(&text).expect("a record reads as it was written");
-            self.0.lock().expect("nobody panics with it").insert(record_name(&record), record);
+            let record: FunctionRecord = serde_json::from_str(&text).expect("a record reads as it was written");
+            self.0.lock().expect("nobody panics with it").insert(record.key(), record);
             Ok(Outcome::Done)
         })
     }
@@ -189,16 +189,14 @@ impl FunctionStore for Records {
         self.insert(record)
     }
 
-    fn remove(&self, name: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+    fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
         Box::pin(async move {
-            self.0.lock().expect("nobody panics with it").remove(&name);
+            let versions = format!("{key}:");
+            let mut records = self.0.lock().expect("nobody panics with it");
+            records.retain(|kept, _| *kept != key && !kept.starts_with(&versions));
             Ok(Outcome::Done)
         })
     }
-}
-
-fn record_name(record: &FunctionRecord) -> String {
-    record.name.clone()
 }
 
 /// One for all: what ends with functions forgets their leases on purpose, and the fuzzer would call each of them a leak.

@@ -18,6 +18,19 @@ pub struct CreateFunction {
     pub layers: Vec<LayerInUse>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether to publish version 1 as well.
+    pub publish: bool,
+}
+
+/// A version to be published.
+#[derive(Debug, Default)]
+pub struct PublishVersion {
+    /// A description of the version; that of `$LATEST` if there is none.
+    pub description: Option<String>,
+    /// SHA-256, in base64, of the code that the caller wants to publish, if it matters to them.
+    pub code_sha256: Option<String>,
+    /// The revision that the caller has seen, if it matters to them.
+    pub revision_id: Option<String>,
 }
 
 /// New code for a function.
@@ -31,6 +44,8 @@ pub struct UpdateCode {
     pub revision_id: Option<String>,
     /// Whether only to check, and change nothing.
     pub dry_run: bool,
+    /// Whether to publish a version of it as well.
+    pub publish: bool,
 }
 
 /// New configuration for a function. What is `None` stays as it is.

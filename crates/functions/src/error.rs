@@ -1,7 +1,7 @@
 //! Why a request about functions cannot be fulfilled.
 
 use hearth_store::StoreError;
-use hearth_types::{FunctionArn, FunctionName, LayerVersionArn};
+use hearth_types::{CodeSha256, FunctionArn, FunctionName, LayerVersionArn};
 
 /// Why a package cannot be deployed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,22 @@ pub enum FunctionsError {
     /// The function would have more tags than it may have.
     #[error("the function would have too many tags")]
     TooManyTags,
+    /// The caller wants to publish other code than there is.
+    #[error("the code is `{current}`, and not `{expected}`")]
+    CodeMismatch {
+        /// What the caller has seen: SHA-256 in base64, or anything else.
+        expected: String,
+        /// What there is.
+        current: CodeSha256,
+    },
+    /// Aliases point to the version that is to be deleted.
+    #[error("aliases point to {arn}: {aliases:?}")]
+    VersionInUse {
+        /// Which version.
+        arn: FunctionArn,
+        /// Which aliases, by name.
+        aliases: Vec<String>,
+    },
     /// The package is refused.
     #[error(transparent)]
     Deploy(#[from] DeployError),

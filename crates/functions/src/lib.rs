@@ -19,7 +19,7 @@ mod ports;
 mod record;
 mod registry;
 
-pub use changes::{ConfigurationChange, CreateFunction, UpdateCode};
+pub use changes::{ConfigurationChange, CreateFunction, PublishVersion, UpdateCode};
 pub use configuration::{FunctionConfiguration, FunctionLayer, LoggingConfiguration};
 pub use error::{DeployError, FunctionsError, LayersError, OpenError, ResolveError};
 pub use function::{

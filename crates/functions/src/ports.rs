@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hearth_types::{CodeSha256, FunctionName, Runtime};
+use hearth_types::{CodeSha256, FunctionName, Runtime, Version};
 
 use crate::{DeployError, DeployedCode, DeployedLayers, ResolvedVersion};
 
@@ -31,7 +31,7 @@ pub trait Deployment: Send + Sync + 'static {
 
 /// Hears that environments have become obsolete: the pool.
 pub trait VersionListener: Send + Sync + 'static {
-    /// Environments of other generations than `current`'s are obsolete; all of them when it is `None`: the function is
-    /// deleted.
-    fn replaced(&self, name: &FunctionName, current: Option<&Arc<ResolvedVersion>>);
+    /// Environments of this version with other generations than `current`'s are obsolete; all of them when it is `None`:
+    /// the version is deleted.
+    fn replaced(&self, name: &FunctionName, version: Version, current: Option<&Arc<ResolvedVersion>>);
 }

@@ -30,6 +30,13 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
     };
     FunctionRecord {
         name: configuration.name.to_string(),
+        version: match function.version {
+            Version::Latest => None,
+            Version::Number(number) => Some(number),
+        },
+        is_deleted: false,
+        latest_description: None,
+        aliases: Vec::new(),
         revision_id: function.revision_id.to_string(),
         role: configuration.role.clone(),
         runtime: configuration.runtime.to_string(),
@@ -113,7 +120,7 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
             name,
             qualifier: None,
         },
-        version: Version::Latest,
+        version: record.version.map_or(Version::Latest, Version::Number),
         code_sha256: reader.field("code digest", &record.code_sha256, CodeSha256::parse)?,
         code_size: record.code_size,
         revision_id: reader.field("revision id", &record.revision_id, RevisionId::parse)?,

@@ -9,6 +9,7 @@ mod policy;
 mod settling;
 mod tags;
 mod usage;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -22,6 +23,7 @@ use hearth_types::{
 };
 use tokio::sync::{OwnedMutexGuard, watch};
 
+use self::versions::Published;
 use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
     ConfigurationChange, CreateFunction, DeployedCode, DeployedLayers, Deployment, Function,
@@ -58,6 +60,7 @@ pub struct Functions {
 }
 
 struct Entry {
+    /// `$LATEST`.
     function: Arc<Function>,
     /// The code of `function`, kept on disk; `None` when it is lost.
     code: Option<DeployedCode>,
@@ -65,6 +68,10 @@ struct Entry {
     layers: Option<DeployedLayers>,
     /// What invocations run on: `function` once it has settled, and what was there before until then.
     serving: Option<Arc<ResolvedVersion>>,
+    /// Its published versions, by number.
+    versions: BTreeMap<u64, Published>,
+    /// The highest number that a version ever had.
+    last_version: u64,
 }
 
 impl Functions {
@@ -87,8 +94,13 @@ impl Functions {
             misses_code: AtomicBool::new(false),
             settled: watch::Sender::new(0),
         });
-        for stored in functions.store.load_all().await? {
+        let (versions, latest): (Vec<_>, Vec<_>) =
+            functions.store.load_all().await?.into_iter().partition(|stored| stored.version.is_some());
+        for stored in latest {
             functions.load(&stored).await?;
+        }
+        for stored in versions {
+            functions.load_version(&stored).await?;
         }
         Ok(functions)
     }
@@ -142,11 +154,21 @@ impl Functions {
         }
         fail::fail_point!("functions::created");
         let (code, layers) = (Some(code), Some(layers));
-        let entry = Entry { function: function.clone(), code, layers, serving: None };
+        let entry = Entry {
+            function: function.clone(),
+            code,
+            layers,
+            serving: None,
+            versions: BTreeMap::new(),
+            last_version: 0,
+        };
         self.write().insert(name.clone(), entry);
         tracing::info!(function = %name, "function created");
         self.begin_to_settle(name);
-        Ok(function)
+        match request.publish {
+            true => self.publish(&function, None).await,
+            false => Ok(function),
+        }
     }
 
     /// Returns a function.
@@ -190,7 +212,11 @@ impl Functions {
             self.check_size(code.sha256, layers).await?;
         }
         configuration.architecture = request.architecture.unwrap_or(configuration.architecture);
-        self.update(&current, configuration, Some(code), None, request.dry_run).await
+        let updated = self.update(&current, configuration, Some(code), None, request.dry_run).await?;
+        match request.publish && !request.dry_run {
+            true => self.publish(&updated, None).await,
+            false => Ok(updated),
+        }
     }
 
     /// Gives a function new configuration.
@@ -265,7 +291,10 @@ impl Functions {
         let outcome = self.store.remove(name.to_string()).await?;
         fail::fail_point!("functions::removed");
         let removed = self.write().remove(name);
-        self.tell(name, None);
+        self.tell(name, Version::Latest, None);
+        for number in removed.iter().flat_map(|entry| entry.versions.keys()) {
+            self.tell(name, Version::Number(*number), None);
+        }
         drop(removed); // its code goes with the last environment that runs it
         self.settled.send_modify(|count| *count += 1);
         tracing::info!(function = %name, "function deleted");
@@ -287,13 +316,16 @@ impl Functions {
         qualifier: Option<&Qualifier>,
     ) -> Result<Arc<ResolvedVersion>, ResolveError> {
         let not_found = || ResolveError::NotFound { arn: self.arn(name, qualifier.cloned()) };
-        match qualifier {
-            None | Some(Qualifier::Version(Version::Latest)) => {}
-            Some(Qualifier::Version(Version::Number(_)) | Qualifier::Alias(_)) => return Err(not_found()),
-        }
         let entries = self.read();
         let entry = entries.get(name).ok_or_else(not_found)?;
-        match (&entry.serving, &entry.function.state) {
+        let (serving, function) = match entry.version_of(qualifier).ok_or_else(not_found)? {
+            Version::Latest => (&entry.serving, &entry.function),
+            Version::Number(number) => {
+                let published = entry.versions.get(&number).ok_or_else(not_found)?;
+                (&published.serving, &published.function)
+            }
+        };
+        match (serving, &function.state) {
             (Some(serving), State::Pending | State::Active) => Ok(serving.clone()),
             (_, State::Failed(failure)) => Err(ResolveError::Failed {
                 arn: self.arn(name, qualifier.cloned()),
@@ -305,10 +337,11 @@ impl Functions {
         }
     }
 
-    /// Waits until a function is neither being created nor updated. Returns at once for one that is not there.
+    /// Waits until neither a function nor a version of it is being created or updated. Returns at once for one that is not
+    /// there.
     pub async fn wait_until_settled(&self, name: &FunctionName) {
         let mut settled = self.settled.subscribe();
-        while self.read().get(name).is_some_and(|entry| entry.function.is_settling()) {
+        while self.read().get(name).is_some_and(Entry::is_settling) {
             if settled.changed().await.is_err() {
                 return;
             }
@@ -384,9 +417,9 @@ impl Functions {
         })
     }
 
-    fn tell(&self, name: &FunctionName, current: Option<&Arc<ResolvedVersion>>) {
+    fn tell(&self, name: &FunctionName, version: Version, current: Option<&Arc<ResolvedVersion>>) {
         if let Some(listener) = self.listener.get() {
-            listener.replaced(name, current);
+            listener.replaced(name, version, current);
         }
     }
 
@@ -405,6 +438,21 @@ impl Functions {
 
     fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<FunctionName, Entry>> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn is_settling(&self) -> bool {
+        self.function.is_settling() || self.versions.values().any(|version| version.function.is_settling())
+    }
+
+    /// Returns the version that a qualifier means, which need not be there.
+    fn version_of(&self, qualifier: Option<&Qualifier>) -> Option<Version> {
+        match qualifier {
+            None => Some(Version::Latest),
+            Some(Qualifier::Version(version)) => Some(*version),
+            Some(Qualifier::Alias(_)) => None,
+        }
     }
 }
 
@@ -440,9 +488,18 @@ impl Drop for Functions {
         let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
         for entry in entries.values() {
             let serving = entry.serving.as_deref();
+            let versions = || entry.versions.values();
             keep_on_disk(
-                entry.code.iter().chain(serving.map(|serving| &serving.code)),
-                entry.layers.iter().chain(serving.map(|serving| &serving.layers)),
+                entry
+                    .code
+                    .iter()
+                    .chain(serving.map(|serving| &serving.code))
+                    .chain(versions().filter_map(|version| version.code.as_ref())),
+                entry
+                    .layers
+                    .iter()
+                    .chain(serving.map(|serving| &serving.layers))
+                    .chain(versions().filter_map(|version| version.layers.as_ref())),
             );
         }
     }

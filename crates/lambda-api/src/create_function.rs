@@ -74,12 +74,14 @@ pub(crate) async fn answer(
         logging: configuration::logging(&logging, &configuration::default_logging(&name))?,
         name,
     };
+    let publish = request.publish == Some(true);
     let tags = request.tags.unwrap_or_default();
     tags::check_keys(&tags)?;
     if tags.len() > TAGS_MAX {
         return Err(FunctionsError::TooManyTags.into());
     }
-    let function = api.functions.create(CreateFunction { configuration, zip: zip?, layers, tags }).await?;
+    let function =
+        api.functions.create(CreateFunction { configuration, zip: zip?, layers, tags, publish }).await?;
     let described = configuration::describe(api, &function, None);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::CREATED, text))

@@ -1,4 +1,4 @@
-//! DeleteFunction: the function goes at once; invocations that run, run to their end.
+//! DeleteFunction: the function, or one of its versions, goes at once; invocations that run, run to their end.
 
 use hearth_aws_wire::{Body, Response};
 use hearth_types::{Qualifier, Version};
@@ -36,7 +36,9 @@ pub(crate) async fn answer<B>(
                     ));
                 }
                 // A version that is not there: believed to be no error on AWS (unrecorded).
-                Qualifier::Version(Version::Number(_)) => {}
+                Qualifier::Version(Version::Number(number)) => {
+                    api.functions.delete_version(&target.name, number).await?;
+                }
             }
         }
     }

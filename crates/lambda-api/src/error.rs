@@ -223,6 +223,19 @@ impl From<FunctionsError> for ApiError {
             FunctionsError::TooManyTags => {
                 Self::invalid_parameter("Number of tags exceeds resource tag limit.")
             }
+            FunctionsError::CodeMismatch { expected, current } => Self::invalid_parameter(format!(
+                "CodeSHA256 ({}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with the \
+                 CodeSHA256 in $LATEST.",
+                crate::validation::cut(expected)
+            )),
+            // Believed: AWS's text is not recorded.
+            FunctionsError::VersionInUse { arn, aliases } => {
+                let version = arn.qualifier.map(|version| version.to_string()).unwrap_or_default();
+                Self::conflict(format!(
+                    "Function version {version} is still referenced by alias {}",
+                    aliases.join(", ")
+                ))
+            }
             FunctionsError::Deploy(DeployError::Unpack { reason }) => {
                 tracing::info!(reason, "a package was refused");
                 Self::invalid_parameter(
@@ -275,7 +288,7 @@ mod tests {
     use expect_test::expect;
     use hearth_invoke::ThrottleReason;
     use hearth_store::StoreError;
-    use hearth_types::{AccountId, FunctionArn, FunctionName, Qualifier, Region};
+    use hearth_types::{AccountId, CodeSha256, FunctionArn, FunctionName, Qualifier, Region};
     use http_body_util::BodyExt as _;
 
     use super::*;
@@ -308,6 +321,8 @@ mod tests {
             FunctionsError::UpdateInProgress { arn: arn() },
             FunctionsError::Pending { arn: arn() },
             FunctionsError::RevisionMismatch,
+            FunctionsError::CodeMismatch { expected: "x".to_owned(), current: CodeSha256([0; 32]) },
+            FunctionsError::VersionInUse { arn: arn(), aliases: vec!["live".to_owned()] },
             FunctionsError::Deploy(DeployError::Unpack { reason: "/secret/path".to_owned() }),
             FunctionsError::Deploy(DeployError::UnzippedTooLarge),
             FunctionsError::Deploy(DeployError::Missing),
@@ -332,6 +347,8 @@ mod tests {
             409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. An update is in progress for resource: arn:aws:lambda:us-east-1:000000000000:function:f:42"}
             409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. The function is currently in the following state: Pending"}
             412 PreconditionFailedException {"Type":"User","message":"The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"}
+            400 InvalidParameterValueException {"Type":"User","message":"CodeSHA256 (x) is different from current CodeSHA256 in $LATEST (AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=). Please try again with the CodeSHA256 in $LATEST."}
+            409 ResourceConflictException {"Type":"User","message":"Function version 42 is still referenced by alias live"}
             400 InvalidParameterValueException {"Type":"User","message":"Could not unzip uploaded file. Please check your file, then try to upload again."}
             400 InvalidParameterValueException {"Type":"User","message":"Unzipped size must be smaller than 262144000 bytes"}
             500 ServiceException {"Message":"The AWS Lambda service encountered an internal error.","Type":"Service"}

@@ -22,7 +22,9 @@ pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Re
             location: Some(code_location::location(api, request, function.code_sha256)),
             ..Default::default()
         }),
-        tags: Some(function.tags.clone()).filter(|tags| !tags.is_empty()),
+        // Tags are the function's, and shown with each of its versions.
+        tags: Some(api.functions.get(&function.configuration.name)?.tags.clone())
+            .filter(|tags| !tags.is_empty()),
         ..Default::default()
     };
     let text = serde_json::to_vec(&reply).map_err(|error| ApiError::service(&error))?;

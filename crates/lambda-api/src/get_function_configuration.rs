@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use hearth_aws_wire::{Response, json_response};
-use hearth_functions::{Function, FunctionsError};
-use hearth_types::{Qualifier, Version};
+use hearth_functions::Function;
 use http::{Request, StatusCode};
 
 use crate::error::ApiError;
@@ -31,19 +30,7 @@ pub(crate) fn find(
     qualifier: Option<&str>,
 ) -> Result<(Arc<Function>, FunctionConfiguration), ApiError> {
     let target = target(api, action, name, qualifier)?;
-    // Who asked for a qualifier is answered with it.
-    let not_found = || {
-        let arn = api.functions.arn(&target.name, target.qualifier.clone());
-        ApiError::not_found(format!("Function not found: {arn}"))
-    };
-    match &target.qualifier {
-        None | Some(Qualifier::Version(Version::Latest)) => {}
-        Some(Qualifier::Version(Version::Number(_)) | Qualifier::Alias(_)) => return Err(not_found()),
-    }
-    let function = api.functions.get(&target.name).map_err(|error| match error {
-        FunctionsError::NotFound { .. } => not_found(),
-        error => error.into(),
-    })?;
+    let function = api.functions.get_qualified(&target.name, target.qualifier.as_ref())?;
     let described = configuration::describe(api, &function, target.qualifier);
     Ok((function, described))
 }

@@ -22,11 +22,13 @@ mod layer_version_permission;
 mod layers;
 mod list_functions;
 mod list_layers;
+mod list_versions_by_function;
 mod other_services;
 mod patterns;
 mod permission;
 mod policy_document;
 mod publish_layer_version;
+mod publish_version;
 mod routes;
 mod sts;
 mod tags;
@@ -118,6 +120,8 @@ impl LambdaApi {
                     update_function_configuration::answer(self, call, request).await
                 }
                 "DeleteFunction" => delete_function::answer(self, call, &request).await,
+                "PublishVersion" => publish_version::answer(self, call, request).await,
+                "ListVersionsByFunction" => list_versions_by_function::answer(self, call, &request),
                 "PublishLayerVersion" => publish_layer_version::answer(self, call, request).await,
                 "GetLayerVersion" => get_layer_version::answer(self, call, &request),
                 "GetLayerVersionByArn" => get_layer_version::answer_by_arn(self, call, &request),

@@ -1,9 +1,8 @@
 //! ListFunctions: by name, fifty on a page. A marker names the last function of the page before, so that functions that
 //! come and go move no others.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hearth_aws_wire::{Response, json_response};
+use hearth_functions::Function;
 use hearth_types::limits::LIST_FUNCTIONS_PAGE;
 use hearth_types::{FunctionName, Qualifier, Version};
 use http::{Request, StatusCode};
@@ -11,33 +10,39 @@ use http::{Request, StatusCode};
 use crate::error::ApiError;
 use crate::generated::shapes::{ListFunctionsRequest, ListFunctionsResponse};
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, input};
+use crate::{LambdaApi, configuration, input, layers, list_versions_by_function};
 
 pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
     let request: ListFunctionsRequest =
         input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
-    let after = match request.marker.as_deref() {
-        None | Some("") => None,
-        Some(marker) => Some(name_of(marker).ok_or_else(|| {
-            ApiError::invalid_parameter("The provided marker is invalid. Please provide a valid marker.")
-        })?),
-    };
+    // The place behind which the page begins. Of one that names no version, all of them are behind.
+    let after = layers::read_marker(request.marker.as_deref(), place)?;
+    let all_versions = request.function_version.is_some();
     let asked = request.max_items.map_or(LIST_FUNCTIONS_PAGE, |items| usize::try_from(items).unwrap_or(1));
     let (functions, more) = match request.master_region.as_deref() {
-        None | Some("ALL") => api.functions.list(after.as_ref(), asked.min(LIST_FUNCTIONS_PAGE)),
+        None | Some("ALL") if all_versions => {
+            api.functions.list_all_versions(after.as_ref(), asked.min(LIST_FUNCTIONS_PAGE))
+        }
+        None | Some("ALL") => {
+            let after = after.as_ref().map(|(name, _)| name);
+            api.functions.list(after, asked.min(LIST_FUNCTIONS_PAGE))
+        }
         // Copies, at the edge, of functions of that region. There is no edge here.
         Some(_) => (Vec::new(), false),
     };
     // With all versions asked for, each entry says which one it is.
-    let qualifier = request.function_version.map(|_| Qualifier::Version(Version::Latest));
+    let qualifier = |function: &Function| all_versions.then_some(Qualifier::Version(function.version));
     let next = functions.last().filter(|_| more);
     let reply = ListFunctionsResponse {
-        next_marker: next.map(|last| URL_SAFE_NO_PAD.encode(last.configuration.name.as_str())),
+        next_marker: next.map(|last| match all_versions {
+            true => layers::marker(&format!("{}:{}", last.configuration.name, last.version)),
+            false => layers::marker(last.configuration.name.as_str()),
+        }),
         functions: Some(
             functions
                 .iter()
-                .map(|function| configuration::describe_in_list(api, function, qualifier.clone()))
+                .map(|function| configuration::describe_in_list(api, function, qualifier(function)))
                 .collect(),
         ),
     };
@@ -45,7 +50,11 @@ pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Re
     Ok(json_response(StatusCode::OK, text))
 }
 
-fn name_of(marker: &str) -> Option<FunctionName> {
-    let name = URL_SAFE_NO_PAD.decode(marker).ok()?;
-    FunctionName::new(std::str::from_utf8(&name).ok()?).ok()
+/// Reads `NAME` or `NAME:VERSION`.
+fn place(marker: &str) -> Option<(FunctionName, Version)> {
+    let (name, version) = match marker.split_once(':') {
+        Some((name, version)) => (name, list_versions_by_function::version(version)?),
+        None => (marker, Version::Number(u64::MAX)),
+    };
+    Some((FunctionName::new(name).ok()?, version))
 }

@@ -7,8 +7,8 @@ use http::HeaderMap;
 use crate::LambdaApi;
 use crate::error::ApiError;
 use crate::generated::shapes::{
-    CreateFunctionRequest, FunctionCode, LayerVersionContentInput, UpdateFunctionCodeRequest,
-    UpdateFunctionConfigurationRequest, VpcConfig,
+    CreateFunctionRequest, FunctionCode, LayerVersionContentInput, PublishVersionRequest,
+    UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest, VpcConfig,
 };
 
 fn refuse(member: &str) -> Result<(), ApiError> {
@@ -33,7 +33,6 @@ pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> 
         check_code(code)?;
     }
     refuse_if(request.package_type.as_deref() == Some("Image"), "PackageType Image")?;
-    refuse_if(request.publish == Some(true), "Publish")?;
     refuse_if(request.publish_to.is_some(), "PublishTo")?;
     refuse_if(has_network(request.vpc_config.as_ref()), "VpcConfig")?;
     refuse_if(
@@ -90,7 +89,6 @@ pub(crate) fn check_update_code(
     )?;
     refuse_if(request.s3_object_storage_mode.is_some(), "S3ObjectStorageMode")?;
     refuse_if(is_named(request.source_kms_key_arn.as_deref()), "SourceKMSKeyArn")?;
-    refuse_if(request.publish == Some(true), "Publish")?;
     refuse_if(request.publish_to.is_some(), "PublishTo")?;
     check_architecture(api, request.architectures.as_deref())
 }
@@ -110,6 +108,10 @@ pub(crate) fn check_update_configuration(
     refuse_if(request.durable_config.is_some(), "DurableConfig")?;
     refuse_if(request.runtime_config.is_some(), "RuntimeConfig")?;
     refuse_if(request.accelerator_config.is_some(), "AcceleratorConfig")
+}
+
+pub(crate) fn check_publish(request: &PublishVersionRequest) -> Result<(), ApiError> {
+    refuse_if(request.publish_to.is_some(), "PublishTo")
 }
 
 /// Headers of Invoke that ask for more than to run a function.

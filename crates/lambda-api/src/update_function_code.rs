@@ -2,7 +2,7 @@
 
 use hearth_aws_wire::{Response, json_response};
 use hearth_functions::UpdateCode;
-use hearth_types::Architecture;
+use hearth_types::{Architecture, Qualifier, Version};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 
@@ -41,9 +41,15 @@ pub(crate) async fn answer(
             .and_then(|architectures| Architecture::parse(architectures.first()?)),
         revision_id: request.revision_id,
         dry_run: request.dry_run == Some(true),
+        publish: request.publish == Some(true),
     };
     let function = api.functions.update_code(&function_name, update).await?;
-    let described = configuration::describe(api, &function, None);
+    // Of the version that was published, if one was.
+    let qualifier = match function.version {
+        Version::Latest => None,
+        version @ Version::Number(_) => Some(Qualifier::Version(version)),
+    };
+    let described = configuration::describe(api, &function, qualifier);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::OK, text))
 }

@@ -146,7 +146,7 @@ async fn what_cannot_be_honoured_is_refused_and_makes_nothing() {
     let access_point = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000";
     let signing = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-00000000000000000";
     for change in [
-        json!({ "Publish": true }),
+        json!({ "PublishTo": "LATEST_PUBLISHED" }),
         json!({ "Layers": ["arn:aws:lambda:::awslayer:AmazonLinux1803"] }),
         json!({ "VpcConfig": { "SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"] } }),
         json!({ "FileSystemConfigs": [{ "Arn": access_point, "LocalMountPath": "/mnt/a" }] }),
@@ -164,7 +164,7 @@ async fn what_cannot_be_honoured_is_refused_and_makes_nothing() {
         seen += &(api.create(change).await.outcome() + "\n");
     }
     expect![[r#"
-        400 InvalidParameterValueException: Publish is not supported by Hearth yet
+        400 InvalidParameterValueException: PublishTo is not supported by Hearth yet
         400 InvalidParameterValueException: Layers that AWS publishes (arn:aws:lambda:::awslayer:AmazonLinux1803) are not supported by Hearth yet
         400 InvalidParameterValueException: VpcConfig is not supported by Hearth yet
         400 InvalidParameterValueException: FileSystemConfigs is not supported by Hearth yet
@@ -332,7 +332,7 @@ async fn new_code_is_checked_and_can_be_tried_without_a_change() {
         json!({ "ImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/i:1" }),
         json!({ "S3Bucket": "bucket", "S3Key": "key" }),
         json!({ "ZipFile": "emlwMg==", "S3ObjectVersion": "v" }),
-        json!({ "ZipFile": "emlwMg==", "Publish": true }),
+        json!({ "ZipFile": "emlwMg==", "PublishTo": "LATEST_PUBLISHED" }),
         json!({}),
     ] {
         seen += &(api.json("PUT", CODE, body).await.outcome() + "\n");
@@ -343,7 +343,7 @@ async fn new_code_is_checked_and_can_be_tried_without_a_change() {
         400 InvalidParameterValueException: Please don't provide ImageUri when updating a function with packageType Zip.
         400 InvalidParameterValueException: S3Bucket (send the package as ZipFile) is not supported by Hearth yet
         400 InvalidParameterValueException: S3Bucket (send the package as ZipFile) is not supported by Hearth yet
-        400 InvalidParameterValueException: Publish is not supported by Hearth yet
+        400 InvalidParameterValueException: PublishTo is not supported by Hearth yet
         400 InvalidParameterValueException: Please provide a source for function code.
     "#]].assert_eq(&seen);
     assert_eq!(api.get(CONFIGURATION).await.value(), before);

@@ -8,11 +8,11 @@ use hearth_functions::ResolvedVersion;
 use hearth_invoke::{InvokeError, InvokeRequest, InvokeResponse, Permit};
 use hearth_runtime_api::BoundRuntimeApi;
 use hearth_telemetry::EnvironmentTelemetry;
-use hearth_types::{ColdReason, EnvironmentId, FunctionName, Qualifier, TraceHeader};
+use hearth_types::{ColdReason, EnvironmentId, Qualifier, TraceHeader};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::members::{Busy, Member};
-use crate::{Pool, State, boot};
+use crate::{FunctionVersion, Pool, State, boot, key_of};
 
 /// How long an invocation waits for an environment that has answered its caller and has not yet asked for the next
 /// event. Ours: a runtime asks within 0.1 ms, and no cold start of Node or Python is faster than this (measured).
@@ -32,15 +32,15 @@ enum Found {
 /// Counts a cold start until its environment is in the pool, also when the caller gives up while it waits.
 struct Starting<'a> {
     pool: &'a Pool,
-    name: &'a FunctionName,
+    key: &'a FunctionVersion,
 }
 
 impl Drop for Starting<'_> {
     fn drop(&mut self) {
-        if let Some(environments) = self.pool.lock().functions.get_mut(self.name) {
+        if let Some(environments) = self.pool.lock().versions.get_mut(self.key) {
             environments.starting -= 1;
         }
-        self.pool.forget_if_empty(self.name);
+        self.pool.forget_if_empty(self.key);
         self.pool.changed.notify_waiters();
     }
 }
@@ -48,12 +48,12 @@ impl Drop for Starting<'_> {
 /// Counts an invocation that waits for an environment that has answered.
 struct Waiting<'a> {
     pool: &'a Pool,
-    name: &'a FunctionName,
+    key: &'a FunctionVersion,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(environments) = self.pool.lock().functions.get_mut(self.name) {
+        if let Some(environments) = self.pool.lock().versions.get_mut(self.key) {
             environments.waiting -= 1;
         }
     }
@@ -94,9 +94,9 @@ impl Pool {
     /// Waits a moment when no environment is ready and one is about to be. A caller that calls again as soon as it has its
     /// answer would otherwise start another environment each time.
     async fn wait_for_finishing(&self, version: &Arc<ResolvedVersion>) {
-        let name = &version.configuration.name;
+        let key = &key_of(version);
         let must_wait = |state: &mut State| {
-            let environments = state.functions.get_mut(name)?;
+            let environments = state.versions.get_mut(key)?;
             let one_is_for_us = !environments.has_ready(version.generation)
                 && environments.finishing(version.generation) > environments.waiting;
             one_is_for_us.then(|| environments.waiting += 1)
@@ -104,9 +104,9 @@ impl Pool {
         if must_wait(&mut self.lock()).is_none() {
             return;
         }
-        let waiting = Waiting { pool: self, name };
+        let waiting = Waiting { pool: self, key };
         let is_over = |state: &State| {
-            state.functions.get(name).is_none_or(|environments| {
+            state.versions.get(key).is_none_or(|environments| {
                 environments.has_ready(version.generation) || environments.finishing(version.generation) == 0
             })
         };
@@ -130,11 +130,11 @@ impl Pool {
         if state.draining {
             return Err(InvokeError::Draining);
         }
-        let name = &version.configuration.name;
-        if !state.functions.contains_key(name) {
-            state.functions.insert(name.clone(), Default::default());
+        let key = &key_of(version);
+        if !state.versions.contains_key(key) {
+            state.versions.insert(key.clone(), Default::default());
         }
-        let Some(environments) = state.functions.get_mut(name) else { return Err(InvokeError::Draining) };
+        let Some(environments) = state.versions.get_mut(key) else { return Err(InvokeError::Draining) };
         if let Some(ready) = environments.take_ready(version.generation) {
             let environment = ready.member.environment.clone();
             environments.insert_busy(ready.begin(permit));
@@ -152,15 +152,15 @@ impl Pool {
         why_cold: ColdReason,
         permit: Permit,
     ) -> Result<(Arc<Environment>, Option<ColdReason>), InvokeError> {
-        let name = &version.configuration.name;
-        let starting = Starting { pool: self, name };
+        let key = &key_of(version);
+        let starting = Starting { pool: self, key };
         let turn = match self.cold_starts.clone().try_acquire_owned() {
             Ok(turn) => turn,
             Err(_) => {
                 let turn =
                     self.cold_starts.clone().acquire_owned().await.map_err(|_| InvokeError::Draining)?;
                 let mut state = self.lock();
-                if let Some(environments) = state.functions.get_mut(name)
+                if let Some(environments) = state.versions.get_mut(key)
                     && let Some(ready) = environments.take_ready(version.generation)
                 {
                     let environment = ready.member.environment.clone();
@@ -241,7 +241,7 @@ impl Pool {
             _runtime_api: runtime_api.serve(environment.clone()),
         };
         // In the pool before anything runs: its callbacks must find it.
-        if let Some(environments) = self.lock().functions.get_mut(&configuration.name) {
+        if let Some(environments) = self.lock().versions.get_mut(&key_of(version)) {
             environments.insert_busy(Busy::cold(member, permit, turn));
         }
         environment.begin_init();

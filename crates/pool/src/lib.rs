@@ -26,7 +26,7 @@ use hearth_invoke::{Environments, InvokeError, InvokeRequest, InvokeResponse, Pe
 use hearth_runtimes::Runtimes;
 use hearth_sandbox::Sandboxes;
 use hearth_telemetry::{Clock, LogStore, Recorder, ShutdownReason};
-use hearth_types::{ColdReason, EnvironmentId, FunctionName};
+use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
 use members::{FunctionEnvironments, Member};
@@ -59,15 +59,22 @@ pub struct Pool {
     changed: Notify,
 }
 
+/// A version of a function; `$LATEST` is one, too. Each has environments of its own.
+type FunctionVersion = (FunctionName, Version);
+
+fn key_of(version: &ResolvedVersion) -> FunctionVersion {
+    (version.configuration.name.clone(), version.version)
+}
+
 #[derive(Default)]
 struct State {
-    functions: HashMap<FunctionName, FunctionEnvironments>,
+    versions: HashMap<FunctionVersion, FunctionEnvironments>,
     draining: bool,
 }
 
 impl State {
     fn environments(&self) -> usize {
-        self.functions.values().map(FunctionEnvironments::len).sum()
+        self.versions.values().map(FunctionEnvironments::len).sum()
     }
 }
 
@@ -95,14 +102,14 @@ impl Pool {
     /// Returns every environment that lives.
     pub fn environments(&self) -> Vec<EnvironmentStatus> {
         let state = self.lock();
-        let members = state.functions.values().flat_map(FunctionEnvironments::members);
+        let members = state.versions.values().flat_map(FunctionEnvironments::members);
         members.map(|member| EnvironmentStatus { environment: member.environment.clone() }).collect()
     }
 
     /// Takes no more invocations, waits for the running ones up to the drain limit, and ends every environment.
     pub async fn drain(&self) {
         self.lock().draining = true;
-        self.end_ready(|_, _| true, ShutdownReason::ServerStops);
+        self.end_ready(|_| true, ShutdownReason::ServerStops);
         let limit = self.parts.settings.drain_limit;
         if tokio::time::timeout(limit, self.until(|state| state.busy() == 0)).await.is_err() {
             tracing::warn!("invocations still run at the end of the drain limit; they are ended");
@@ -127,12 +134,12 @@ impl Pool {
     }
 
     /// Ends the ready environments that `choose` picks.
-    fn end_ready(&self, choose: impl Fn(&FunctionName, &members::Ready) -> bool, reason: ShutdownReason) {
+    fn end_ready(&self, choose: impl Fn(&members::Ready) -> bool, reason: ShutdownReason) {
         let mut to_end = Vec::new();
         {
             let mut state = self.lock();
-            for (name, environments) in &mut state.functions {
-                to_end.extend(environments.end_ready(|ready| choose(name, ready), cold_reason(reason)));
+            for environments in state.versions.values_mut() {
+                to_end.extend(environments.end_ready(|ready| choose(ready), cold_reason(reason)));
             }
         }
         for environment in to_end {
@@ -141,7 +148,7 @@ impl Pool {
     }
 
     fn end_busy(&self) {
-        let busy: Vec<_> = self.lock().functions.values().flat_map(FunctionEnvironments::busy).collect();
+        let busy: Vec<_> = self.lock().versions.values().flat_map(FunctionEnvironments::busy).collect();
         for environment in busy {
             environment.shut_down(ShutdownReason::ServerStops);
         }
@@ -154,7 +161,7 @@ impl Pool {
 
 impl State {
     fn busy(&self) -> usize {
-        self.functions.values().map(|environments| environments.busy().len() + environments.starting).sum()
+        self.versions.values().map(|environments| environments.busy().len() + environments.starting).sum()
     }
 }
 
@@ -176,7 +183,7 @@ async fn end_idle_environments(pool: Weak<Pool>) {
         let Some(pool) = pool.upgrade() else { return };
         let idle_timeout = pool.parts.settings.idle_timeout;
         let now = pool.parts.clock.now();
-        pool.end_ready(|_, ready| now - ready.idle_since >= idle_timeout, ShutdownReason::IdleTimeout);
+        pool.end_ready(|ready| now - ready.idle_since >= idle_timeout, ShutdownReason::IdleTimeout);
     }
 }
 
@@ -192,38 +199,43 @@ impl Environments for Pool {
 
     fn is_one_finishing(&self) -> bool {
         let state = self.lock();
-        let mut busy = state.functions.values().flat_map(FunctionEnvironments::busy);
+        let mut busy = state.versions.values().flat_map(FunctionEnvironments::busy);
         busy.any(|environment| environment.has_answered())
     }
 }
 
 impl VersionListener for Pool {
-    fn replaced(&self, name: &FunctionName, current: Option<&Arc<ResolvedVersion>>) {
+    fn replaced(&self, name: &FunctionName, version: Version, current: Option<&Arc<ResolvedVersion>>) {
         let reason = match current {
             Some(_) => ShutdownReason::FunctionUpdated,
             None => ShutdownReason::FunctionDeleted,
         };
-        let to_end = match self.lock().functions.get_mut(name) {
+        let key = (name.clone(), version);
+        let to_end = match self.lock().versions.get_mut(&key) {
             Some(environments) => environments.replace(current.map(|version| version.generation)),
             None => return,
         };
         for environment in to_end {
             environment.shut_down(reason);
         }
-        self.forget_if_empty(name);
+        self.forget_if_empty(&key);
     }
+}
+
+fn key_of_environment(environment: &Environment) -> FunctionVersion {
+    let record = environment.record();
+    (record.function.clone(), record.version)
 }
 
 impl Owner for Pool {
     fn initialized(&self, environment: &Arc<Environment>) {
-        let name = &environment.record().function;
-        if let Some(environments) = self.lock().functions.get_mut(name) {
+        if let Some(environments) = self.lock().versions.get_mut(&key_of_environment(environment)) {
             environments.initialized(environment.id());
         }
     }
 
     fn settled(&self, environment: &Arc<Environment>) {
-        let name = &environment.record().function;
+        let key = key_of_environment(environment);
         let obsolete = {
             let mut state = self.lock();
             let draining = state.draining;
@@ -231,7 +243,7 @@ impl Owner for Pool {
             let settle = |environments: &mut FunctionEnvironments| {
                 environments.settle(environment.id(), now, draining)
             };
-            state.functions.get_mut(name).and_then(settle)
+            state.versions.get_mut(&key).and_then(settle)
         };
         if let Some(reason) = obsolete {
             environment.shut_down(reason);
@@ -240,25 +252,22 @@ impl Owner for Pool {
     }
 
     fn gone(&self, environment: &Arc<Environment>) {
-        let name = environment.record().function.clone();
+        let key = key_of_environment(environment);
         // The member, with its listener and its code, is dropped after the lock.
-        let member: Option<Member> = self
-            .lock()
-            .functions
-            .get_mut(&name)
-            .and_then(|environments| environments.remove(environment.id()));
+        let member: Option<Member> =
+            self.lock().versions.get_mut(&key).and_then(|environments| environments.remove(environment.id()));
         drop(member);
-        self.forget_if_empty(&name);
+        self.forget_if_empty(&key);
         self.changed.notify_waiters();
     }
 }
 
 impl Pool {
-    /// Forgets a deleted function once its last environment is gone.
-    fn forget_if_empty(&self, name: &FunctionName) {
+    /// Forgets a deleted version once its last environment is gone.
+    fn forget_if_empty(&self, key: &FunctionVersion) {
         let mut state = self.lock();
-        if state.functions.get(name).is_some_and(FunctionEnvironments::is_over) {
-            state.functions.remove(name);
+        if state.versions.get(key).is_some_and(FunctionEnvironments::is_over) {
+            state.versions.remove(key);
         }
     }
 
@@ -270,16 +279,16 @@ impl Pool {
                 return;
             }
             let idle_since = |environments: &FunctionEnvironments| environments.oldest_idle();
-            let mut oldest: Option<(Instant, EnvironmentId, FunctionName)> = None;
-            for (name, environments) in &state.functions {
+            let mut oldest: Option<(Instant, EnvironmentId, FunctionVersion)> = None;
+            for (key, environments) in &state.versions {
                 if let Some((since, id)) = idle_since(environments)
                     && oldest.as_ref().is_none_or(|(known, _, _)| since < *known)
                 {
-                    oldest = Some((since, id, name.clone()));
+                    oldest = Some((since, id, key.clone()));
                 }
             }
-            let Some((_, id, name)) = oldest else { return };
-            state.functions.get_mut(&name).map(|environments| {
+            let Some((_, id, key)) = oldest else { return };
+            state.versions.get_mut(&key).map(|environments| {
                 environments.end_ready(|ready| ready.member.environment.id() == id, Some(ColdReason::Evicted))
             })
         };

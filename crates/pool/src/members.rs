@@ -54,7 +54,7 @@ impl Busy {
     }
 }
 
-/// All environments of one function.
+/// All environments of one version of a function.
 #[derive(Default)]
 pub(crate) struct FunctionEnvironments {
     /// Most recently used last.
@@ -199,7 +199,7 @@ impl FunctionEnvironments {
         Some(self.ready.remove(at).member)
     }
 
-    /// Whether the function is deleted and nothing of it is left.
+    /// Whether the version is deleted and nothing of it is left.
     pub(crate) fn is_over(&self) -> bool {
         self.deleted && self.len() == 0 && self.starting == 0 && self.waiting == 0
     }

@@ -5,14 +5,18 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::{
-    BlobStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore,
-    LayerVersionRecord, Outcome,
+    AliasRecord, BlobStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord,
+    LayerStore, LayerVersionRecord, Outcome,
 };
 
 /// A record to try things with.
 pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
     FunctionRecord {
         name: name.to_owned(),
+        version: None,
+        is_deleted: false,
+        latest_description: None,
+        aliases: Vec::new(),
         revision_id: revision_id.to_owned(),
         role: "arn:aws:iam::000000000000:role/r".to_owned(),
         runtime: "python3.11".to_owned(),
@@ -77,6 +81,50 @@ pub async fn check_functions(store: &dyn FunctionStore) {
     assert!(done(store.remove("a".to_owned()).await));
     assert!(conflict(store.remove("a".to_owned()).await));
     assert_eq!(names().await, ["b"]);
+    check_versions(store).await;
+}
+
+/// Checks that versions are kept beside functions, and go with them.
+async fn check_versions(store: &dyn FunctionStore) {
+    let done = |result: Result<Outcome, _>| matches!(result, Ok(Outcome::Done));
+    let version = |name: &str, number: u64| FunctionRecord {
+        version: Some(number),
+        latest_description: Some("latest".to_owned()),
+        ..a_record(name, "v")
+    };
+    let keys = async || -> Vec<String> {
+        let records = store.load_all().await.expect("records can be read");
+        let mut keys: Vec<String> = records.iter().map(FunctionRecord::key).collect();
+        keys.sort_unstable();
+        keys
+    };
+    let alias = AliasRecord {
+        name: "live".to_owned(),
+        function_version: "1".to_owned(),
+        description: "ü".to_owned(),
+        additional: Some((2, "0.1".to_owned())),
+        revision_id: "1".to_owned(),
+    };
+    let aliased = FunctionRecord { aliases: vec![alias], ..a_record("f", "1") };
+    assert!(done(store.insert(aliased.clone()).await));
+    for other in ["f-g", "f1", "e"] {
+        assert!(done(store.insert(a_record(other, "1")).await));
+        assert!(done(store.insert(version(other, 1)).await));
+    }
+    for number in [1, 2, 10] {
+        assert!(done(store.insert(version("f", number)).await));
+    }
+    let taken = store.insert(version("f", 2)).await;
+    assert!(matches!(taken, Ok(Outcome::Conflict)), "a number is taken once");
+    let deleted = FunctionRecord { is_deleted: true, ..version("f", 10) };
+    assert!(done(store.replace("v".to_owned(), deleted.clone()).await));
+    assert!(done(store.remove("f:1".to_owned()).await));
+    let all = store.load_all().await.expect("records can be read");
+    assert!(all.contains(&aliased) && all.contains(&deleted));
+    let kept = ["b", "e", "e:1", "f", "f-g", "f-g:1", "f1", "f1:1", "f:10", "f:2"];
+    assert_eq!(keys().await, kept);
+    assert!(done(store.remove("f".to_owned()).await));
+    assert_eq!(keys().await, ["b", "e", "e:1", "f-g", "f-g:1", "f1", "f1:1"], "with all of its versions");
 }
 
 /// A layer version to try things with.

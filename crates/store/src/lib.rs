@@ -17,7 +17,9 @@ use futures_util::future::BoxFuture;
 
 pub use blobs::LocalBlobStore;
 pub use policy_records::{PolicyRecord, StatementRecord};
-pub use records::{FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord};
+pub use records::{
+    AliasRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord,
+};
 
 /// The wall clock, handed in.
 pub trait Clock: Send + Sync + 'static {
@@ -128,20 +130,21 @@ pub enum Outcome {
     Conflict,
 }
 
-/// Which functions are there?
+/// Which functions and versions of functions are there?
 pub trait FunctionStore: Send + Sync + 'static {
-    /// Returns every record, by name.
+    /// Returns every record, in no order that means anything.
     fn load_all(&self) -> BoxFuture<'_, Result<Vec<FunctionRecord>, StoreError>>;
 
-    /// Keeps a new record; a conflict when the name is taken.
+    /// Keeps a new record; a conflict when its key is taken.
     fn insert(&self, record: FunctionRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
     /// Replaces a record whose revision is `expected`; a conflict when it has another, or is gone.
     fn replace(&self, expected: String, record: FunctionRecord)
     -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
-    /// Removes a record; a conflict when it is not there.
-    fn remove(&self, name: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+    /// Removes the record of a [`FunctionRecord::key`], that of a function with all of its versions; a conflict when it is
+    /// not there.
+    fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 }
 
 /// Which layer versions are there?

@@ -5,11 +5,23 @@ use std::collections::BTreeMap;
 use crate::PolicyRecord;
 use serde::{Deserialize, Serialize};
 
-/// A function, as it is kept. The texts are those of AWS's API.
+/// A function or one of its versions, as it is kept. The texts are those of AWS's API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionRecord {
-    /// Its name: the key.
+    /// Its name; with the number of the version, the key.
     pub name: String,
+    /// The number of a published version; `None` for the function itself, which is `$LATEST`.
+    #[serde(default)]
+    pub version: Option<u64>,
+    /// Whether the version was deleted. Such a record stays, so that the number is not given again.
+    #[serde(default)]
+    pub is_deleted: bool,
+    /// The description that `$LATEST` had when this version was published.
+    #[serde(default)]
+    pub latest_description: Option<String>,
+    /// The aliases of the function; versions have none.
+    #[serde(default)]
+    pub aliases: Vec<AliasRecord>,
     /// Fresh after each change; [`crate::FunctionStore::replace`] compares it.
     pub revision_id: String,
     /// The execution role.
@@ -72,6 +84,31 @@ pub struct FunctionRecord {
     /// What goes on serving while an update is in progress, or after it failed.
     #[serde(default)]
     pub serving: Option<Box<FunctionRecord>>,
+}
+
+impl FunctionRecord {
+    /// Returns the text under which the record is kept.
+    pub fn key(&self) -> String {
+        match self.version {
+            None => self.name.clone(),
+            Some(number) => format!("{}:{number}", self.name),
+        }
+    }
+}
+
+/// An alias, as it is kept with its function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasRecord {
+    /// Its name.
+    pub name: String,
+    /// `$LATEST` or the number of a version.
+    pub function_version: String,
+    /// The description.
+    pub description: String,
+    /// Another version, and the share of calls that it gets: a decimal number, as the owner gave it.
+    pub additional: Option<(u64, String)>,
+    /// Fresh after each change.
+    pub revision_id: String,
 }
 
 /// A layer that a function has, as it is kept with the function: the version itself may be deleted later.

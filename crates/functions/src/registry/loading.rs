@@ -1,13 +1,17 @@
 //! The start: functions as they were kept, with their code and layers, and those whose code is lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hearth_store::FunctionRecord;
+use hearth_types::Version;
 
+use super::versions::Published;
 use super::{Entry, Functions};
 use crate::{
-    DeployError, DeployedCode, Failure, Function, LastUpdateStatus, OpenError, State, StateReasonCode, record,
+    DeployError, DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, OpenError, State,
+    StateReasonCode, record,
 };
 
 impl Functions {
@@ -25,16 +29,8 @@ impl Functions {
             }
             None => None,
         };
-        let (code, layers) = (self.open_code(&function).await, self.open_layers(&function).await);
-        let lost = match (&code, &layers) {
-            (Err(error), _) => Some(error.to_string()),
-            (_, Err(error)) => Some(format!("a layer cannot be used: {error}")),
-            (Ok(_), Ok(_)) => None,
-        };
-        // Named, and only this function is affected; its record is not touched. There is nothing to settle.
-        if let Some(reason) = lost {
-            tracing::error!(function = %function.configuration.name, reason, "a function's code is lost");
-            let failure = Failure { code: StateReasonCode::InvalidZipFileException, reason };
+        let (code, layers, lost) = self.open_package(&function).await;
+        if let Some(failure) = lost {
             if function.last_update.is_some() {
                 function.last_update = Some(LastUpdateStatus::Failed(failure.clone()));
             }
@@ -42,7 +38,6 @@ impl Functions {
                 function.state = State::Failed(failure);
             }
         }
-        let (code, layers) = (code.ok(), layers.ok());
         let serves = function.state == State::Active
             && !matches!(
                 function.last_update,
@@ -54,11 +49,76 @@ impl Functions {
         };
         let is_settling = function.is_settling();
         let name = function.configuration.name.clone();
-        self.write().insert(name.clone(), Entry { function: Arc::new(function), code, layers, serving });
+        let entry = Entry {
+            function: Arc::new(function),
+            code,
+            layers,
+            serving,
+            versions: BTreeMap::new(),
+            last_version: 0,
+        };
+        self.write().insert(name.clone(), entry);
         if is_settling {
             self.begin_to_settle(name);
         }
         Ok(())
+    }
+
+    /// Takes one published version in. Its function has been taken in before.
+    pub(super) async fn load_version(self: &Arc<Self>, stored: &FunctionRecord) -> Result<(), OpenError> {
+        let mut function = record::read(stored, &self.settings)?;
+        let (name, version) = (function.configuration.name.clone(), function.version);
+        let Version::Number(number) = version else { return Ok(()) };
+        let published = if stored.is_deleted {
+            None
+        } else {
+            let (code, layers, lost) = self.open_package(&function).await;
+            if let Some(failure) = lost {
+                function.state = State::Failed(failure);
+            }
+            let serving = match (&code, &layers, &function.state) {
+                (Some(code), Some(layers), State::Active) => {
+                    Some(self.snapshot(&function, code.clone(), layers.clone()))
+                }
+                _ => None,
+            };
+            let latest_description = stored.latest_description.clone().unwrap_or_default();
+            Some(Published { function: Arc::new(function), latest_description, code, layers, serving })
+        };
+        let is_pending = published.as_ref().is_some_and(|published| published.function.is_settling());
+        {
+            let mut entries = self.write();
+            let Some(entry) = entries.get_mut(&name) else {
+                tracing::error!(function = %name, %version, "there is a version of a function that is not there");
+                return Ok(());
+            };
+            entry.last_version = entry.last_version.max(number);
+            entry.versions.extend(published.map(|published| (number, published)));
+        }
+        if is_pending {
+            self.begin_to_settle_version(name, number);
+        }
+        Ok(())
+    }
+
+    /// Opens code and layers, or says what is lost. Only this function or version is affected then; its record is not
+    /// touched, and there is nothing to settle.
+    async fn open_package(
+        &self,
+        function: &Function,
+    ) -> (Option<DeployedCode>, Option<DeployedLayers>, Option<Failure>) {
+        let (code, layers) = (self.open_code(function).await, self.open_layers(function).await);
+        let reason = match (&code, &layers) {
+            (Err(error), _) => Some(error.to_string()),
+            (_, Err(error)) => Some(format!("a layer cannot be used: {error}")),
+            (Ok(_), Ok(_)) => None,
+        };
+        let lost = reason.map(|reason| {
+            let (name, version) = (&function.configuration.name, function.version);
+            tracing::error!(function = %name, %version, reason, "a function's code is lost");
+            Failure { code: StateReasonCode::InvalidZipFileException, reason }
+        });
+        (code.ok(), layers.ok(), lost)
     }
 
     async fn open_code(&self, function: &Function) -> Result<DeployedCode, DeployError> {

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_store::StoreError;
-use hearth_types::{FunctionName, RevisionId, Runtime};
+use hearth_types::{FunctionName, RevisionId, Runtime, Version};
 
-use super::Functions;
+use super::{Entry, Functions};
 use crate::{
     Failure, Function, FunctionConfiguration, FunctionsError, LastUpdateStatus, State, StateReasonCode,
 };
 
 /// How long after a failed attempt to keep what a function settled to the next one is made. Ours: long enough for a
 /// full disk not to fill the log, short enough that nobody waits for it after room was made.
-const SETTLE_AGAIN: Duration = Duration::from_millis(500);
+pub(super) const SETTLE_AGAIN: Duration = Duration::from_millis(500);
 
 impl Functions {
     /// Lets a function settle on its own.
@@ -44,7 +44,7 @@ impl Functions {
     pub async fn settle_again(&self, is_meant: impl Fn(Runtime) -> bool) {
         let failed: Vec<Arc<Function>> = {
             let entries = self.read();
-            let functions = entries.values().map(|entry| &entry.function);
+            let functions = entries.values().flat_map(Entry::all_versions);
             functions.filter(|function| lacks_runtime(function)).cloned().collect()
         };
         for before in failed {
@@ -52,7 +52,11 @@ impl Functions {
             if !is_meant(*runtime) || self.deployment.runtime_ready(*runtime).await.is_err() {
                 continue;
             }
-            match self.settle_as(name, &before, &Ok(())).await {
+            let settled = match before.version {
+                Version::Latest => self.settle_as(name, &before, &Ok(())).await,
+                Version::Number(number) => self.settle_version_as(name, number, &before, &Ok(())).await,
+            };
+            match settled {
                 Ok(()) => tracing::info!(function = %name, %runtime, "the runtime of the function has come"),
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
@@ -119,7 +123,7 @@ impl Functions {
             entry.serving.clone()
         };
         if let Some(serving) = serving {
-            self.tell(name, Some(&serving));
+            self.tell(name, serving.version, Some(&serving));
         }
         self.settled.send_modify(|count| *count += 1);
         Ok(())

@@ -66,8 +66,8 @@ impl FunctionStore for Store {
         Box::pin(self.change(FunctionStore::replace(&self.inner, expected, record)))
     }
 
-    fn remove(&self, name: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
-        Box::pin(self.change(FunctionStore::remove(&self.inner, name)))
+    fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        Box::pin(self.change(FunctionStore::remove(&self.inner, key)))
     }
 }
 
@@ -193,7 +193,7 @@ impl Clock for Ticks {
 pub(crate) struct Heard(pub(crate) Mutex<Vec<Option<u64>>>);
 
 impl VersionListener for Heard {
-    fn replaced(&self, _: &FunctionName, current: Option<&Arc<ResolvedVersion>>) {
+    fn replaced(&self, _: &FunctionName, _: Version, current: Option<&Arc<ResolvedVersion>>) {
         self.0.lock().unwrap().push(current.map(|version| version.generation));
     }
 }
@@ -300,7 +300,13 @@ pub(crate) fn create(function: &str, zip: &'static str) -> CreateFunction {
         layers: Vec::new(),
     };
     let tags = BTreeMap::from([("team".to_owned(), "x".to_owned())]);
-    CreateFunction { configuration, zip: Bytes::from_static(zip.as_bytes()), layers: Vec::new(), tags }
+    CreateFunction {
+        configuration,
+        zip: Bytes::from_static(zip.as_bytes()),
+        layers: Vec::new(),
+        tags,
+        publish: false,
+    }
 }
 
 pub(crate) fn code(zip: &'static str) -> UpdateCode {
@@ -309,5 +315,6 @@ pub(crate) fn code(zip: &'static str) -> UpdateCode {
         architecture: None,
         revision_id: None,
         dry_run: false,
+        publish: false,
     }
 }

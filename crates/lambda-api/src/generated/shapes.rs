@@ -108,6 +108,32 @@ pub(crate) struct AddPermissionResponse {
     pub(crate) statement: Option<String>,
 }
 
+/// `AliasConfiguration` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AliasConfiguration {
+    #[serde(rename = "AliasArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) alias_arn: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_version: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "RoutingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) routing_config: Option<AliasRoutingConfiguration>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+/// `AliasRoutingConfiguration` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AliasRoutingConfiguration {
+    #[serde(rename = "AdditionalVersionWeights", skip_serializing_if = "Option::is_none")]
+    pub(crate) additional_version_weights: Option<BTreeMap<String, f64>>,
+}
+
 /// `CapacityProviderConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -126,6 +152,22 @@ pub(crate) struct CapacityProviderConfig {
 pub(crate) struct Concurrency {
     #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
     pub(crate) reserved_concurrent_executions: Option<i64>,
+}
+
+/// `CreateAliasRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateAliasRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_version: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "RoutingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) routing_config: Option<AliasRoutingConfiguration>,
 }
 
 /// `CreateFunctionRequest` of the model.
@@ -200,6 +242,16 @@ pub(crate) struct CreateFunctionRequest {
 pub(crate) struct DeadLetterConfig {
     #[serde(rename = "TargetArn", skip_serializing_if = "Option::is_none")]
     pub(crate) target_arn: Option<String>,
+}
+
+/// `DeleteAliasRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteAliasRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
 }
 
 /// `DeleteFunctionRequest` of the model.
@@ -453,6 +505,16 @@ pub(crate) struct GetAccountSettingsResponse {
     pub(crate) account_limit: Option<AccountLimit>,
     #[serde(rename = "AccountUsage", skip_serializing_if = "Option::is_none")]
     pub(crate) account_usage: Option<AccountUsage>,
+}
+
+/// `GetAliasRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetAliasRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
 }
 
 /// `GetFunctionConfigurationRequest` of the model.
@@ -737,6 +799,30 @@ pub(crate) struct LayersListItem {
     pub(crate) latest_matching_version: Option<LayerVersionsListItem>,
 }
 
+/// `ListAliasesRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListAliasesRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_version: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListAliasesResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListAliasesResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "Aliases", skip_serializing_if = "Option::is_none")]
+    pub(crate) aliases: Option<Vec<AliasConfiguration>>,
+}
+
 /// `ListFunctionsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -827,6 +913,28 @@ pub(crate) struct ListTagsResponse {
     pub(crate) tags: Option<BTreeMap<String, String>>,
 }
 
+/// `ListVersionsByFunctionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListVersionsByFunctionRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListVersionsByFunctionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListVersionsByFunctionResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "Versions", skip_serializing_if = "Option::is_none")]
+    pub(crate) versions: Option<Vec<FunctionConfiguration>>,
+}
+
 /// `LoggingConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -881,6 +989,22 @@ pub(crate) struct PublishLayerVersionResponse {
     pub(crate) compatible_runtimes: Option<Vec<String>>,
     #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
     pub(crate) license_info: Option<String>,
+}
+
+/// `PublishVersionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PublishVersionRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_sha256: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+    #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
+    pub(crate) publish_to: Option<String>,
 }
 
 /// `RemoveLayerVersionPermissionRequest` of the model.
@@ -1021,6 +1145,24 @@ pub(crate) struct UntagResourceRequest {
     pub(crate) resource: Option<String>,
     #[serde(rename = "TagKeys", skip_serializing_if = "Option::is_none")]
     pub(crate) tag_keys: Option<Vec<String>>,
+}
+
+/// `UpdateAliasRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateAliasRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_version: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "RoutingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) routing_config: Option<AliasRoutingConfiguration>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
 }
 
 /// `UpdateFunctionCodeRequest` of the model.

@@ -252,7 +252,7 @@ impl FunctionStore for Records {
 
     fn insert(&self, record: FunctionRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
         Box::pin(async move {
-            self.0.lock().unwrap().insert(record.name.clone(), record);
+            self.0.lock().unwrap().insert(record.key(), record);
             Ok(Outcome::Done)
         })
     }
@@ -261,9 +261,10 @@ impl FunctionStore for Records {
         self.insert(record)
     }
 
-    fn remove(&self, name: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+    fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
         Box::pin(async move {
-            self.0.lock().unwrap().remove(&name);
+            let versions = format!("{key}:");
+            self.0.lock().unwrap().retain(|kept, _| *kept != key && !kept.starts_with(&versions));
             Ok(Outcome::Done)
         })
     }

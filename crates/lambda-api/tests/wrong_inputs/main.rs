@@ -13,6 +13,7 @@ mod invoke;
 mod layers;
 mod list_functions;
 mod permission;
+mod publish_version;
 mod refusal;
 mod root;
 mod routes;

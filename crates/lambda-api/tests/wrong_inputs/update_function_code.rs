@@ -69,7 +69,6 @@ async fn wrong_code_changes_nothing() {
             invalid_parameter("Please don't provide ImageUri when updating a function with packageType Zip."),
         ),
         ("f", json!({ "S3Bucket": "b", "S3Key": "k" }), broken("b", "s3Bucket", length_at_least(3))),
-        ("f", with("Publish", json!(true)), unsupported("Publish")),
         ("f", with("Publish", json!("true")), wrong_type("STRING_VALUE", "a Boolean")),
         ("f", with("PublishTo", json!("x")), broken("x", "publishTo", one_of("LATEST_PUBLISHED"))),
         (

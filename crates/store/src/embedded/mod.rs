@@ -43,6 +43,9 @@ const MIGRATIONS: &[&str] = &[
         record TEXT NOT NULL,
         checksum BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;",
+    // From here on, `functions` has versions too, as `FUNCTION:VERSION`. A release before would take them for functions,
+    // and has to refuse the file.
+    "",
 ];
 
 const FUNCTIONS: Table = Table { name: "functions", kind: "function" };
@@ -277,7 +280,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 fn encode(record: &FunctionRecord) -> Result<Encoded, StoreError> {
-    Encoded::of(record.name.clone(), &record.revision_id, record)
+    Encoded::of(record.key(), &record.revision_id, record)
 }
 
 /// The error that a fault point stands for: `full`, or a sync that failed.
@@ -317,7 +320,7 @@ impl FunctionStore for EmbeddedStore {
         Box::pin(async move { FUNCTIONS.replace(self, expected, encode(&record)?).await })
     }
 
-    fn remove(&self, name: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
-        Box::pin(FUNCTIONS.remove(self, name))
+    fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        Box::pin(FUNCTIONS.remove_with_versions(self, key))
     }
 }

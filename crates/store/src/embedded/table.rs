@@ -123,6 +123,25 @@ impl Table {
             .await
     }
 
+    /// Removes a record and those whose names go on behind it with a colon; a conflict when it is not there.
+    pub(super) async fn remove_with_versions(
+        self,
+        store: &EmbeddedStore,
+        name: String,
+    ) -> Result<Outcome, StoreError> {
+        let query = format!("DELETE FROM {} WHERE name = ?1", self.name);
+        // `;` follows `:`, so this range has everything that begins with the name and a colon.
+        let versions = format!("DELETE FROM {} WHERE name > ?1 || ':' AND name < ?1 || ';'", self.name);
+        store
+            .run(move |connection| {
+                change(connection, |transaction| {
+                    transaction.execute(&versions, [&name])?;
+                    transaction.execute(&query, [&name])
+                })
+            })
+            .await
+    }
+
     /// Removes a record; a conflict when it is not there.
     pub(super) async fn remove(self, store: &EmbeddedStore, name: String) -> Result<Outcome, StoreError> {
         let query = format!("DELETE FROM {} WHERE name = ?1", self.name);
