@@ -12,9 +12,12 @@ use hearth_functions::{
     Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
     OpenError, ResolvedVersion,
 };
-use hearth_invoke::{Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Invoker, Permit};
+use hearth_invoke::{
+    Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
+    Permit,
+};
 use hearth_lambda_api::LambdaApi;
-use hearth_store::memory::MemoryLayers;
+use hearth_store::memory::{MemoryEvents, MemoryLayers};
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
 use http_body_util::BodyExt as _;
@@ -67,10 +70,12 @@ impl World {
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let clock = Arc::new(StandingClock);
+        let events = EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), clock.clone());
         let api = LambdaApi::new(
             functions.clone(),
             layers,
             invoker,
+            events,
             clock,
             Architecture::X86_64,
             runtime_version_arn,
@@ -165,6 +170,17 @@ struct StandingClock;
 impl Clock for StandingClock {
     fn epoch_ms(&self) -> i64 {
         NOW_MS
+    }
+}
+
+/// Events run at once, or never.
+impl EventClock for StandingClock {
+    fn epoch_ms(&self) -> i64 {
+        NOW_MS
+    }
+
+    fn wait_until(&self, epoch_ms: i64) -> BoxFuture<'_, ()> {
+        if epoch_ms <= NOW_MS { Box::pin(std::future::ready(())) } else { Box::pin(std::future::pending()) }
     }
 }
 

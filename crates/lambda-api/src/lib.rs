@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use hearth_aws_wire::{REQUEST_ID, Response};
 use hearth_functions::{Clock, Functions, Layers};
-use hearth_invoke::Invoker;
+use hearth_invoke::{EventQueue, Invoker};
 use hearth_types::{Architecture, RequestId, Runtime};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
@@ -54,6 +54,7 @@ pub struct LambdaApi {
     functions: Arc<Functions>,
     layers: Arc<Layers>,
     invoker: Arc<Invoker>,
+    events: Arc<EventQueue>,
     clock: Arc<dyn Clock>,
     code_locations: CodeLocations,
     uploads: Uploads,
@@ -68,6 +69,7 @@ impl LambdaApi {
         functions: Arc<Functions>,
         layers: Arc<Layers>,
         invoker: Arc<Invoker>,
+        events: Arc<EventQueue>,
         clock: Arc<dyn Clock>,
         host_architecture: Architecture,
         runtime_version_arn: Box<RuntimeVersionArn>,
@@ -77,6 +79,7 @@ impl LambdaApi {
             functions,
             layers,
             invoker,
+            events,
             clock,
             code_locations,
             uploads,

@@ -1,11 +1,13 @@
 //! What is kept: traits by question, and the embedded engine behind them.
 //!
-//! [`FunctionStore`] keeps the records of functions, [`LayerStore`] those of layers, [`BlobStore`] keeps packages as they came. A change is durable when
+//! [`FunctionStore`] keeps the records of functions, [`LayerStore`] those of layers,
+//! [`EventStore`] the queue of asynchronous events, [`BlobStore`] keeps packages as they came. A change is durable when
 //! its method returns, and wholly there or wholly absent after any crash.
 
 mod blobs;
 pub mod conformance;
 pub mod embedded;
+mod events;
 pub mod memory;
 mod records;
 
@@ -15,6 +17,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub use blobs::LocalBlobStore;
+pub use events::{DROPPED_WITH_FUNCTION, EventCounts, EventProgress, EventRecord, EventStore, QueuedEvent};
 pub use records::{FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord};
 
 /// The wall clock, handed in.
