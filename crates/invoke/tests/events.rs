@@ -343,6 +343,26 @@ async fn case_123_an_event_without_concurrency_backs_off_and_keeps_its_retries()
 }
 
 #[tokio::test]
+async fn slow_functions_hold_others_up_for_a_moment_only() {
+    let mut world = World::new("slow", 100).await;
+    world.script([Does::Hang; 8]);
+    for number in 0..8 {
+        world.accept("f", &number.to_string()).await;
+        world.next_run().await;
+    }
+    let request_id = world.accept("g", "8").await;
+    assert!(world.runs.try_recv().is_err(), "so many run already");
+    // The second counts from when it is found that there is no room, so the clock may have to move again.
+    let run = loop {
+        world.move_clock(1_000);
+        if let Ok(run) = tokio::time::timeout(Duration::from_millis(20), world.runs.recv()).await {
+            break run.unwrap();
+        }
+    };
+    assert_eq!(run.request_id, request_id);
+}
+
+#[tokio::test]
 async fn case_132_events_of_a_deleted_function_never_run_on_a_later_one_of_its_name() {
     let mut world = World::new("deleted", 10).await;
     world.script([Does::Fail]);

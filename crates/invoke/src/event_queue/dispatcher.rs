@@ -19,6 +19,12 @@ use crate::{InvokeError, InvokeRequest, InvokeResponse, Permit};
 const PAGE: usize = 256;
 /// How much of the contents of events is in memory at once. Ours: what does not fit waits for what runs.
 const RUNNING_BYTES_MAX: usize = 256 << 20;
+/// How many events run at once to begin with, and how many more after each [`WIDEN_AFTER_MS`] in which none of them ended.
+/// Ours: a long queue is worked off by environments that are warm, and not by one for each of its events, and functions
+/// that are slow hold others up for a moment only. The account's concurrency is the limit above.
+const AT_ONCE: usize = 8;
+/// See [`AT_ONCE`].
+const WIDEN_AFTER_MS: i64 = 1_000;
 /// How long an event waits for concurrency before it is throttled, and backs off. Ours.
 const CONCURRENCY_WAIT_MS: i64 = 1_000;
 /// How long to wait after the store has failed. Ours.
@@ -36,6 +42,8 @@ pub(super) struct Dispatcher {
     /// Events that run, by their task.
     running: HashMap<Id, i64>,
     attempts: JoinSet<()>,
+    /// How many may run at once.
+    at_once: usize,
     room: Arc<Semaphore>,
 }
 
@@ -54,6 +62,7 @@ impl Dispatcher {
             ready: VecDeque::new(),
             running: HashMap::new(),
             attempts: JoinSet::new(),
+            at_once: AT_ONCE,
             room: Arc::new(Semaphore::new(RUNNING_BYTES_MAX)),
         }
     }
@@ -114,6 +123,7 @@ impl Dispatcher {
 
     /// Waits until there may be something to do.
     async fn wait(&mut self, next_ms: Option<i64>) {
+        self.at_once = AT_ONCE;
         let shared = self.shared.clone();
         let due = async {
             match next_ms {
@@ -143,6 +153,13 @@ impl Dispatcher {
     /// Begins an attempt as soon as there is memory and concurrency for it, or backs it off.
     async fn begin(&mut self, event: QueuedEvent) {
         let shared = self.shared.clone();
+        while self.running.len() >= self.at_once {
+            let limit = shared.clock.epoch_ms() + WIDEN_AFTER_MS;
+            tokio::select! {
+                Some(ended) = self.attempts.join_next_with_id() => self.ended(ended),
+                () = shared.clock.wait_until(limit) => self.at_once += AT_ONCE,
+            }
+        }
         let bytes = event.payload_bytes.clamp(1, RUNNING_BYTES_MAX) as u32;
         let Ok(room) = self.room.clone().acquire_many_owned(bytes).await else { return };
         let limit = shared.clock.epoch_ms() + CONCURRENCY_WAIT_MS;
