@@ -6,6 +6,7 @@
 //!
 //! [`dispatcher`] takes events when they are due, [`verdict`] says what comes after an attempt.
 
+mod config;
 mod dispatcher;
 mod verdict;
 
@@ -19,6 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::{InvokeError, InvokeRequest, Invoker};
+pub use config::{EventInvokeConfigChange, EventInvokeConfigError};
 use dispatcher::Dispatcher;
 
 /// The time that events are accepted at and wait for. It must go on over restarts, so it is a wall clock; it should not
@@ -36,6 +38,8 @@ pub struct EventQueue {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     dispatcher: Mutex<Option<JoinHandle<()>>>,
+    /// One change of a configuration at a time.
+    changing_configs: tokio::sync::Mutex<()>,
 }
 
 /// What accepting an event and running it have in common.
@@ -54,7 +58,8 @@ impl EventQueue {
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared { invoker, store, clock, accepted: Notify::new(), stopped });
         let dispatcher = tokio::spawn(Dispatcher::new(shared.clone()).run());
-        Arc::new(Self { shared, stop, dispatcher: Mutex::new(Some(dispatcher)) })
+        let (dispatcher, changing_configs) = (Mutex::new(Some(dispatcher)), Default::default());
+        Arc::new(Self { shared, stop, dispatcher, changing_configs })
     }
 
     /// Accepts an event: when this returns, it is on disk. Checks of the function what an invocation that waits for its

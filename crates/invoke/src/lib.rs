@@ -20,7 +20,8 @@ use hearth_functions::{Functions, ResolveError, ResolvedVersion};
 use hearth_types::{FunctionName, Qualifier, Version};
 
 pub use concurrency::{Concurrency, Permit, ThrottleReason};
-pub use event_queue::{EventClock, EventQueue};
+pub use event_queue::{EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue};
+pub use hearth_store::EventInvokeConfigRecord;
 pub use request::{InvokeRequest, InvokeResponse};
 
 /// Why there is no response. A function that fails is not among these: it has a response that says so.

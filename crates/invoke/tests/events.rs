@@ -16,8 +16,8 @@ use hearth_functions::{
     FunctionsSettings, ResolvedVersion,
 };
 use hearth_invoke::{
-    Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
-    Permit,
+    Concurrency, Environments, EventClock, EventInvokeConfigChange, EventQueue, InvokeError, InvokeRequest,
+    InvokeResponse, Invoker, Permit,
 };
 use hearth_store::conformance::a_record;
 use hearth_store::embedded::EmbeddedStore;
@@ -340,6 +340,32 @@ async fn case_123_an_event_without_concurrency_backs_off_and_keeps_its_retries()
     drop(permit);
     world.queue.drain().await;
     assert!(world.runs.try_recv().is_err(), "it did not run once more");
+}
+
+#[tokio::test]
+async fn an_event_is_tried_as_often_and_as_long_as_its_function_is_configured() {
+    let mut world = World::new("configured", 10).await;
+    let queue = world.queue.clone();
+    let configure = |retries_max, age_max_seconds| {
+        let set = EventInvokeConfigChange { retries_max, age_max_seconds, ..Default::default() };
+        let queue = queue.clone();
+        async move { queue.put_config(&name("f"), None, set).await }
+    };
+    configure(Some(0), None).await.unwrap();
+    world.script([Does::Fail, Does::Fail]);
+    world.accept("f", "1").await;
+    world.next_run().await;
+    world.until_due(&[]).await;
+    assert_eq!(world.dropped().await, [("RetriesExhausted".to_owned(), 1)]);
+    configure(None, Some(60)).await.unwrap();
+    world.accept("f", "2").await;
+    world.next_run().await;
+    world.until_due(&[MINUTE_MS]).await;
+    world.move_clock(MINUTE_MS);
+    world.until_due(&[]).await;
+    let dropped = [("EventAgeExceeded".to_owned(), 1), ("RetriesExhausted".to_owned(), 1)];
+    assert_eq!(world.dropped().await, dropped, "too old for its retry");
+    assert!(world.runs.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod create_function;
 mod delete_function;
 mod delete_layer_version;
 mod error;
+mod event_invoke_config;
 mod function_layers;
 mod function_name;
 mod generated;
@@ -130,6 +131,16 @@ impl LambdaApi {
                     layer_version_permission::answer_remove(self, call, &request).await
                 }
                 "GetLayerVersionPolicy" => layer_version_permission::answer_get(self, call, &request),
+                "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
+                    event_invoke_config::answer_set(self, call, request).await
+                }
+                "GetFunctionEventInvokeConfig" => event_invoke_config::answer_get(self, call, &request).await,
+                "DeleteFunctionEventInvokeConfig" => {
+                    event_invoke_config::answer_delete(self, call, &request).await
+                }
+                "ListFunctionEventInvokeConfigs" => {
+                    event_invoke_config::answer_list(self, call, &request).await
+                }
                 other => Err(ApiError::not_implemented(other)),
             },
             Route::Root => other_services::answer(self, request_id, request).await,

@@ -5,8 +5,9 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::{
-    BlobStore, DROPPED_WITH_FUNCTION, EventProgress, EventRecord, EventStore, FunctionLayerRecord,
-    FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore, LayerVersionRecord, Outcome,
+    BlobStore, DROPPED_WITH_FUNCTION, EventInvokeConfigRecord, EventProgress, EventRecord, EventStore,
+    FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore, LayerVersionRecord,
+    Outcome,
 };
 
 /// A record to try things with.
@@ -188,10 +189,33 @@ pub async fn check_events(store: &dyn EventStore, functions: &dyn FunctionStore)
     let gone = store.postpone(queue[0], later).await.expect("events can be changed");
     assert_eq!(gone, Outcome::Conflict);
 
+    let config = EventInvokeConfigRecord {
+        function: "a".to_owned(),
+        qualifier: "$LATEST".to_owned(),
+        retries_max: Some(1),
+        age_max_seconds: None,
+        on_success: None,
+        on_failure: Some("arn:aws:sqs:us-east-1:000000000000:q".to_owned()),
+        last_modified_ms: 1,
+    };
+    let put = async |config| store.put_config(config).await.expect("configurations can be kept");
+    let configs = async || store.configs("a".to_owned()).await.expect("configurations can be read");
+    let of_none = EventInvokeConfigRecord { function: "c".to_owned(), ..config.clone() };
+    assert_eq!(put(of_none).await, Outcome::Conflict, "there is no such function");
+    let second = EventInvokeConfigRecord { qualifier: "1".to_owned(), ..config.clone() };
+    for config in [&config, &second, &config] {
+        assert_eq!(put(config.clone()).await, Outcome::Done);
+    }
+    assert_eq!(configs().await, [config.clone(), second], "by qualifier");
+    let remove =
+        async || store.remove_config("a".to_owned(), "1".to_owned()).await.expect("it can be removed");
+    assert_eq!((remove().await, remove().await), (Outcome::Done, Outcome::Conflict));
+    assert_eq!(configs().await, [config]);
+
     // Two of `a` are left. They go with it, and stay away when it comes back.
     functions.remove("a".to_owned()).await.expect("functions can be removed");
     functions.insert(a_record("a", "2")).await.expect("functions can be kept");
-    assert!(ids(10).await.is_empty());
+    assert!(ids(10).await.is_empty() && configs().await.is_empty());
     assert_eq!(accept(an_event("a", "4", 1)).await, Outcome::Done);
     let next = ids(10).await;
     assert!(next.iter().all(|id| !queue.contains(id)), "an id is given once");

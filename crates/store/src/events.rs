@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use crate::{Outcome, StoreError};
 
@@ -68,7 +69,7 @@ pub const DROPPED_WITH_FUNCTION: &str = "FunctionDeleted";
 ///
 /// Events go with their function: whatever removes the record of a function removes its events in the same transaction,
 /// and counts them, so that none of them runs on a later function of the same name.
-pub trait EventStore: Send + Sync + 'static {
+pub trait EventStore: EventInvokeConfigStore {
     /// Keeps an event; a conflict when its function is not there.
     fn accept(&self, event: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
@@ -86,4 +87,39 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// Returns how many events there are, and were.
     fn counts(&self) -> BoxFuture<'_, Result<EventCounts, StoreError>>;
+}
+
+/// How asynchronous invocation of a version or alias is configured, as it is kept. What is `None` was not set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventInvokeConfigRecord {
+    /// The name of the function.
+    pub function: String,
+    /// `$LATEST`, a version or an alias.
+    pub qualifier: String,
+    /// Further attempts when the function fails.
+    pub retries_max: Option<u32>,
+    /// How old an event may become, in seconds.
+    pub age_max_seconds: Option<u32>,
+    /// The ARN of where to report success.
+    pub on_success: Option<String>,
+    /// The ARN of where to report failure.
+    pub on_failure: Option<String>,
+    /// In milliseconds since 1970.
+    pub last_modified_ms: i64,
+}
+
+/// How is asynchronous invocation configured? Configurations go with their function, as its events do.
+pub trait EventInvokeConfigStore: Send + Sync + 'static {
+    /// Keeps a configuration in place of the one that is there; a conflict when the function is not there.
+    fn put_config(&self, config: EventInvokeConfigRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Returns the configurations of a function, by qualifier.
+    fn configs(&self, function: String) -> BoxFuture<'_, Result<Vec<EventInvokeConfigRecord>, StoreError>>;
+
+    /// Removes a configuration; a conflict when it is not there.
+    fn remove_config(
+        &self,
+        function: String,
+        qualifier: String,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 }

@@ -17,7 +17,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub use blobs::LocalBlobStore;
-pub use events::{DROPPED_WITH_FUNCTION, EventCounts, EventProgress, EventRecord, EventStore, QueuedEvent};
+pub use events::{
+    DROPPED_WITH_FUNCTION, EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress,
+    EventRecord, EventStore, QueuedEvent,
+};
 pub use records::{FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord};
 
 /// The wall clock, handed in.

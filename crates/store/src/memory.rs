@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::{BoxFuture, ready};
 
 use crate::{
-    EventCounts, EventProgress, EventRecord, EventStore, LayerStore, LayerVersionRecord, Outcome,
-    QueuedEvent, StoreError,
+    EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress, EventRecord, EventStore,
+    LayerStore, LayerVersionRecord, Outcome, QueuedEvent, StoreError,
 };
 
 /// Layer versions that end with the process.
@@ -72,6 +72,7 @@ struct Events {
     last_id: i64,
     queue: BTreeMap<i64, EventRecord>,
     dropped: BTreeMap<String, u64>,
+    configs: BTreeMap<(String, String), EventInvokeConfigRecord>,
 }
 
 impl MemoryEvents {
@@ -86,6 +87,28 @@ impl MemoryEvents {
 
 fn outcome(done: bool) -> Outcome {
     if done { Outcome::Done } else { Outcome::Conflict }
+}
+
+impl EventInvokeConfigStore for MemoryEvents {
+    fn put_config(&self, config: EventInvokeConfigRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| {
+            events.configs.insert((config.function.clone(), config.qualifier.clone()), config);
+            Outcome::Done
+        })
+    }
+
+    fn configs(&self, function: String) -> BoxFuture<'_, Result<Vec<EventInvokeConfigRecord>, StoreError>> {
+        let of_it = |config: &&EventInvokeConfigRecord| config.function == function;
+        self.with(|events| events.configs.values().filter(of_it).cloned().collect())
+    }
+
+    fn remove_config(
+        &self,
+        function: String,
+        qualifier: String,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| outcome(events.configs.remove(&(function, qualifier)).is_some()))
+    }
 }
 
 impl EventStore for MemoryEvents {

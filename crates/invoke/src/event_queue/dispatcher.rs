@@ -11,8 +11,8 @@ use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::Shared;
 use super::verdict::{Attempt, Condition, Limits, Verdict};
+use super::{Shared, config};
 use crate::{InvokeError, InvokeRequest, InvokeResponse, Permit};
 
 /// How many events are taken from the queue at once. Ours.
@@ -29,6 +29,8 @@ const WIDEN_AFTER_MS: i64 = 1_000;
 const CONCURRENCY_WAIT_MS: i64 = 1_000;
 /// How long to wait after the store has failed. Ours.
 const STORE_WAIT_MS: i64 = 1_000;
+/// The qualifier of an event without one.
+const LATEST: &str = "$LATEST";
 /// Under which reason events are counted whose function, version or alias is not there.
 const NOT_FOUND: &str = "FunctionNotFound";
 /// Under which reason events are counted that cannot be read.
@@ -191,7 +193,7 @@ impl Shared {
         fail::fail_point!("events::begin");
         let Some(event) = self.load(id).await else { return };
         let request_id = event.request_id.clone();
-        let limits = Limits::default();
+        let Some(limits) = self.limits(&event).await else { return };
         if event.progress.due_ms > self.clock.epoch_ms() {
             return; // it was put off after it was taken from the queue
         }
@@ -229,7 +231,7 @@ impl Shared {
     /// Backs off an event that there is no concurrency for.
     async fn throttled(&self, event: QueuedEvent) {
         if let Some(record) = self.load(event.id).await {
-            let limits = Limits::default();
+            let Some(limits) = self.limits(&record).await else { return };
             if limits.is_too_old(record.accepted_ms, self.clock.epoch_ms()) {
                 return self.over(event.id, &record, Condition::EventAgeExceeded).await;
             }
@@ -266,6 +268,25 @@ impl Shared {
                 Err(StoreError::Damaged { finding, .. }) => {
                     self.drop_damaged(id, &finding).await;
                     return None;
+                }
+                Err(error) => self.wait_after(&error).await?,
+            }
+        }
+    }
+
+    /// Returns how an event is tried, as it is configured now; `None` when the store has stopped.
+    async fn limits(&self, event: &EventRecord) -> Option<Limits> {
+        let qualifier = event.qualifier.as_deref().unwrap_or(LATEST);
+        loop {
+            match config::config(&*self.store, &event.function, qualifier).await {
+                Ok(config) => return Some(config::limits(config.as_ref())),
+                Err(error @ (StoreError::Damaged { .. } | StoreError::Record { .. })) => {
+                    tracing::error!(
+                        function = event.function,
+                        error = &error as &dyn std::error::Error,
+                        "an event invoke config cannot be read; its events are tried as without one"
+                    );
+                    return Some(Limits::default());
                 }
                 Err(error) => self.wait_after(&error).await?,
             }

@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
+mod event_invoke_configs;
 mod events;
 mod layers;
 mod lock;
@@ -45,6 +46,7 @@ const MIGRATIONS: &[&str] = &[
         checksum BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;",
     events::MIGRATION,
+    event_invoke_configs::MIGRATION,
 ];
 
 const FUNCTIONS: Table = Table { name: "functions", kind: "function" };
