@@ -12,9 +12,12 @@ use hearth_functions::{
     Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
     OpenError, ResolvedVersion,
 };
-use hearth_invoke::{Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Invoker, Permit};
+use hearth_invoke::{
+    Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
+    Permit,
+};
 use hearth_lambda_api::LambdaApi;
-use hearth_store::memory::MemoryLayers;
+use hearth_store::memory::{MemoryEvents, MemoryLayers};
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
 use http_body_util::BodyExt as _;
@@ -67,10 +70,12 @@ impl World {
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let clock = Arc::new(StandingClock);
+        let events = EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), clock.clone());
         let api = LambdaApi::new(
             functions.clone(),
             layers,
             invoker,
+            events,
             clock,
             Architecture::X86_64,
             runtime_version_arn,
@@ -168,6 +173,17 @@ impl Clock for StandingClock {
     }
 }
 
+/// Events run at once, or never.
+impl EventClock for StandingClock {
+    fn epoch_ms(&self) -> i64 {
+        NOW_MS
+    }
+
+    fn wait_until(&self, epoch_ms: i64) -> BoxFuture<'_, ()> {
+        if epoch_ms <= NOW_MS { Box::pin(std::future::ready(())) } else { Box::pin(std::future::pending()) }
+    }
+}
+
 struct Records(Mutex<BTreeMap<String, FunctionRecord>>);
 
 impl FunctionStore for Records {
@@ -179,7 +195,8 @@ impl FunctionStore for Records {
         Box::pin(async move {
             // Through its text, as on disk.
             let text = serde_json::to_string(&record).expect("a record can be written");
-            let record: FunctionRecord = serde_json::from_str(&text).expect("a record reads as it was written");
+            let record: FunctionRecord =
+                serde_json::from_str(&text).expect("a record reads as it was written");
             self.0.lock().expect("nobody panics with it").insert(record.key(), record);
             Ok(Outcome::Done)
         })

@@ -100,18 +100,6 @@ fn a_dry_run_answers_204_and_runs_nothing() {
     assert!(function.environments().is_empty());
 }
 
-#[test]
-fn an_event_invocation_is_refused_instead_of_lost() {
-    let server = Server::start();
-    let function = server.create(python("echo", ECHO));
-    let event = [("X-Amz-Invocation-Type", "Event")];
-    let answer = function.call(&Call { headers: &event, payload: b"{}", ..Call::default() });
-    assert_eq!(answer.status(), 501, "{}", answer.text());
-    let unknown = [("X-Amz-Invocation-Type", "Whatever")];
-    let answer = function.call(&Call { headers: &unknown, payload: b"{}", ..Call::default() });
-    assert_eq!(answer.status(), 400, "{}", answer.text());
-}
-
 /// Base64 of `{"custom":{"tenant":"blue"},"client":{"app_title":"shop"}}`.
 const CLIENT_CONTEXT: &str =
     "eyJjdXN0b20iOnsidGVuYW50IjoiYmx1ZSJ9LCJjbGllbnQiOnsiYXBwX3RpdGxlIjoic2hvcCJ9fQ==";

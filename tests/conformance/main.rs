@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::disallowed_methods, reason = "the tests start programs and read clocks")]
 
+mod asynchronous;
 mod clients;
 mod cloudwatch_logs;
 mod cloudwatch_logs_input;

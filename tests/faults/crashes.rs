@@ -3,6 +3,7 @@
 mod clock;
 mod damage;
 mod disk;
+mod events;
 mod kill_points;
 mod killed;
 mod power;

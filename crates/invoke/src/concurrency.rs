@@ -51,19 +51,21 @@ impl Concurrency {
         }
     }
 
+    /// The same, but waits until somebody finishes.
+    pub async fn admitted(self: &Arc<Self>) -> Permit {
+        loop {
+            let released = self.released.notified();
+            if let Ok(permit) = self.admit() {
+                return permit;
+            }
+            released.await;
+        }
+    }
+
     /// The same, but waits up to `limit` for somebody to finish: for when somebody is about to.
     pub async fn admit_within(self: &Arc<Self>, limit: Duration) -> Result<Permit, ThrottleReason> {
-        let admitted = async {
-            loop {
-                let released = self.released.notified();
-                if let Ok(permit) = self.admit() {
-                    return permit;
-                }
-                released.await;
-            }
-        };
         let late = |_| ThrottleReason::ConcurrentInvocationLimitExceeded;
-        tokio::time::timeout(limit, admitted).await.map_err(late)
+        tokio::time::timeout(limit, self.admitted()).await.map_err(late)
     }
 
     /// Returns how many invocations may run at once.

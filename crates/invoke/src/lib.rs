@@ -9,6 +9,7 @@
 //! fulfils it.
 
 pub mod concurrency;
+mod event_queue;
 mod request;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use hearth_functions::{Functions, ResolveError, ResolvedVersion};
 use hearth_types::{FunctionName, Qualifier, Version};
 
 pub use concurrency::{Concurrency, Permit, ThrottleReason};
+pub use event_queue::{EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue};
+pub use hearth_store::EventInvokeConfigRecord;
 pub use request::{InvokeRequest, InvokeResponse};
 
 /// Why there is no response. A function that fails is not among these: it has a response that says so.
@@ -88,14 +91,7 @@ impl Invoker {
         name: &FunctionName,
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
-        let version = match self.functions.resolve(name, request.qualifier.as_ref()) {
-            // As on AWS, a call of a function that is just being created waits until it can be called.
-            Err(ResolveError::Pending { .. }) => {
-                self.functions.wait_until_settled(name).await;
-                self.functions.resolve(name, request.qualifier.as_ref())?
-            }
-            resolved => resolved?,
-        };
+        let version = self.resolve(name, request.qualifier.as_ref()).await?;
         let admitted = match self.concurrency.admit() {
             Err(_) if self.environments.is_one_finishing() => {
                 self.concurrency.admit_within(FINISHING_WAIT).await
@@ -104,6 +100,22 @@ impl Invoker {
         };
         let permit = admitted.map_err(|reason| InvokeError::Throttled { reason })?;
         self.environments.run(version, permit, request).await
+    }
+
+    /// Returns the version that would run.
+    async fn resolve(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Arc<ResolvedVersion>, ResolveError> {
+        match self.functions.resolve(name, qualifier) {
+            // As on AWS, a call of a function that is just being created waits until it can be called.
+            Err(ResolveError::Pending { .. }) => {
+                self.functions.wait_until_settled(name).await;
+                self.functions.resolve(name, qualifier)
+            }
+            resolved => resolved,
+        }
     }
 
     /// Checks that `name` could be invoked, and returns the version that would run.

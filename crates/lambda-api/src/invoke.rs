@@ -44,9 +44,6 @@ pub(crate) async fn answer(
     let payload = read(request, &invocation_type).await;
     let head = head?;
     let payload = checked(payload?)?;
-    if invocation_type == "Event" {
-        return Err(ApiError::not_implemented("InvocationType Event"));
-    }
     let target = head.target;
     if head.is_dry_run {
         let version = api.invoker.dry_run(&target.name, target.qualifier.as_ref())?;
@@ -64,6 +61,14 @@ pub(crate) async fn answer(
         trace: head.trace,
         wants_log_tail: head.wants_log_tail,
     };
+    if invocation_type == "Event" {
+        let trace = api.events.accept(&target.name, request).await?;
+        let mut accepted = http::Response::new(Body::default());
+        *accepted.status_mut() = StatusCode::ACCEPTED;
+        set(accepted.headers_mut(), "x-amzn-remapped-content-length", "0");
+        set(accepted.headers_mut(), "x-amzn-trace-id", trace.as_str());
+        return Ok(accepted);
+    }
     let response = api.invoker.invoke(&target.name, request).await?;
 
     let mut answer = http::Response::new(Body::new(response.payload));

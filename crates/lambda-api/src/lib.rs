@@ -10,6 +10,7 @@ mod create_function;
 mod delete_function;
 mod delete_layer_version;
 mod error;
+mod event_invoke_config;
 mod function_layers;
 mod function_name;
 mod generated;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 
 use hearth_aws_wire::{REQUEST_ID, Response};
 use hearth_functions::{Clock, Functions, Layers};
-use hearth_invoke::Invoker;
+use hearth_invoke::{EventQueue, Invoker};
 use hearth_types::{Architecture, RequestId, Runtime};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
@@ -60,6 +61,7 @@ pub struct LambdaApi {
     functions: Arc<Functions>,
     layers: Arc<Layers>,
     invoker: Arc<Invoker>,
+    events: Arc<EventQueue>,
     clock: Arc<dyn Clock>,
     code_locations: CodeLocations,
     uploads: Uploads,
@@ -74,6 +76,7 @@ impl LambdaApi {
         functions: Arc<Functions>,
         layers: Arc<Layers>,
         invoker: Arc<Invoker>,
+        events: Arc<EventQueue>,
         clock: Arc<dyn Clock>,
         host_architecture: Architecture,
         runtime_version_arn: Box<RuntimeVersionArn>,
@@ -83,6 +86,7 @@ impl LambdaApi {
             functions,
             layers,
             invoker,
+            events,
             clock,
             code_locations,
             uploads,
@@ -142,6 +146,16 @@ impl LambdaApi {
                 "AddPermission" => permission::answer_add(self, call, request).await,
                 "RemovePermission" => permission::answer_remove(self, call, &request).await,
                 "GetPolicy" => permission::answer_get(self, call, &request),
+                "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
+                    event_invoke_config::answer_set(self, call, request).await
+                }
+                "GetFunctionEventInvokeConfig" => event_invoke_config::answer_get(self, call, &request).await,
+                "DeleteFunctionEventInvokeConfig" => {
+                    event_invoke_config::answer_delete(self, call, &request).await
+                }
+                "ListFunctionEventInvokeConfigs" => {
+                    event_invoke_config::answer_list(self, call, &request).await
+                }
                 other => Err(ApiError::not_implemented(other)),
             },
             Route::Root => other_services::answer(self, request_id, request).await,

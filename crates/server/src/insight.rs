@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearth_functions::Functions;
+use hearth_invoke::EventQueue;
 use hearth_pool::Pool;
 use hearth_telemetry::timeline;
 use hearth_telemetry::{Clock, LogStore, LogStoreError, Recorder};
@@ -24,6 +25,7 @@ const EVENTS_MAX: usize = 10_000;
 pub(crate) struct Insight {
     pub(crate) functions: Arc<Functions>,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) events: Arc<EventQueue>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) logs: Arc<LogStore>,
     pub(crate) clock: Clock,
@@ -40,6 +42,7 @@ impl Insight {
         match parts[..] {
             ["health"] => answer(&json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") })),
             ["environments"] => self.environments(&query),
+            ["events"] => self.events().await,
             ["functions", name, "timeline"] => match self.existing(name) {
                 Ok(name) => self.timeline(&name),
                 Err(response) => *response,
@@ -49,6 +52,21 @@ impl Insight {
                 Err(cause) => error(StatusCode::BAD_REQUEST, &cause.to_string()),
             },
             _ => error(StatusCode::NOT_FOUND, "there is nothing here"),
+        }
+    }
+
+    /// How many asynchronous events wait or run, and how many were dropped, by reason.
+    async fn events(&self) -> Response<Full<Bytes>> {
+        match self.events.counts().await {
+            Ok(counts) => {
+                let dropped: serde_json::Map<String, Value> =
+                    counts.dropped.into_iter().map(|(reason, count)| (reason, count.into())).collect();
+                answer(&json!({ "queued": counts.queued, "dropped": dropped }))
+            }
+            Err(cause) => {
+                tracing::error!(error = &cause as &dyn std::error::Error, "events cannot be counted");
+                error(StatusCode::INTERNAL_SERVER_ERROR, "the events cannot be counted")
+            }
         }
     }
 

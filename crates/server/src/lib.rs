@@ -2,6 +2,7 @@
 
 mod deployment;
 mod descriptors;
+mod event_clock;
 mod insight;
 mod offline;
 mod runtimes;
@@ -17,7 +18,7 @@ use hearth_aws_wire::{Response, Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
-use hearth_invoke::{Concurrency, Invoker};
+use hearth_invoke::{Concurrency, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use deployment::{HostDeployment, runtime_ready};
+use event_clock::SteadyClock;
 use insight::Insight;
 use runtimes::{Installations, RuntimesApi};
 
@@ -112,6 +114,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     pool: Arc<Pool>,
+    events: Arc<EventQueue>,
     logs: Arc<LogStore>,
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
@@ -207,6 +210,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         Concurrency::new(settings.account_concurrency),
         pool.clone(),
     ));
+    let events = EventQueue::start(invoker.clone(), store.clone(), Arc::new(SteadyClock::new(clock)));
     let runtimes_api = Arc::new(RuntimesApi {
         runtimes: runtimes.clone(),
         packages: runtime_packages,
@@ -222,11 +226,19 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         functions.clone(),
         layers,
         invoker,
+        events.clone(),
         wall_clock,
         host_architecture(),
         runtime_version_arn,
     );
-    let insight = Insight { functions, pool: pool.clone(), recorder, logs: logs.clone(), clock };
+    let insight = Insight {
+        functions,
+        pool: pool.clone(),
+        events: events.clone(),
+        recorder,
+        logs: logs.clone(),
+        clock,
+    };
     let front = Arc::new(Front { api, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
 
     let (stop, stopped) = watch::channel(false);
@@ -239,7 +251,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let serving = tokio::spawn(server.serve(listener, answer, stopped));
     tracing::info!(%address, "server ready");
-    Ok(Running { address, stop, serving, pool, logs, packages, runtimes: runtimes_api, store })
+    Ok(Running { address, stop, serving, pool, events, logs, packages, runtimes: runtimes_api, store })
 }
 
 impl Running {
@@ -253,8 +265,10 @@ impl Running {
         // What is dropped from now on stays on disk: the functions are only not running.
         self.packages.keep_all();
         let _ = self.stop.send(true);
+        self.events.stop();
         self.runtimes.installations.stop().await;
         self.pool.drain().await;
+        self.events.drain().await;
         // Answers are on their way; a client that does not take its own is not waited for.
         let served = tokio::time::timeout(settings::ENDING_LIMIT, self.serving).await;
         let (logs, store) = (self.logs, self.store);

@@ -5,8 +5,9 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::{
-    AliasRecord, BlobStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord,
-    LayerStore, LayerVersionRecord, Outcome,
+    AliasRecord, BlobStore, DROPPED_WITH_FUNCTION, EventInvokeConfigRecord, EventProgress, EventRecord,
+    EventStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore,
+    LayerVersionRecord, Outcome,
 };
 
 /// A record to try things with.
@@ -181,6 +182,99 @@ pub async fn check_layers(store: &dyn LayerStore) {
     assert!(done(store.remove(changed.key()).await));
     assert!(conflict(store.remove(changed.key()).await));
     assert_eq!(kept().await, [tenth]);
+}
+
+/// An event to try things with.
+pub fn an_event(function: &str, request_id: &str, due_ms: i64) -> EventRecord {
+    EventRecord {
+        request_id: request_id.to_owned(),
+        function: function.to_owned(),
+        qualifier: Some("$LATEST".to_owned()),
+        accepted_ms: 1_764_000_000_000,
+        client_context: Some(Bytes::from_static(b"{}")),
+        trace: None,
+        payload: Bytes::from_static(b"{\"a\":\"\xc3\xbc\"}"),
+        progress: EventProgress { due_ms, attempts: 0, backoffs: 0 },
+    }
+}
+
+/// Checks a queue of events that is empty, and is kept beside functions that are none.
+///
+/// # Panics
+/// When the store does not do what it must.
+pub async fn check_events(store: &dyn EventStore, functions: &dyn FunctionStore) {
+    let ids = async |limit| -> Vec<i64> {
+        let first = store.first(limit).await.expect("the queue can be read");
+        first.into_iter().map(|event| event.id).collect()
+    };
+    let accept = async |event| store.accept(event).await.expect("events can be kept");
+    assert_eq!(accept(an_event("a", "0", 1)).await, Outcome::Conflict, "there is no such function");
+    for name in ["a", "b"] {
+        functions.insert(a_record(name, "1")).await.expect("functions can be kept");
+    }
+    for event in [an_event("a", "1", 20), an_event("b", "2", 10), an_event("a", "3", 10)] {
+        assert_eq!(accept(event).await, Outcome::Done);
+    }
+    let queue = ids(10).await;
+    let mut requests = Vec::new();
+    for &id in &queue {
+        requests.push(store.load(id).await.expect("it can be read").expect("it is there").request_id);
+    }
+    assert_eq!(requests, ["2", "3", "1"], "by the time they are due, then in the order of acceptance");
+    assert_eq!(ids(2).await, queue[..2]);
+    assert_eq!(store.load(queue[2]).await.expect("it can be read"), Some(an_event("a", "1", 20)));
+
+    let later = EventProgress { due_ms: 30, attempts: 1, backoffs: 2 };
+    let postponed = store.postpone(queue[0], later).await.expect("events can be changed");
+    assert_eq!(postponed, Outcome::Done);
+    assert_eq!(ids(10).await, [queue[1], queue[2], queue[0]]);
+    let event = store.load(queue[0]).await.expect("it can be read").expect("it is there");
+    assert_eq!(event, EventRecord { progress: later, ..an_event("b", "2", 0) });
+
+    let finish = async |id, dropped| store.finish(id, dropped).await.expect("events can be removed");
+    assert_eq!(finish(queue[0], Some("EventAgeExceeded")).await, Outcome::Done);
+    assert_eq!(finish(queue[0], Some("EventAgeExceeded")).await, Outcome::Conflict, "it is gone");
+    assert_eq!(store.load(queue[0]).await.expect("absence is no error"), None);
+    let gone = store.postpone(queue[0], later).await.expect("events can be changed");
+    assert_eq!(gone, Outcome::Conflict);
+
+    let config = EventInvokeConfigRecord {
+        function: "a".to_owned(),
+        qualifier: "$LATEST".to_owned(),
+        retries_max: Some(1),
+        age_max_seconds: None,
+        on_success: None,
+        on_failure: Some("arn:aws:sqs:us-east-1:000000000000:q".to_owned()),
+        last_modified_ms: 1,
+    };
+    let put = async |config| store.put_config(config).await.expect("configurations can be kept");
+    let configs = async || store.configs("a".to_owned()).await.expect("configurations can be read");
+    let of_none = EventInvokeConfigRecord { function: "c".to_owned(), ..config.clone() };
+    assert_eq!(put(of_none).await, Outcome::Conflict, "there is no such function");
+    let second = EventInvokeConfigRecord { qualifier: "1".to_owned(), ..config.clone() };
+    for config in [&config, &second, &config] {
+        assert_eq!(put(config.clone()).await, Outcome::Done);
+    }
+    assert_eq!(configs().await, [config.clone(), second], "by qualifier");
+    let remove =
+        async || store.remove_config("a".to_owned(), "1".to_owned()).await.expect("it can be removed");
+    assert_eq!((remove().await, remove().await), (Outcome::Done, Outcome::Conflict));
+    assert_eq!(configs().await, [config]);
+
+    // Two of `a` are left. They go with it, and stay away when it comes back.
+    functions.remove("a".to_owned()).await.expect("functions can be removed");
+    functions.insert(a_record("a", "2")).await.expect("functions can be kept");
+    assert!(ids(10).await.is_empty() && configs().await.is_empty());
+    assert_eq!(accept(an_event("a", "4", 1)).await, Outcome::Done);
+    let next = ids(10).await;
+    assert!(next.iter().all(|id| !queue.contains(id)), "an id is given once");
+    let counts = store.counts().await.expect("events can be counted");
+    let dropped = [("EventAgeExceeded".to_owned(), 1), (DROPPED_WITH_FUNCTION.to_owned(), 2)];
+    assert_eq!((counts.queued, counts.dropped), (1, dropped.to_vec()));
+    assert_eq!(finish(next[0], None).await, Outcome::Done);
+    for name in ["a", "b"] {
+        functions.remove(name.to_owned()).await.expect("functions can be removed");
+    }
 }
 
 /// Checks a store of blobs that is empty.

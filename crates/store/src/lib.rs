@@ -1,11 +1,13 @@
 //! What is kept: traits by question, and the embedded engine behind them.
 //!
-//! [`FunctionStore`] keeps the records of functions, [`LayerStore`] those of layers, [`BlobStore`] keeps packages as they came. A change is durable when
+//! [`FunctionStore`] keeps the records of functions, [`LayerStore`] those of layers,
+//! [`EventStore`] the queue of asynchronous events, [`BlobStore`] keeps packages as they came. A change is durable when
 //! its method returns, and wholly there or wholly absent after any crash.
 
 mod blobs;
 pub mod conformance;
 pub mod embedded;
+mod events;
 pub mod memory;
 mod policy_records;
 mod records;
@@ -16,6 +18,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub use blobs::LocalBlobStore;
+pub use events::{
+    DROPPED_WITH_FUNCTION, EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress,
+    EventRecord, EventStore, QueuedEvent,
+};
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{
     AliasRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord,

@@ -1,11 +1,15 @@
-//! Layer versions in memory, for tests and fuzzers that need no disk. It passes the conformance suite as any store.
+//! Layer versions and events in memory, for tests and fuzzers that need no disk. Layer versions pass the conformance suite
+//! as any store; events stand alone, without functions that they could go with.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, ready};
 
-use crate::{LayerStore, LayerVersionRecord, Outcome, StoreError};
+use crate::{
+    EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress, EventRecord, EventStore,
+    LayerStore, LayerVersionRecord, Outcome, QueuedEvent, StoreError,
+};
 
 /// Layer versions that end with the process.
 #[derive(Default)]
@@ -56,5 +60,105 @@ impl LayerStore for MemoryLayers {
 
     fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
         self.change(|records| records.remove(&key).is_some())
+    }
+}
+
+/// Events that end with the process, of functions that are always there.
+#[derive(Default)]
+pub struct MemoryEvents(Mutex<Events>);
+
+#[derive(Default)]
+struct Events {
+    last_id: i64,
+    queue: BTreeMap<i64, EventRecord>,
+    dropped: BTreeMap<String, u64>,
+    configs: BTreeMap<(String, String), EventInvokeConfigRecord>,
+}
+
+impl MemoryEvents {
+    fn with<'a, T: Send + 'a>(
+        &'a self,
+        work: impl FnOnce(&mut Events) -> T,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        let done = work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Box::pin(ready(Ok(done)))
+    }
+}
+
+fn outcome(done: bool) -> Outcome {
+    if done { Outcome::Done } else { Outcome::Conflict }
+}
+
+impl EventInvokeConfigStore for MemoryEvents {
+    fn put_config(&self, config: EventInvokeConfigRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| {
+            events.configs.insert((config.function.clone(), config.qualifier.clone()), config);
+            Outcome::Done
+        })
+    }
+
+    fn configs(&self, function: String) -> BoxFuture<'_, Result<Vec<EventInvokeConfigRecord>, StoreError>> {
+        let of_it = |config: &&EventInvokeConfigRecord| config.function == function;
+        self.with(|events| events.configs.values().filter(of_it).cloned().collect())
+    }
+
+    fn remove_config(
+        &self,
+        function: String,
+        qualifier: String,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| outcome(events.configs.remove(&(function, qualifier)).is_some()))
+    }
+}
+
+impl EventStore for MemoryEvents {
+    fn accept(&self, event: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| {
+            events.last_id += 1;
+            outcome(events.queue.insert(events.last_id, event).is_none())
+        })
+    }
+
+    fn first(&self, limit: usize) -> BoxFuture<'_, Result<Vec<QueuedEvent>, StoreError>> {
+        self.with(|events| {
+            let queued = |(&id, event): (&i64, &EventRecord)| QueuedEvent {
+                id,
+                due_ms: event.progress.due_ms,
+                payload_bytes: event.payload.len(),
+                function: event.function.clone(),
+                qualifier: event.qualifier.clone(),
+            };
+            let mut first: Vec<QueuedEvent> = events.queue.iter().map(queued).collect();
+            first.sort_by_key(|event| (event.due_ms, event.id));
+            first.truncate(limit);
+            first
+        })
+    }
+
+    fn load(&self, id: i64) -> BoxFuture<'_, Result<Option<EventRecord>, StoreError>> {
+        self.with(|events| events.queue.get(&id).cloned())
+    }
+
+    fn postpone(&self, id: i64, progress: EventProgress) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| {
+            outcome(events.queue.get_mut(&id).map(|event| event.progress = progress).is_some())
+        })
+    }
+
+    fn finish(&self, id: i64, dropped: Option<&'static str>) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| {
+            let removed = events.queue.remove(&id).is_some();
+            if let Some(reason) = dropped.filter(|_| removed) {
+                *events.dropped.entry(reason.to_owned()).or_default() += 1;
+            }
+            outcome(removed)
+        })
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<EventCounts, StoreError>> {
+        self.with(|events| EventCounts {
+            queued: events.queue.len() as u64,
+            dropped: events.dropped.clone().into_iter().collect(),
+        })
     }
 }

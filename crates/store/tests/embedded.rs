@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_store::conformance::{
-    a_layer_version, a_record, check_blob_files, check_blobs, check_functions, check_layers,
+    a_layer_version, a_record, check_blob_files, check_blobs, check_events, check_functions, check_layers,
 };
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::memory::MemoryLayers;
@@ -34,6 +34,8 @@ async fn the_embedded_store_does_what_every_store_must() {
     check_functions(&EmbeddedStore::open(&folder("functions")).unwrap()).await;
     check_layers(&EmbeddedStore::open(&folder("layers")).unwrap()).await;
     check_layers(&MemoryLayers::default()).await;
+    let queue = EmbeddedStore::open(&folder("events")).unwrap();
+    check_events(&queue, &queue).await;
     check_blobs(&LocalBlobStore::open(&folder("blobs")).unwrap()).await;
     check_blob_files(&LocalBlobStore::open(&folder("blobs-of-files")).unwrap(), &folder("files")).await;
 }
@@ -89,7 +91,10 @@ async fn a_file_of_a_release_before_layers_is_taken_over() {
     FunctionStore::insert(&store, a_record("f", "1")).await.unwrap();
     drop(store);
     let connection = rusqlite::Connection::open(folder.join("hearth.db")).unwrap();
-    connection.execute_batch("DROP TABLE layer_versions").unwrap();
+    let later = "DROP TABLE layer_versions; DROP TRIGGER events_go_with_their_function; DROP TABLE events;
+        DROP TABLE dropped_events;
+        DROP TRIGGER event_invoke_configs_go_with_their_function; DROP TABLE event_invoke_configs";
+    connection.execute_batch(later).unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();
     let text: String = connection.query_row("SELECT record FROM functions", [], |row| row.get(0)).unwrap();
     let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();

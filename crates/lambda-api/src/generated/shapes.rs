@@ -254,6 +254,16 @@ pub(crate) struct DeleteAliasRequest {
     pub(crate) name: Option<String>,
 }
 
+/// `DeleteFunctionEventInvokeConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteFunctionEventInvokeConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
 /// `DeleteFunctionRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -280,6 +290,16 @@ pub(crate) struct DeleteLayerVersionRequest {
     pub(crate) layer_name: Option<String>,
     #[serde(rename = "VersionNumber", skip_serializing_if = "Option::is_none")]
     pub(crate) version_number: Option<i64>,
+}
+
+/// `DestinationConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DestinationConfig {
+    #[serde(rename = "OnSuccess", skip_serializing_if = "Option::is_none")]
+    pub(crate) on_success: Option<OnSuccess>,
+    #[serde(rename = "OnFailure", skip_serializing_if = "Option::is_none")]
+    pub(crate) on_failure: Option<OnFailure>,
 }
 
 /// `DurableConfig` of the model.
@@ -482,6 +502,22 @@ pub(crate) struct FunctionConfiguration {
     pub(crate) accelerator_config: Option<AcceleratorConfig>,
 }
 
+/// `FunctionEventInvokeConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FunctionEventInvokeConfig {
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_event_age_in_seconds: Option<i64>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+}
+
 /// `FunctionRuntimeConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -521,6 +557,16 @@ pub(crate) struct GetAliasRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct GetFunctionConfigurationRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
+/// `GetFunctionEventInvokeConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionEventInvokeConfigRequest {
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
     pub(crate) function_name: Option<String>,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
@@ -823,6 +869,28 @@ pub(crate) struct ListAliasesResponse {
     pub(crate) aliases: Option<Vec<AliasConfiguration>>,
 }
 
+/// `ListFunctionEventInvokeConfigsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListFunctionEventInvokeConfigsRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListFunctionEventInvokeConfigsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListFunctionEventInvokeConfigsResponse {
+    #[serde(rename = "FunctionEventInvokeConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
 /// `ListFunctionsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -949,6 +1017,22 @@ pub(crate) struct LoggingConfig {
     pub(crate) log_group: Option<String>,
 }
 
+/// `OnFailure` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct OnFailure {
+    #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination: Option<String>,
+}
+
+/// `OnSuccess` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct OnSuccess {
+    #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination: Option<String>,
+}
+
 /// `PublishLayerVersionRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1005,6 +1089,22 @@ pub(crate) struct PublishVersionRequest {
     pub(crate) revision_id: Option<String>,
     #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
     pub(crate) publish_to: Option<String>,
+}
+
+/// `PutFunctionEventInvokeConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutFunctionEventInvokeConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_event_age_in_seconds: Option<i64>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_config: Option<DestinationConfig>,
 }
 
 /// `RemoveLayerVersionPermissionRequest` of the model.
@@ -1247,6 +1347,22 @@ pub(crate) struct UpdateFunctionConfigurationRequest {
     pub(crate) runtime_config: Option<FunctionRuntimeConfig>,
     #[serde(rename = "AcceleratorConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) accelerator_config: Option<AcceleratorConfig>,
+}
+
+/// `UpdateFunctionEventInvokeConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateFunctionEventInvokeConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_event_age_in_seconds: Option<i64>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_config: Option<DestinationConfig>,
 }
 
 /// `VpcConfig` of the model.

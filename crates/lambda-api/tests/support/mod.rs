@@ -18,9 +18,12 @@ use hearth_functions::{
     Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
     ResolvedVersion,
 };
-use hearth_invoke::{Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Invoker, Permit};
+use hearth_invoke::{
+    Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
+    Permit,
+};
 use hearth_lambda_api::LambdaApi;
-use hearth_store::memory::MemoryLayers;
+use hearth_store::memory::{MemoryEvents, MemoryLayers};
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
 use serde_json::{Value, json};
@@ -57,6 +60,19 @@ pub(crate) struct Api {
     _stop: watch::Sender<bool>,
 }
 
+/// A time that stands still: an event runs at once, or never.
+struct StandingTime;
+
+impl EventClock for StandingTime {
+    fn epoch_ms(&self) -> i64 {
+        NOW_MS
+    }
+
+    fn wait_until(&self, epoch_ms: i64) -> BoxFuture<'_, ()> {
+        if epoch_ms <= NOW_MS { Box::pin(std::future::ready(())) } else { Box::pin(std::future::pending()) }
+    }
+}
+
 impl Api {
     pub(crate) async fn start() -> Self {
         Self::start_in(World::default()).await
@@ -80,12 +96,15 @@ impl Api {
             Concurrency::new(world.concurrency),
             Arc::new(EchoEnvironments { runs: runs.clone() }),
         ));
+        let events =
+            EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), Arc::new(StandingTime));
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let api = Arc::new(LambdaApi::new(
             functions.clone(),
             layers,
             invoker,
+            events,
             clock.clone(),
             Architecture::X86_64,
             runtime_version_arn,

@@ -82,7 +82,6 @@ async fn case_036_wrong_headers_run_nothing() {
             "e f",
             broken("e f", "durableExecutionName", pattern("[a-zA-Z0-9-_]+")),
         ),
-        ("X-Amz-Invocation-Type", "Event", not_implemented("InvocationType Event")),
         ("Content-Type", "application/xml", media_type("application/xml")),
         ("Content-Type", "text/html; charset=utf-8", media_type("text/html; charset=utf-8")),
         ("Content-Type", "multipart/form-data; boundary=x", media_type("multipart/form-data; boundary=x")),
@@ -159,11 +158,18 @@ async fn case_034_a_payload_beyond_its_limit_runs_nothing() {
     let large = payload(6_291_457);
     payload_too_large(sync).check("sync", &api.send("POST", INVOKE, &[], large.as_bytes()).await);
     let event = [("X-Amz-Invocation-Type", "Event")];
-    // One of exactly the limit is accepted once `Event` invocations are built.
     let asynchronous =
         "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)";
     let large = payload(1_048_577);
     payload_too_large(asynchronous).check("async", &api.send("POST", INVOKE, &event, large.as_bytes()).await);
+    let no_json = api.send("POST", INVOKE, &event, b"{").await;
+    assert!(no_json.outcome().starts_with("400 InvalidRequestContentException: "), "{}", no_json.outcome());
+    let unknown = format!("{FUNCTIONS}/g/invocations");
+    let unknown = api.send("POST", &unknown, &event, b"{}").await;
+    assert_eq!(
+        unknown.outcome(),
+        "404 ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:000000000000:function:g"
+    );
     // What is wrong outside the payload is said first, and after all of it was read.
     let elsewhere = format!("{FUNCTIONS}/a%20b/invocations");
     broken("a b", "functionName", pattern(NAMESPACED))

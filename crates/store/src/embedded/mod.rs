@@ -3,6 +3,8 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
+mod event_invoke_configs;
+mod events;
 mod layers;
 mod lock;
 mod table;
@@ -46,6 +48,8 @@ const MIGRATIONS: &[&str] = &[
     // From here on, `functions` has versions too, as `FUNCTION:VERSION`. A release before would take them for functions,
     // and has to refuse the file.
     "",
+    events::MIGRATION,
+    event_invoke_configs::MIGRATION,
 ];
 
 const FUNCTIONS: Table = Table { name: "functions", kind: "function" };
@@ -64,6 +68,7 @@ pub struct EmbeddedStore {
     writer: Mutex<Option<JoinHandle<()>>>,
     lock: FolderLock,
     ended_in_order: bool,
+    waiting_events: events::WaitingChanges,
 }
 
 impl EmbeddedStore {
@@ -105,7 +110,8 @@ impl EmbeddedStore {
             .map_err(io(&path))?;
         let ended_in_order = last.is_none_or(|last| last.ended_in_order);
         let (jobs, writer) = (Mutex::new(Some(jobs)), Mutex::new(Some(writer)));
-        Ok(Self { path, folder_id, jobs, writer, lock, ended_in_order })
+        let waiting_events = events::WaitingChanges::default();
+        Ok(Self { path, folder_id, jobs, writer, lock, ended_in_order, waiting_events })
     }
 
     /// Whether the last server on this folder closed its store.

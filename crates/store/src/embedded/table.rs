@@ -40,7 +40,7 @@ impl Encoded {
     }
 }
 
-fn checksum(name: &str, revision_id: &str, record: &str) -> Vec<u8> {
+pub(super) fn checksum(name: &str, revision_id: &str, record: &str) -> Vec<u8> {
     let mut hash = Sha256::new();
     for part in [name, revision_id, record] {
         hash.update((part.len() as u64).to_le_bytes());

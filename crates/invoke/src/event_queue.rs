@@ -1,0 +1,133 @@
+//! Asynchronous invocation (`InvocationType: Event`): a queue on disk, and whoever works it off.
+//!
+//! An event is acknowledged when it is on disk, and removed when the function has succeeded or there is nothing left to
+//! try; in between, whatever happens to the server, it is there. So it runs at least once, and after a crash an event
+//! that ran may run again.
+//!
+//! [`dispatcher`] takes events when they are due, [`verdict`] says what comes after an attempt.
+
+mod config;
+mod dispatcher;
+mod verdict;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use hearth_functions::ResolveError;
+use hearth_store::{EventCounts, EventProgress, EventRecord, EventStore, Outcome, StoreError};
+use hearth_types::{FunctionName, TraceHeader};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::{InvokeError, InvokeRequest, Invoker};
+pub use config::{EventInvokeConfigChange, EventInvokeConfigError};
+use dispatcher::Dispatcher;
+
+/// The time that events are accepted at and wait for. It must go on over restarts, so it is a wall clock; it should not
+/// jump while the server runs.
+pub trait EventClock: Send + Sync + 'static {
+    /// Returns milliseconds since 1970.
+    fn epoch_ms(&self) -> i64;
+
+    /// Waits until [`EventClock::epoch_ms`] has reached `epoch_ms`.
+    fn wait_until(&self, epoch_ms: i64) -> BoxFuture<'_, ()>;
+}
+
+/// The queue of asynchronous events.
+pub struct EventQueue {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    dispatcher: Mutex<Option<JoinHandle<()>>>,
+    /// One change of a configuration at a time.
+    changing_configs: tokio::sync::Mutex<()>,
+}
+
+/// What accepting an event and running it have in common.
+struct Shared {
+    invoker: Arc<Invoker>,
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn EventClock>,
+    /// Rung when an event was accepted.
+    accepted: Notify,
+    stopped: watch::Receiver<bool>,
+}
+
+impl EventQueue {
+    /// Goes on with the events that are there. Needs a Tokio runtime.
+    pub fn start(invoker: Arc<Invoker>, store: Arc<dyn EventStore>, clock: Arc<dyn EventClock>) -> Arc<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared { invoker, store, clock, accepted: Notify::new(), stopped });
+        let dispatcher = tokio::spawn(Dispatcher::new(shared.clone()).run());
+        let (dispatcher, changing_configs) = (Mutex::new(Some(dispatcher)), Default::default());
+        Arc::new(Self { shared, stop, dispatcher, changing_configs })
+    }
+
+    /// Accepts an event: when this returns, it is on disk. Checks of the function what an invocation that waits for its
+    /// response is told at once, and returns the trace that the event is part of.
+    pub async fn accept(
+        &self,
+        name: &FunctionName,
+        request: InvokeRequest,
+    ) -> Result<TraceHeader, InvokeError> {
+        let Shared { invoker, store, clock, accepted, .. } = &*self.shared;
+        invoker.resolve(name, request.qualifier.as_ref()).await?;
+        let now = clock.epoch_ms();
+        let trace = request
+            .trace
+            .unwrap_or_else(|| TraceHeader::generate(u64::try_from(now / 1_000).unwrap_or_default()));
+        let event = EventRecord {
+            request_id: request.request_id.to_string(),
+            function: name.to_string(),
+            qualifier: request.qualifier.as_ref().map(ToString::to_string),
+            accepted_ms: now,
+            client_context: request.client_context,
+            trace: Some(trace.as_str().to_owned()),
+            payload: request.payload,
+            progress: EventProgress { due_ms: now, attempts: 0, backoffs: 0 },
+        };
+        fail::fail_point!("events::accept");
+        match store.accept(event).await.map_err(|error| service(&error))? {
+            Outcome::Done => {}
+            Outcome::Conflict => {
+                let arn = invoker.functions.arn(name, request.qualifier);
+                return Err(ResolveError::NotFound { arn }.into());
+            }
+        }
+        fail::fail_point!("events::accepted");
+        accepted.notify_one();
+        Ok(trace)
+    }
+
+    /// Returns how many events there are, and were.
+    pub async fn counts(&self) -> Result<EventCounts, StoreError> {
+        self.shared.store.counts().await
+    }
+
+    /// Begins no attempt any more.
+    pub fn stop(&self) {
+        let _ = self.stop.send(true);
+    }
+
+    /// Stops, and waits for the attempts that run. What could not end stays in the queue.
+    pub async fn drain(&self) {
+        self.stop();
+        let dispatcher = self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(dispatcher) = dispatcher
+            && dispatcher.await.is_err()
+        {
+            tracing::error!("the dispatcher of events panicked");
+        }
+    }
+}
+
+/// Our failure to keep something, with what was behind it.
+fn service(error: &StoreError) -> InvokeError {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    InvokeError::Service(text)
+}

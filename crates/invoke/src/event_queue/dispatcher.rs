@@ -1,0 +1,347 @@
+//! Takes events when they are due, in order, and runs them as any other invocation: with a permit, in the same pool.
+//!
+//! Of the queue, one page is in memory, without contents. Contents are loaded when an attempt begins, and their size in
+//! memory is bounded.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use hearth_store::{EventProgress, EventRecord, QueuedEvent, StoreError};
+use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::verdict::{Attempt, Condition, Limits, Verdict};
+use super::{Shared, config};
+use crate::{InvokeError, InvokeRequest, InvokeResponse, Permit};
+
+/// How many events are taken from the queue at once. Ours.
+const PAGE: usize = 256;
+/// How much of the contents of events is in memory at once. Ours: what does not fit waits for what runs.
+const RUNNING_BYTES_MAX: usize = 256 << 20;
+/// How many events run at once to begin with, and how many more after each [`WIDEN_AFTER_MS`] in which none of them ended.
+/// Ours: a long queue is worked off by environments that are warm, and not by one for each of its events, and functions
+/// that are slow hold others up for a moment only. The account's concurrency is the limit above.
+const AT_ONCE: usize = 8;
+/// See [`AT_ONCE`].
+const WIDEN_AFTER_MS: i64 = 1_000;
+/// How long an event waits for concurrency before it is throttled, and backs off. Ours.
+const CONCURRENCY_WAIT_MS: i64 = 1_000;
+/// How long to wait after the store has failed. Ours.
+const STORE_WAIT_MS: i64 = 1_000;
+/// The qualifier of an event without one.
+const LATEST: &str = "$LATEST";
+/// Under which reason events are counted whose function, version or alias is not there.
+const NOT_FOUND: &str = "FunctionNotFound";
+/// Under which reason events are counted that cannot be read.
+const DAMAGED: &str = "Damaged";
+
+/// Whoever works the queue off.
+pub(super) struct Dispatcher {
+    shared: Arc<Shared>,
+    /// Events that are due, in order.
+    ready: VecDeque<QueuedEvent>,
+    /// Events that run, by their task.
+    running: HashMap<Id, i64>,
+    attempts: JoinSet<()>,
+    /// How many may run at once.
+    at_once: usize,
+    room: Arc<Semaphore>,
+}
+
+/// An event that is to run, and what it takes to run it.
+struct Admitted {
+    event: QueuedEvent,
+    permit: Permit,
+    /// Its room in memory.
+    _room: OwnedSemaphorePermit,
+}
+
+impl Dispatcher {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            ready: VecDeque::new(),
+            running: HashMap::new(),
+            attempts: JoinSet::new(),
+            at_once: AT_ONCE,
+            room: Arc::new(Semaphore::new(RUNNING_BYTES_MAX)),
+        }
+    }
+
+    /// Runs events until the queue is stopped, and waits for those that run.
+    pub(super) async fn run(mut self) {
+        let mut stopped = self.shared.stopped.clone();
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+            () = self.dispatch() => {}
+        }
+        while self.attempts.join_next().await.is_some() {}
+    }
+
+    /// Does not end, except when the store has.
+    async fn dispatch(&mut self) {
+        loop {
+            while let Some(ended) = self.attempts.try_join_next_with_id() {
+                self.ended(ended);
+            }
+            if let Some(event) = self.ready.pop_front() {
+                self.begin(event).await;
+                continue;
+            }
+            match self.look().await {
+                Ok(next_ms) if self.ready.is_empty() => self.wait(next_ms).await,
+                Ok(_) => {}
+                Err(StoreError::Stopped) => return,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the queue of events cannot be read"
+                    );
+                    let now = self.shared.clock.epoch_ms();
+                    self.shared.clock.wait_until(now + STORE_WAIT_MS).await;
+                }
+            }
+        }
+    }
+
+    /// Takes a page of events that are due; returns when the first is due that is not.
+    async fn look(&mut self) -> Result<Option<i64>, StoreError> {
+        // Those that run are the first in the queue.
+        let first = self.shared.store.first(PAGE + self.running.len()).await?;
+        let now = self.shared.clock.epoch_ms();
+        let runs: std::collections::HashSet<i64> = self.running.values().copied().collect();
+        for event in first {
+            if runs.contains(&event.id) {
+                continue;
+            }
+            if event.due_ms > now {
+                return Ok(Some(event.due_ms));
+            }
+            self.ready.push_back(event);
+        }
+        Ok(None)
+    }
+
+    /// Waits until there may be something to do.
+    async fn wait(&mut self, next_ms: Option<i64>) {
+        self.at_once = AT_ONCE;
+        let shared = self.shared.clone();
+        let due = async {
+            match next_ms {
+                Some(next_ms) => shared.clock.wait_until(next_ms).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = shared.accepted.notified() => {}
+            // One that ended may be due again.
+            Some(ended) = self.attempts.join_next_with_id() => self.ended(ended),
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "an attempt of an event panicked");
+                error.id()
+            }
+        };
+        self.running.remove(&id);
+    }
+
+    /// Begins an attempt as soon as there is memory and concurrency for it, or backs it off.
+    async fn begin(&mut self, event: QueuedEvent) {
+        let shared = self.shared.clone();
+        while self.running.len() >= self.at_once {
+            let limit = shared.clock.epoch_ms() + WIDEN_AFTER_MS;
+            tokio::select! {
+                Some(ended) = self.attempts.join_next_with_id() => self.ended(ended),
+                () = shared.clock.wait_until(limit) => self.at_once += AT_ONCE,
+            }
+        }
+        let bytes = event.payload_bytes.clamp(1, RUNNING_BYTES_MAX) as u32;
+        let Ok(room) = self.room.clone().acquire_many_owned(bytes).await else { return };
+        let limit = shared.clock.epoch_ms() + CONCURRENCY_WAIT_MS;
+        let id = event.id;
+        let attempt = tokio::select! {
+            biased;
+            permit = shared.invoker.concurrency.admitted() => {
+                let admitted = Admitted { event, permit, _room: room };
+                self.attempts.spawn(async move { shared.attempt(admitted).await })
+            }
+            () = shared.clock.wait_until(limit) => {
+                self.attempts.spawn(async move { shared.throttled(event).await })
+            }
+        };
+        self.running.insert(attempt.id(), id);
+    }
+}
+
+impl Shared {
+    /// Makes one attempt, and notes what came of it.
+    async fn attempt(&self, admitted: Admitted) {
+        let Admitted { event: QueuedEvent { id, function, qualifier, .. }, permit, _room } = admitted;
+        let Some((name, qualifier)) = target(&function, qualifier.as_deref()) else {
+            return self.drop_damaged(id, "it names no function").await;
+        };
+        // First the version, then the event. Events go with their function, so an event that is still there belongs to
+        // the function that was found, and not to one that had its name before.
+        let version = self.invoker.functions.resolve(&name, qualifier.as_ref());
+        fail::fail_point!("events::begin");
+        let Some(event) = self.load(id).await else { return };
+        let request_id = event.request_id.clone();
+        let Some(limits) = self.limits(&event).await else { return };
+        if event.progress.due_ms > self.clock.epoch_ms() {
+            return; // it was put off after it was taken from the queue
+        }
+        if limits.is_too_old(event.accepted_ms, self.clock.epoch_ms()) {
+            return self.over(id, &event, Condition::EventAgeExceeded).await;
+        }
+        let version = match version {
+            Ok(version) => version,
+            Err(hearth_functions::ResolveError::NotFound { arn }) => {
+                tracing::warn!(%request_id, function = %arn, "an event was dropped: its function is not there");
+                return self.finish(id, Some(NOT_FOUND)).await;
+            }
+            Err(error) => {
+                tracing::debug!(%request_id, error = &error as &dyn std::error::Error, "an event waits");
+                return self.after(id, &event, limits, Attempt::NotRun).await;
+            }
+        };
+        let Some(request) = request(&event, qualifier) else {
+            return self.drop_damaged(id, "it has no request id").await;
+        };
+        let attempt = match self.invoker.environments.run(version, permit, request).await {
+            Ok(InvokeResponse { function_error: false, .. }) => Attempt::Succeeded,
+            Ok(InvokeResponse { function_error: true, .. }) => Attempt::Failed,
+            // It stays as it is, and runs after the next start.
+            Err(InvokeError::Draining) => return,
+            Err(error) => {
+                tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "an event could not run");
+                Attempt::NotRun
+            }
+        };
+        fail::fail_point!("events::ran");
+        self.after(id, &event, limits, attempt).await;
+    }
+
+    /// Backs off an event that there is no concurrency for.
+    async fn throttled(&self, event: QueuedEvent) {
+        if let Some(record) = self.load(event.id).await {
+            let Some(limits) = self.limits(&record).await else { return };
+            if limits.is_too_old(record.accepted_ms, self.clock.epoch_ms()) {
+                return self.over(event.id, &record, Condition::EventAgeExceeded).await;
+            }
+            self.after(event.id, &record, limits, Attempt::NotRun).await;
+        }
+    }
+
+    async fn after(&self, id: i64, event: &EventRecord, limits: Limits, attempt: Attempt) {
+        match limits.after(attempt, event.accepted_ms, event.progress, self.clock.epoch_ms()) {
+            Verdict::Over(condition) => self.over(id, event, condition).await,
+            Verdict::Again(progress) => self.postpone(id, progress).await,
+        }
+    }
+
+    /// Ends an event that is not tried again.
+    async fn over(&self, id: i64, event: &EventRecord, condition: Condition) {
+        let dropped = (condition != Condition::Success).then(|| condition.as_str());
+        if let Some(condition) = dropped {
+            let (request_id, function) = (&event.request_id, &event.function);
+            tracing::warn!(request_id, function, condition, "an event was dropped");
+        }
+        self.finish(id, dropped).await;
+    }
+
+    async fn drop_damaged(&self, id: i64, finding: &str) {
+        tracing::error!(event = id, finding, "an event was dropped: it is damaged on disk");
+        self.finish(id, Some(DAMAGED)).await;
+    }
+
+    async fn load(&self, id: i64) -> Option<EventRecord> {
+        loop {
+            match self.store.load(id).await {
+                Ok(event) => return event,
+                Err(StoreError::Damaged { finding, .. }) => {
+                    self.drop_damaged(id, &finding).await;
+                    return None;
+                }
+                Err(error) => self.wait_after(&error).await?,
+            }
+        }
+    }
+
+    /// Returns how an event is tried, as it is configured now; `None` when the store has stopped.
+    async fn limits(&self, event: &EventRecord) -> Option<Limits> {
+        let qualifier = event.qualifier.as_deref().unwrap_or(LATEST);
+        loop {
+            match config::config(&*self.store, &event.function, qualifier).await {
+                Ok(config) => return Some(config::limits(config.as_ref())),
+                Err(error @ (StoreError::Damaged { .. } | StoreError::Record { .. })) => {
+                    tracing::error!(
+                        function = event.function,
+                        error = &error as &dyn std::error::Error,
+                        "an event invoke config cannot be read; its events are tried as without one"
+                    );
+                    return Some(Limits::default());
+                }
+                Err(error) => self.wait_after(&error).await?,
+            }
+        }
+    }
+
+    async fn finish(&self, id: i64, dropped: Option<&'static str>) {
+        // Until that is on disk the event counts as one that runs: it would run again.
+        while let Err(error) = self.store.finish(id, dropped).await {
+            if self.wait_after(&error).await.is_none() {
+                return;
+            }
+        }
+        fail::fail_point!("events::finished");
+    }
+
+    async fn postpone(&self, id: i64, progress: EventProgress) {
+        while let Err(error) = self.store.postpone(id, progress).await {
+            if self.wait_after(&error).await.is_none() {
+                return;
+            }
+        }
+        fail::fail_point!("events::postponed");
+    }
+
+    /// Waits before the store is asked again; `None` when it has stopped, or the queue has: then the event stays as it is.
+    async fn wait_after(&self, error: &StoreError) -> Option<()> {
+        if matches!(error, StoreError::Stopped) {
+            return None;
+        }
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "how far an event has come cannot be kept, and is tried again"
+        );
+        let mut stopped = self.stopped.clone();
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+            () = self.clock.wait_until(self.clock.epoch_ms() + STORE_WAIT_MS) => Some(()),
+        }
+    }
+}
+
+fn target(function: &str, qualifier: Option<&str>) -> Option<(FunctionName, Option<Qualifier>)> {
+    let qualifier = qualifier.map(Qualifier::parse).transpose().ok()?;
+    Some((FunctionName::new(function).ok()?, qualifier))
+}
+
+fn request(event: &EventRecord, qualifier: Option<Qualifier>) -> Option<InvokeRequest> {
+    Some(InvokeRequest {
+        request_id: RequestId::parse(&event.request_id)?,
+        qualifier,
+        payload: event.payload.clone(),
+        content_type: None,
+        client_context: event.client_context.clone(),
+        trace: event.trace.as_deref().and_then(TraceHeader::from_caller),
+        wants_log_tail: false,
+    })
+}

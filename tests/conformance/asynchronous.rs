@@ -1,0 +1,167 @@
+//! Asynchronous invocation: accepted at once, run later, tried again.
+
+use hearth_tests::{
+    Call, Folder, Function, Gate, PYTHON_WAIT, Server, Settings, aws, eventually, lines_of, python,
+    run_python,
+};
+use serde_json::{Value, json};
+
+/// Says which event came with which id, and does what the event asks for.
+const SAYS: &str = "
+def handler(event, context):
+    print('SAW', event['number'], context.aws_request_id)
+    if event.get('fails'): raise Exception('on purpose')
+    return event
+";
+
+const EVENT: &[(&str, &str)] = &[("X-Amz-Invocation-Type", "Event")];
+
+/// Sends an event, and returns the id that it was accepted with.
+fn send(function: &Function<'_>, event: &Value) -> String {
+    let payload = event.to_string();
+    let answer = function.call(&Call { headers: EVENT, payload: payload.as_bytes(), ..Call::default() });
+    assert_eq!((answer.status(), answer.text().as_str()), (202, ""));
+    answer.request_id()
+}
+
+/// Waits until the function has seen so many events, and returns what it said of each.
+fn seen(function: &Function<'_>, number: usize) -> Vec<String> {
+    let what = format!("{number} events");
+    let events = function.logs_until(&what, |events| lines_of(events, "SAW ").len() >= number);
+    lines_of(&events, "SAW ").into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+fn queued(server: &Server) -> u64 {
+    server.hearth("events")["queued"].as_u64().unwrap()
+}
+
+fn until_none_is_queued(server: &Server) {
+    eventually("the queue is empty", || (queued(server) == 0).then_some(()));
+}
+
+#[test]
+fn an_event_is_accepted_before_it_runs_and_runs_with_the_id_of_its_request() {
+    let server = Server::start();
+    let gate = Gate::new();
+    let source = format!(
+        "{PYTHON_WAIT}
+def handler(event, context):
+    wait_at(event['port'])
+    print('SAW', event['number'], context.aws_request_id)
+"
+    );
+    let function = server.create(python("waits", &source).timeout(60));
+    let id = send(&function, &json!({ "number": 1, "port": gate.port() }));
+    gate.wait_for(1);
+    assert_eq!(queued(&server), 1, "it is kept while it runs");
+    gate.open();
+    assert_eq!(seen(&function, 1), [format!("SAW 1 {id}")]);
+    until_none_is_queued(&server);
+}
+
+#[test]
+fn case_034_an_event_of_exactly_its_limit_runs_and_one_byte_more_is_refused() {
+    let server = Server::start();
+    let source = "
+def handler(event, context): print('SAW', len(event), context.aws_request_id)
+";
+    let function = server.create(python("large", source));
+    let call = |bytes: usize| {
+        let payload = format!("\"{}\"", "x".repeat(bytes - 2));
+        function.call(&Call { headers: EVENT, payload: payload.as_bytes(), ..Call::default() })
+    };
+    let accepted = call(1_048_576);
+    assert_eq!(accepted.status(), 202, "{}", accepted.text());
+    assert_eq!(seen(&function, 1), [format!("SAW 1048574 {}", accepted.request_id())]);
+    let refused = call(1_048_577);
+    let message = "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)";
+    assert_eq!(refused.exception(), ("RequestTooLargeException".to_owned(), 413, message.to_owned()));
+    until_none_is_queued(&server);
+    assert_eq!(seen(&function, 1).len(), 1);
+}
+
+#[test]
+fn boto3_and_the_cli_invoke_asynchronously() {
+    let server = Server::start();
+    let function = server.create(python("clients", SAYS));
+    let answer = run_python(&server, "asynchronous.py", &["clients"]).json();
+    assert_eq!((&answer["status"], &answer["payload"]), (&json!(202), &json!("")));
+    assert_eq!(seen(&function, 1), [format!("SAW 1 {}", answer["id"].as_str().unwrap())]);
+
+    let folder = Folder::new();
+    let out = folder.path().join("out");
+    let arguments = [
+        "lambda",
+        "invoke",
+        "--function-name",
+        "clients",
+        "--invocation-type",
+        "Event",
+        "--payload",
+        "{\"number\": 2}",
+    ];
+    let answer = aws(&server, &[&arguments[..], &[out.to_str().unwrap()]].concat()).success();
+    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["StatusCode"], 202);
+    assert!(seen(&function, 2)[1].starts_with("SAW 2 "));
+}
+
+#[test]
+fn case_122_a_function_that_fails_is_tried_again_after_one_and_two_minutes() {
+    let folder = Folder::new();
+    let ahead = folder.write("ahead", "0");
+    let set_ahead = |ms: u64| {
+        // Renamed into place, so that no half of a number is read.
+        let next = folder.write("next", ms.to_string());
+        std::fs::rename(next, &ahead).unwrap();
+    };
+    let clock = format!("server::event_clock=return({})", ahead.display());
+    let server = Settings::new().faults(&clock).start();
+    let function = server.create(python("fails", SAYS));
+    let id = send(&function, &json!({ "number": 1, "fails": true }));
+    let mut expected = vec![format!("SAW 1 {id}")];
+    assert_eq!(seen(&function, 1), expected);
+    for (attempt, ahead_ms) in [(2, 61_000), (3, 182_000)] {
+        // Whatever else runs meanwhile is not held up, and is no attempt of the one that failed.
+        let other = send(&function, &json!({ "number": attempt }));
+        expected.push(format!("SAW {attempt} {other}"));
+        assert_eq!(seen(&function, expected.len()), expected);
+        eventually("only the one that failed is left", || (queued(&server) == 1).then_some(()));
+        set_ahead(ahead_ms);
+        expected.push(format!("SAW 1 {id}"));
+        assert_eq!(seen(&function, expected.len()), expected);
+    }
+    until_none_is_queued(&server);
+    assert_eq!(server.hearth("events")["dropped"], json!({ "RetriesExhausted": 1 }));
+    set_ahead(10_000_000);
+    let last = send(&function, &json!({ "number": 4 }));
+    expected.push(format!("SAW 4 {last}"));
+    assert_eq!(seen(&function, expected.len()), expected, "there is no fourth attempt");
+}
+
+#[test]
+fn what_runs_when_the_server_is_stopped_ends_and_what_waits_runs_on_the_next_one() {
+    let gate = Gate::new();
+    let source = format!(
+        "{PYTHON_WAIT}
+def handler(event, context):
+    wait_at(event['port'])
+    print('SAW', event['number'], context.aws_request_id)
+"
+    );
+    let server = Settings::new().arguments(&["--concurrency", "1"]).start();
+    let function = server.create(python("waits", &source).timeout(60));
+    let ids: Vec<String> =
+        (1..=3).map(|number| send(&function, &json!({ "number": number, "port": gate.port() }))).collect();
+    gate.wait_for(1);
+    let data = server.data_dir().clone();
+    server.terminate();
+    gate.open();
+    server.stop();
+    let server = Settings::new().data_dir(&data).start();
+    let mut seen = seen(&server.function("waits"), 3);
+    seen.sort_unstable();
+    let expected: Vec<String> =
+        ids.iter().zip(1..).map(|(id, number)| format!("SAW {number} {id}")).collect();
+    assert_eq!(seen, expected, "each of them once");
+    until_none_is_queued(&server);
+}
