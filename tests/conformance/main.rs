@@ -23,3 +23,4 @@ mod runtimes;
 mod scaling;
 mod telemetry;
 mod update;
+mod versions;
