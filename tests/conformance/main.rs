@@ -25,3 +25,4 @@ mod runtimes;
 mod scaling;
 mod telemetry;
 mod update;
+mod versions;

@@ -1,7 +1,7 @@
 //! Why a request about functions cannot be fulfilled.
 
 use hearth_store::StoreError;
-use hearth_types::{CodeSha256, FunctionArn, FunctionName, LayerVersionArn};
+use hearth_types::{CodeSha256, FunctionArn, FunctionName, LayerVersionArn, Version};
 
 /// Why a package cannot be deployed.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,27 @@ pub enum FunctionsError {
         arn: FunctionArn,
         /// Which aliases, by name.
         aliases: Vec<String>,
+    },
+    /// The name of the alias is taken.
+    #[error("alias already exists: {arn}")]
+    AliasExists {
+        /// Which alias.
+        arn: FunctionArn,
+    },
+    /// There is no such alias.
+    #[error("alias not found: {arn}")]
+    AliasNotFound {
+        /// As it was asked for.
+        arn: FunctionArn,
+    },
+    /// An alias of two versions cannot have `$LATEST` among them.
+    #[error("an alias of `$LATEST` points to no other version")]
+    AliasOfLatestAndAnother,
+    /// The two versions of an alias must differ.
+    #[error("an alias points to version {version} twice")]
+    AliasOfOneVersionTwice {
+        /// Which version.
+        version: Version,
     },
     /// The package is refused.
     #[error(transparent)]

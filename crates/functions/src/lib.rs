@@ -4,6 +4,7 @@
 //! All functions are kept in memory; the store is written first. Reading one, or resolving a name for an invocation,
 //! touches no disk and waits for nobody.
 
+mod alias;
 mod changes;
 mod configuration;
 mod error;
@@ -19,6 +20,7 @@ mod ports;
 mod record;
 mod registry;
 
+pub use alias::{AdditionalVersion, Alias, CreateAlias, UpdateAlias};
 pub use changes::{ConfigurationChange, CreateFunction, PublishVersion, UpdateCode};
 pub use configuration::{FunctionConfiguration, FunctionLayer, LoggingConfiguration};
 pub use error::{DeployError, FunctionsError, LayersError, OpenError, ResolveError};

@@ -4,6 +4,7 @@
 //! package durable → record durable → memory → listener. While a function settles (its runtime is checked), what was
 //! there before goes on serving.
 
+mod aliases;
 mod loading;
 mod policy;
 mod settling;
@@ -17,12 +18,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use hearth_store::{Clock, FunctionStore, Outcome, StoreError};
+use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{
     AccountId, CodeSha256, FunctionArn, FunctionName, Qualifier, Region, RevisionId, Version,
 };
 use tokio::sync::{OwnedMutexGuard, watch};
 
+use self::aliases::{Aliases, Lots};
 use self::versions::Published;
 use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
@@ -53,6 +55,7 @@ pub struct Functions {
     /// One change of a function at a time, creations and removals included.
     changing: Mutex<BTreeMap<FunctionName, Arc<tokio::sync::Mutex<()>>>>,
     generations: AtomicU64,
+    lots: Lots,
     /// Whether the code of some function could not be opened at the start.
     pub(crate) misses_code: AtomicBool,
     /// Changes whenever a function has settled or is removed.
@@ -72,6 +75,10 @@ struct Entry {
     versions: BTreeMap<u64, Published>,
     /// The highest number that a version ever had.
     last_version: u64,
+    /// Its aliases.
+    aliases: Aliases,
+    /// What the store has of `$LATEST` and the aliases.
+    stored: FunctionRecord,
 }
 
 impl Functions {
@@ -91,6 +98,7 @@ impl Functions {
             entries: RwLock::default(),
             changing: Mutex::default(),
             generations: AtomicU64::new(0),
+            lots: Lots::new(),
             misses_code: AtomicBool::new(false),
             settled: watch::Sender::new(0),
         });
@@ -147,7 +155,8 @@ impl Functions {
             tags: request.tags,
             policy: None,
         });
-        match self.store.insert(record::write(&function)).await {
+        let stored = record::write(&function);
+        match self.store.insert(stored.clone()).await {
             Ok(Outcome::Done) => {}
             Ok(Outcome::Conflict) => return Err(exists()),
             Err(error) => return Err(keep_if_in_doubt(error.into(), Some(&code), Some(&layers))),
@@ -161,6 +170,8 @@ impl Functions {
             serving: None,
             versions: BTreeMap::new(),
             last_version: 0,
+            aliases: Aliases::new(),
+            stored,
         };
         self.write().insert(name.clone(), entry);
         tracing::info!(function = %name, "function created");
@@ -318,13 +329,14 @@ impl Functions {
         let not_found = || ResolveError::NotFound { arn: self.arn(name, qualifier.cloned()) };
         let entries = self.read();
         let entry = entries.get(name).ok_or_else(not_found)?;
-        let (serving, function) = match entry.version_of(qualifier).ok_or_else(not_found)? {
-            Version::Latest => (&entry.serving, &entry.function),
-            Version::Number(number) => {
-                let published = entry.versions.get(&number).ok_or_else(not_found)?;
-                (&published.serving, &published.function)
-            }
-        };
+        let (serving, function) =
+            match entry.version_of(qualifier, || self.lots.draw()).ok_or_else(not_found)? {
+                Version::Latest => (&entry.serving, &entry.function),
+                Version::Number(number) => {
+                    let published = entry.versions.get(&number).ok_or_else(not_found)?;
+                    (&published.serving, &published.function)
+                }
+            };
         match (serving, &function.state) {
             (Some(serving), State::Pending | State::Active) => Ok(serving.clone()),
             (_, State::Failed(failure)) => Err(ResolveError::Failed {
@@ -379,12 +391,15 @@ impl Functions {
 
     /// Writes `changed` over `current`. While it is in progress, or when it failed, the record holds what serves too.
     async fn keep(&self, current: &Function, changed: &Function) -> Result<(), FunctionsError> {
+        let name = &changed.configuration.name;
         let mut stored = record::write(changed);
+        if let Some(entry) = self.read().get(name) {
+            stored.aliases.clone_from(&entry.stored.aliases);
+        }
         let keeps_serving =
             matches!(changed.last_update, Some(LastUpdateStatus::InProgress | LastUpdateStatus::Failed(_)));
         if keeps_serving {
-            let serving =
-                self.read().get(&changed.configuration.name).and_then(|entry| entry.serving.clone());
+            let serving = self.read().get(name).and_then(|entry| entry.serving.clone());
             stored.serving = serving.map(|serving| {
                 let before = Function {
                     configuration: serving.configuration.clone(),
@@ -395,10 +410,14 @@ impl Functions {
                 Box::new(record::write(&before))
             });
         }
-        match self.store.replace(current.revision_id.to_string(), stored).await? {
-            Outcome::Done => Ok(()),
-            Outcome::Conflict => Err(FunctionsError::RevisionMismatch),
+        match self.store.replace(current.revision_id.to_string(), stored.clone()).await? {
+            Outcome::Done => {}
+            Outcome::Conflict => return Err(FunctionsError::RevisionMismatch),
         }
+        if let Some(entry) = self.write().get_mut(name) {
+            entry.stored = stored;
+        }
+        Ok(())
     }
 
     fn snapshot(
@@ -446,12 +465,12 @@ impl Entry {
         self.function.is_settling() || self.versions.values().any(|version| version.function.is_settling())
     }
 
-    /// Returns the version that a qualifier means, which need not be there.
-    fn version_of(&self, qualifier: Option<&Qualifier>) -> Option<Version> {
+    /// Returns the version that a qualifier means, which need not be there. `draw` decides between two of an alias.
+    fn version_of(&self, qualifier: Option<&Qualifier>, draw: impl FnOnce() -> f64) -> Option<Version> {
         match qualifier {
             None => Some(Version::Latest),
             Some(Qualifier::Version(version)) => Some(*version),
-            Some(Qualifier::Alias(_)) => None,
+            Some(Qualifier::Alias(alias)) => Some(self.aliases.get(alias)?.choose(draw())),
         }
     }
 }

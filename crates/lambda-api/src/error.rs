@@ -236,6 +236,18 @@ impl From<FunctionsError> for ApiError {
                     aliases.join(", ")
                 ))
             }
+            FunctionsError::AliasExists { arn } => Self::conflict(format!("Alias already exists: {arn}")),
+            FunctionsError::AliasNotFound { arn } => Self::not_found(format!("Alias not found: {arn}")),
+            // Unlike its neighbours, without a `Type`.
+            FunctionsError::AliasOfLatestAndAnother => Self::of_framework(
+                StatusCode::BAD_REQUEST,
+                "InvalidParameterValueException",
+                "$LATEST is not supported for an alias pointing to more than 1 version",
+            ),
+            FunctionsError::AliasOfOneVersionTwice { version } => Self::invalid_parameter(format!(
+                "Invalid function version {version}. Function version {version} is already included in routing \
+                 configuration."
+            )),
             FunctionsError::Deploy(DeployError::Unpack { reason }) => {
                 tracing::info!(reason, "a package was refused");
                 Self::invalid_parameter(

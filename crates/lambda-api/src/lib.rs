@@ -4,6 +4,7 @@
 //! Signatures are not checked yet: whoever reaches the listener may call everything. See `SECURITY.md`.
 
 mod account_settings;
+mod aliases;
 mod code_location;
 mod configuration;
 mod create_function;
@@ -124,6 +125,11 @@ impl LambdaApi {
                     update_function_configuration::answer(self, call, request).await
                 }
                 "DeleteFunction" => delete_function::answer(self, call, &request).await,
+                "CreateAlias" => aliases::answer_create(self, call, request).await,
+                "GetAlias" => aliases::answer_get(self, call, &request),
+                "UpdateAlias" => aliases::answer_update(self, call, request).await,
+                "DeleteAlias" => aliases::answer_delete(self, call, &request).await,
+                "ListAliases" => aliases::answer_list(self, call, &request),
                 "PublishVersion" => publish_version::answer(self, call, request).await,
                 "ListVersionsByFunction" => list_versions_by_function::answer(self, call, &request),
                 "PublishLayerVersion" => publish_layer_version::answer(self, call, request).await,

@@ -10,7 +10,7 @@ use hearth_types::Version;
 use super::versions::Published;
 use super::{Entry, Functions};
 use crate::{
-    DeployError, DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, OpenError, State,
+    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, OpenError, State,
     StateReasonCode, record,
 };
 
@@ -47,6 +47,11 @@ impl Functions {
             (Some(code), Some(layers), true) => Some(self.snapshot(&function, code.clone(), layers.clone())),
             _ => serving,
         };
+        let aliases = stored.aliases.iter().map(|alias| {
+            let alias = Alias::read(alias, &function.arn)?;
+            Ok((alias.name.clone(), Arc::new(alias)))
+        });
+        let aliases = aliases.collect::<Result<_, OpenError>>()?;
         let is_settling = function.is_settling();
         let name = function.configuration.name.clone();
         let entry = Entry {
@@ -56,6 +61,8 @@ impl Functions {
             serving,
             versions: BTreeMap::new(),
             last_version: 0,
+            aliases,
+            stored: stored.clone(),
         };
         self.write().insert(name.clone(), entry);
         if is_settling {

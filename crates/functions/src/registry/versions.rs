@@ -140,7 +140,7 @@ impl Functions {
         Ok(function)
     }
 
-    /// Returns what a qualifier means: `$LATEST`, or a version.
+    /// Returns what a qualifier means: `$LATEST`, or a version. Of an alias, it is the version that is not additional.
     pub fn get_qualified(
         &self,
         name: &FunctionName,
@@ -149,7 +149,7 @@ impl Functions {
         let not_found = || FunctionsError::NotFound { arn: self.arn(name, qualifier.cloned()) };
         let entries = self.read();
         let entry = entries.get(name).ok_or_else(not_found)?;
-        match entry.version_of(qualifier).ok_or_else(not_found)? {
+        match entry.version_of(qualifier, || 1.0).ok_or_else(not_found)? {
             Version::Latest => Ok(entry.function.clone()),
             Version::Number(number) => {
                 let published = entry.versions.get(&number).ok_or_else(not_found)?;
@@ -214,6 +214,13 @@ impl Functions {
             let not_found = || FunctionsError::NotFound { arn: self.arn(name, None) };
             let entry = entries.get(name).ok_or_else(not_found)?;
             let Some(published) = entry.versions.get(&number) else { return Ok(()) };
+            let version = Version::Number(number);
+            let pointing = entry.aliases.values().filter(|alias| alias.points_to(version));
+            let aliases: Vec<String> = pointing.map(|alias| alias.name.to_string()).collect();
+            if !aliases.is_empty() {
+                let arn = self.arn(name, Some(Qualifier::Version(version)));
+                return Err(FunctionsError::VersionInUse { arn, aliases });
+            }
             let stored = FunctionRecord { is_deleted: true, ..published.record() };
             (stored, published.function.revision_id)
         };

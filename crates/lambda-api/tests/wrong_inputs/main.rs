@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aliases;
 mod create_function;
 mod event_invoke_config;
 mod get_and_delete;

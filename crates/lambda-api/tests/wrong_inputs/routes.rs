@@ -57,7 +57,6 @@ async fn case_002_an_unknown_path_is_404_and_a_wrong_method_405() {
 async fn an_operation_that_is_not_there_yet_is_named_whatever_it_was_sent() {
     let api = Api::start().await.with_function().await;
     for (method, path, operation) in [
-        ("GET", "/2015-03-31/functions/f/aliases/live", "GetAlias"),
         ("GET", "/2020-04-22/code-signing-configs/", "ListCodeSigningConfigs"),
         ("PUT", "/2017-10-31/functions/f/concurrency", "PutFunctionConcurrency"),
         (
