@@ -131,6 +131,7 @@ impl LambdaApi {
                     layer_version_permission::answer_remove(self, call, &request).await
                 }
                 "GetLayerVersionPolicy" => layer_version_permission::answer_get(self, call, &request),
+                "InvokeAsync" => invoke::answer_async(self, request_id, call, request).await,
                 "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
                     event_invoke_config::answer_set(self, call, request).await
                 }
