@@ -165,3 +165,28 @@ def handler(event, context):
     assert_eq!(seen, expected, "each of them once");
     until_none_is_queued(&server);
 }
+
+#[test]
+fn boto3_configures_destinations_and_they_hear_of_events() {
+    let server = Server::start();
+    server.create(python("source", "def handler(event, context): return event['number'] + 1\n"));
+    let tells = "
+def handler(event, context):
+    about = event['requestContext']
+    print('SAW', about['condition'], about['functionArn'], event['requestPayload'], event['responsePayload'])
+";
+    let target = server.create(python("target", tells));
+    let answers = run_python(&server, "event_invoke_config.py", &[]).json();
+    let arn = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:function:{name}");
+    let first = json!({
+        "FunctionArn": arn("source:$LATEST"), "LastModified": true, "MaximumRetryAttempts": 1,
+        "DestinationConfig": { "OnSuccess": {}, "OnFailure": {} },
+    });
+    let mut second = first.clone();
+    second["MaximumEventAgeInSeconds"] = 60.into();
+    second["DestinationConfig"]["OnSuccess"] = json!({ "Destination": arn("target") });
+    let list = json!({ "FunctionEventInvokeConfigs": [second] });
+    assert_eq!(answers, json!([first, second, second, list]));
+    assert_eq!(seen(&target, 1), [format!("SAW Success {} {{'number': 1}} 2", arn("source:$LATEST"))]);
+    until_none_is_queued(&server);
+}

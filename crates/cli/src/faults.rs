@@ -25,6 +25,7 @@ const POINTS: &[&str] = &[
     "events::accepted",
     "events::begin",
     "events::finished",
+    "events::handed_over",
     "events::postponed",
     "events::ran",
     "functions::created",

@@ -7,6 +7,7 @@
 //! [`dispatcher`] takes events when they are due, [`verdict`] says what comes after an attempt.
 
 mod config;
+mod destination;
 mod dispatcher;
 mod verdict;
 

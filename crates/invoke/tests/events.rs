@@ -368,6 +368,75 @@ async fn an_event_is_tried_as_often_and_as_long_as_its_function_is_configured() 
     assert!(world.runs.try_recv().is_err());
 }
 
+/// What a destination was told, without what differs each time.
+fn told(run: &Run, request_id: RequestId) -> String {
+    run.payload.replace(&request_id.to_string(), "<id>")
+}
+
+const F: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
+
+fn to(destination: &str) -> Option<String> {
+    Some(destination.to_owned())
+}
+
+#[tokio::test]
+async fn destinations_that_are_functions_hear_of_success_and_failure() {
+    let mut world = World::new("destinations", 10).await;
+    let g = "arn:aws:lambda:us-east-1:000000000000:function:g";
+    let set = EventInvokeConfigChange { on_success: to(g), on_failure: to(g), ..Default::default() };
+    world.queue.put_config(&name("f"), None, set).await.unwrap();
+
+    let id = world.accept("f", "{\"a\": 1.0}").await;
+    world.next_run().await;
+    let run = world.next_run().await;
+    assert_eq!(run.function, "g");
+    assert_ne!(run.request_id, id, "it is an event of its own");
+    let success = format!(
+        "{{\"version\":\"1.0\",\"timestamp\":\"2024-01-31T12:00:00.000Z\",\"requestContext\":{{\
+         \"approximateInvokeCount\":1,\"condition\":\"Success\",\"functionArn\":\"{F}:$LATEST\",\
+         \"requestId\":\"<id>\"}},\"requestPayload\":{{\"a\": 1.0}},\"responseContext\":{{\
+         \"executedVersion\":\"$LATEST\",\"statusCode\":200}},\"responsePayload\":null}}"
+    );
+    assert_eq!(told(&run, id), success);
+    world.until_due(&[]).await;
+
+    world.script([Does::Fail; 3]);
+    let id = world.accept("f", "2").await;
+    for minutes in [1, 3] {
+        world.next_run().await;
+        world.until_due(&[minutes * MINUTE_MS]).await;
+        let now = EventClock::epoch_ms(&world.clock) - START_MS;
+        world.move_clock(minutes * MINUTE_MS - now);
+    }
+    world.next_run().await;
+    let failure = format!(
+        "{{\"version\":\"1.0\",\"timestamp\":\"2024-01-31T12:03:00.000Z\",\"requestContext\":{{\
+         \"approximateInvokeCount\":3,\"condition\":\"RetriesExhausted\",\"functionArn\":\"{F}:$LATEST\",\
+         \"requestId\":\"<id>\"}},\"requestPayload\":2,\"responseContext\":{{\"executedVersion\":\"$LATEST\",\
+         \"functionError\":\"Unhandled\",\"statusCode\":200}},\"responsePayload\":null}}"
+    );
+    assert_eq!(told(&world.next_run().await, id), failure);
+    world.until_due(&[]).await;
+    assert_eq!(world.dropped().await, [], "what was reported is not dropped");
+}
+
+#[tokio::test]
+async fn a_destination_that_cannot_be_reached_is_counted() {
+    let mut world = World::new("unreachable", 10).await;
+    let queue = to("arn:aws:sqs:us-east-1:000000000000:q");
+    let gone = to("arn:aws:lambda:us-east-1:000000000000:function:gone");
+    for (number, destination) in [(1, queue), (2, gone)] {
+        let set = EventInvokeConfigChange { on_success: destination, ..Default::default() };
+        world.queue.put_config(&name("f"), None, set).await.unwrap();
+        world.accept("f", "1").await;
+        world.next_run().await;
+        world.until_due(&[]).await;
+        assert_eq!(world.dropped().await, [("DestinationDeliveryFailed".to_owned(), number)]);
+    }
+    world.queue.drain().await;
+    assert!(world.runs.try_recv().is_err(), "that is no reason to run again");
+}
+
 #[tokio::test]
 async fn slow_functions_hold_others_up_for_a_moment_only() {
     let mut world = World::new("slow", 100).await;

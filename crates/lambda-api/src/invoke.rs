@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hearth_aws_wire::{Body, BodyError, Response, query_pairs, read_body};
+use hearth_aws_wire::{Body, BodyError, Response, json_response, query_pairs, read_body};
 use hearth_invoke::InvokeRequest;
 use hearth_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, CLIENT_CONTEXT_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX};
 use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader};
@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::error::ApiError;
 use crate::function_name::{Target, target};
 use crate::generated::constraints::INVOCATION_REQUEST;
+use crate::routes::Call;
 use crate::{LambdaApi, input, unsupported, validation};
 
 const INVOCATION_TYPE: &str = "x-amz-invocation-type";
@@ -84,6 +85,35 @@ pub(crate) async fn answer(
         set(headers, "x-amz-log-result", &STANDARD.encode(log_tail));
     }
     Ok(answer)
+}
+
+/// Answers InvokeAsync, the deprecated way to send an event.
+pub(crate) async fn answer_async(
+    api: &LambdaApi,
+    request_id: RequestId,
+    call: Call,
+    request: Request<Incoming>,
+) -> Result<Response, ApiError> {
+    let Call { operation, labels } = call;
+    let head = input::head(operation.input, labels, &request);
+    let payload = read(request, "Event").await;
+    let mut input = head?;
+    // It has to be there, and may be empty.
+    input.insert("InvokeArgs".to_owned(), Value::String(String::new()));
+    let input = Value::Object(input);
+    validation::check(operation.input, &input)?;
+    let target = target(api, "InvokeAsync", input["FunctionName"].as_str().unwrap_or_default(), None)?;
+    let request = InvokeRequest {
+        request_id,
+        qualifier: target.qualifier,
+        payload: checked(payload?)?,
+        content_type: None,
+        client_context: None,
+        trace: None,
+        wants_log_tail: false,
+    };
+    api.events.accept(&target.name, request).await?;
+    Ok(json_response(StatusCode::ACCEPTED, "{\"Status\":202}"))
 }
 
 /// Sets a header to plain text of our own.

@@ -152,6 +152,7 @@ impl LambdaApi {
                 "AddPermission" => permission::answer_add(self, call, request).await,
                 "RemovePermission" => permission::answer_remove(self, call, &request).await,
                 "GetPolicy" => permission::answer_get(self, call, &request),
+                "InvokeAsync" => invoke::answer_async(self, request_id, call, request).await,
                 "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
                     event_invoke_config::answer_set(self, call, request).await
                 }

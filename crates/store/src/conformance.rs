@@ -8,6 +8,9 @@ use crate::{
     AliasRecord, BlobStore, DROPPED_WITH_FUNCTION, EventInvokeConfigRecord, EventProgress, EventRecord,
     EventStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore,
     LayerVersionRecord, Outcome,
+    BlobStore, DROPPED_WITH_FUNCTION, EventInvokeConfigRecord, EventProgress, EventRecord, EventStore,
+    FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore, LayerVersionRecord,
+    Outcome, UNDELIVERED,
 };
 
 /// A record to try things with.
@@ -271,7 +274,21 @@ pub async fn check_events(store: &dyn EventStore, functions: &dyn FunctionStore)
     let counts = store.counts().await.expect("events can be counted");
     let dropped = [("EventAgeExceeded".to_owned(), 1), (DROPPED_WITH_FUNCTION.to_owned(), 2)];
     assert_eq!((counts.queued, counts.dropped), (1, dropped.to_vec()));
-    assert_eq!(finish(next[0], None).await, Outcome::Done);
+    let hand_over =
+        async |id, to| store.hand_over(id, an_event(to, "5", 1)).await.expect("events can be handed over");
+    assert_eq!(hand_over(next[0], "b").await, Outcome::Done);
+    assert_eq!(
+        hand_over(next[0], "b").await,
+        Outcome::Conflict,
+        "it is gone, and nothing was put in its place"
+    );
+    let handed = ids(10).await;
+    assert_eq!(handed.len(), 1);
+    let event = store.load(handed[0]).await.expect("it can be read").expect("it is there");
+    assert_eq!((event.function.as_str(), event.request_id.as_str()), ("b", "5"));
+    assert_eq!(hand_over(handed[0], "c").await, Outcome::Done);
+    let counts = store.counts().await.expect("events can be counted");
+    assert_eq!((counts.queued, &counts.dropped[0]), (0, &(UNDELIVERED.to_owned(), 1)), "there is no `c`");
     for name in ["a", "b"] {
         functions.remove(name.to_owned()).await.expect("functions can be removed");
     }

@@ -65,6 +65,9 @@ pub struct EventCounts {
 /// Under which reason the events of a function are counted that are dropped with it.
 pub const DROPPED_WITH_FUNCTION: &str = "FunctionDeleted";
 
+/// Under which reason reports to destinations are counted that could not be delivered.
+pub const UNDELIVERED: &str = "DestinationDeliveryFailed";
+
 /// Which events wait?
 ///
 /// Events go with their function: whatever removes the record of a function removes its events in the same transaction,
@@ -84,6 +87,10 @@ pub trait EventStore: EventInvokeConfigStore {
 
     /// Removes an event, and counts it as dropped when there is a reason; a conflict when it is gone.
     fn finish(&self, id: i64, dropped: Option<&'static str>) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Removes an event, and keeps `next` in its place, in one step; a conflict when the event is gone. Without a function
+    /// that `next` is for, it is counted as [`UNDELIVERED`].
+    fn hand_over(&self, id: i64, next: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
     /// Returns how many events there are, and were.
     fn counts(&self) -> BoxFuture<'_, Result<EventCounts, StoreError>>;

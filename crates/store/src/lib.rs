@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 pub use blobs::LocalBlobStore;
 pub use events::{
     DROPPED_WITH_FUNCTION, EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress,
-    EventRecord, EventStore, QueuedEvent,
+    EventRecord, EventStore, QueuedEvent, UNDELIVERED,
 };
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{

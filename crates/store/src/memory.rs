@@ -155,6 +155,17 @@ impl EventStore for MemoryEvents {
         })
     }
 
+    fn hand_over(&self, id: i64, next: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| {
+            let removed = events.queue.remove(&id).is_some();
+            if removed {
+                events.last_id += 1;
+                events.queue.insert(events.last_id, next);
+            }
+            outcome(removed)
+        })
+    }
+
     fn counts(&self) -> BoxFuture<'_, Result<EventCounts, StoreError>> {
         self.with(|events| EventCounts {
             queued: events.queue.len() as u64,

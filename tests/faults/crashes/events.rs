@@ -9,13 +9,14 @@ use hearth_tests::{Folder, Gate, PYTHON_WAIT, Server, Settings, eventually, pyth
 use serde_json::json;
 
 /// The moments of an event, each of which may be the server's last.
-const POINTS: [&str; 7] = [
+const POINTS: [&str; 8] = [
     "events::accept",
     "store::commit",
     "store::committed",
     "events::accepted",
     "events::begin",
     "events::ran",
+    "events::handed_over",
     "events::finished",
 ];
 /// How often the last moment is passed before it is the last, at most.
@@ -52,10 +53,25 @@ fn case_109_every_event_that_was_accepted_runs_wherever_the_server_was_killed() 
     let notes = folder.path().join("notes");
     let server = Settings::new().data_dir(&data).start();
     server.create(noting(&notes));
+    // Its success is reported to another function, which notes what it hears of.
+    let heard = folder.path().join("heard");
+    let source = format!(
+        "
+import os
+file = os.open({:?}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def handler(event, context): os.write(file, b'%d\\n' % event['requestPayload']['number'])
+",
+        heard.display().to_string()
+    );
+    server.create(python("hearing", &source));
+    let hearing = "arn:aws:lambda:us-east-1:000000000000:function:hearing";
+    let config = json!({ "DestinationConfig": { "OnSuccess": { "Destination": hearing } } }).to_string();
+    let path = "/2019-09-25/functions/noting/event-invoke-config";
+    assert_eq!(server.http("PUT", path, config.as_bytes()).status, 200);
     server.stop();
 
     let (mut sent, mut accepted, mut kills) = (0, Vec::new(), 0);
-    for round in 0..rounds(21, 1_000) {
+    for round in 0..rounds(24, 1_000) {
         let point = POINTS[round % POINTS.len()];
         let last = 1 + round / POINTS.len() % PASSINGS_MAX;
         let faults = format!("{point}=kill({last})");
@@ -80,14 +96,16 @@ fn case_109_every_event_that_was_accepted_runs_wherever_the_server_was_killed() 
     eventually("the queue is empty", || (server.hearth("events")["queued"] == 0).then_some(()));
     assert_eq!(server.hearth("events")["dropped"], json!({}));
     server.stop();
-    let mut ran: BTreeMap<usize, usize> = BTreeMap::new();
-    for number in fs::read_to_string(&notes).unwrap().lines() {
-        *ran.entry(number.parse().unwrap()).or_default() += 1;
+    for file in [notes, heard] {
+        let mut ran: BTreeMap<usize, usize> = BTreeMap::new();
+        for number in fs::read_to_string(&file).unwrap().lines() {
+            *ran.entry(number.parse().unwrap()).or_default() += 1;
+        }
+        let lost: Vec<usize> = accepted.iter().copied().filter(|number| !ran.contains_key(number)).collect();
+        assert!(lost.is_empty(), "{file:?}: {} of {} events are lost: {lost:?}", lost.len(), accepted.len());
+        let again: usize = ran.values().map(|times| times - 1).sum();
+        eprintln!("{file:?}: {kills} kills, {} events accepted, {again} attempts too many", accepted.len());
     }
-    let lost: Vec<usize> = accepted.iter().copied().filter(|number| !ran.contains_key(number)).collect();
-    assert!(lost.is_empty(), "{} of {} events are lost: {lost:?}", lost.len(), accepted.len());
-    let again: usize = ran.values().map(|times| times - 1).sum();
-    eprintln!("{kills} kills, {} events accepted, {again} attempts too many", accepted.len());
 }
 
 #[test]

@@ -6,12 +6,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use hearth_store::{EventProgress, EventRecord, QueuedEvent, StoreError};
-use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader};
+use hearth_store::{
+    EventInvokeConfigRecord, EventProgress, EventRecord, QueuedEvent, StoreError, UNDELIVERED,
+};
+use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::verdict::{Attempt, Condition, Limits, Verdict};
+use super::destination::{self, Delivery, End};
+use super::verdict::{Attempt, Condition, Verdict};
 use super::{Shared, config};
 use crate::{InvokeError, InvokeRequest, InvokeResponse, Permit};
 
@@ -193,12 +196,13 @@ impl Shared {
         fail::fail_point!("events::begin");
         let Some(event) = self.load(id).await else { return };
         let request_id = event.request_id.clone();
-        let Some(limits) = self.limits(&event).await else { return };
+        let Some(config) = self.config(&event).await else { return };
+        let limits = config::limits(config.as_ref());
         if event.progress.due_ms > self.clock.epoch_ms() {
             return; // it was put off after it was taken from the queue
         }
         if limits.is_too_old(event.accepted_ms, self.clock.epoch_ms()) {
-            return self.over(id, &event, Condition::EventAgeExceeded).await;
+            return self.too_old(id, &event, config.as_ref()).await;
         }
         let version = match version {
             Ok(version) => version,
@@ -208,52 +212,116 @@ impl Shared {
             }
             Err(error) => {
                 tracing::debug!(%request_id, error = &error as &dyn std::error::Error, "an event waits");
-                return self.after(id, &event, limits, Attempt::NotRun).await;
+                return self.after(id, &event, config.as_ref(), Attempt::NotRun, None).await;
             }
         };
         let Some(request) = request(&event, qualifier) else {
             return self.drop_damaged(id, "it has no request id").await;
         };
-        let attempt = match self.invoker.environments.run(version, permit, request).await {
-            Ok(InvokeResponse { function_error: false, .. }) => Attempt::Succeeded,
-            Ok(InvokeResponse { function_error: true, .. }) => Attempt::Failed,
+        let (attempt, response) = match self.invoker.environments.run(version, permit, request).await {
+            Ok(response @ InvokeResponse { function_error: false, .. }) => {
+                (Attempt::Succeeded, Some(response))
+            }
+            Ok(response @ InvokeResponse { function_error: true, .. }) => (Attempt::Failed, Some(response)),
             // It stays as it is, and runs after the next start.
             Err(InvokeError::Draining) => return,
             Err(error) => {
                 tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "an event could not run");
-                Attempt::NotRun
+                (Attempt::NotRun, None)
             }
         };
         fail::fail_point!("events::ran");
-        self.after(id, &event, limits, attempt).await;
+        self.after(id, &event, config.as_ref(), attempt, response).await;
     }
 
     /// Backs off an event that there is no concurrency for.
     async fn throttled(&self, event: QueuedEvent) {
         if let Some(record) = self.load(event.id).await {
-            let Some(limits) = self.limits(&record).await else { return };
-            if limits.is_too_old(record.accepted_ms, self.clock.epoch_ms()) {
-                return self.over(event.id, &record, Condition::EventAgeExceeded).await;
+            let Some(config) = self.config(&record).await else { return };
+            let config = config.as_ref();
+            if config::limits(config).is_too_old(record.accepted_ms, self.clock.epoch_ms()) {
+                return self.too_old(event.id, &record, config).await;
             }
-            self.after(event.id, &record, limits, Attempt::NotRun).await;
+            self.after(event.id, &record, config, Attempt::NotRun, None).await;
         }
     }
 
-    async fn after(&self, id: i64, event: &EventRecord, limits: Limits, attempt: Attempt) {
-        match limits.after(attempt, event.accepted_ms, event.progress, self.clock.epoch_ms()) {
-            Verdict::Over(condition) => self.over(id, event, condition).await,
+    async fn after(
+        &self,
+        id: i64,
+        event: &EventRecord,
+        config: Option<&EventInvokeConfigRecord>,
+        attempt: Attempt,
+        response: Option<InvokeResponse>,
+    ) {
+        let (progress, now) = (event.progress, self.clock.epoch_ms());
+        match config::limits(config).after(attempt, event.accepted_ms, progress, now) {
+            Verdict::Over(condition) => {
+                let end = End { condition, runs: progress.attempts + 1, response: response.as_ref() };
+                self.over(id, event, config, &end).await;
+            }
             Verdict::Again(progress) => self.postpone(id, progress).await,
         }
     }
 
-    /// Ends an event that is not tried again.
-    async fn over(&self, id: i64, event: &EventRecord, condition: Condition) {
-        let dropped = (condition != Condition::Success).then(|| condition.as_str());
-        if let Some(condition) = dropped {
-            let (request_id, function) = (&event.request_id, &event.function);
+    async fn too_old(&self, id: i64, event: &EventRecord, config: Option<&EventInvokeConfigRecord>) {
+        let condition = Condition::EventAgeExceeded;
+        self.over(id, event, config, &End { condition, runs: event.progress.attempts, response: None }).await;
+    }
+
+    /// Ends an event that is not tried again, and tells whoever is to hear of it.
+    async fn over(
+        &self,
+        id: i64,
+        event: &EventRecord,
+        config: Option<&EventInvokeConfigRecord>,
+        end: &End<'_>,
+    ) {
+        let (request_id, function) = (&event.request_id, &event.function);
+        let condition = end.condition.as_str();
+        let is_failure = end.condition != Condition::Success;
+        let Some((name, qualifier)) = target(function, event.qualifier.as_deref()) else {
+            return self.drop_damaged(id, "it names no function").await;
+        };
+        let dead_letter_target = self.invoker.functions.get(&name).ok();
+        let dead_letter_target =
+            dead_letter_target.and_then(|function| function.configuration.dead_letter_target.clone());
+        if let Some(target) = dead_letter_target.filter(|_| is_failure) {
+            tracing::error!(
+                request_id,
+                function,
+                target,
+                "an event was not delivered to the dead-letter target: Hearth has no queues and topics"
+            );
+        }
+        let qualifier = qualifier.unwrap_or(Qualifier::Version(Version::Latest));
+        let arn = self.invoker.functions.arn(&name, Some(qualifier));
+        let undelivered = match destination::delivery(config, &arn, event, end, self.clock.epoch_ms()) {
+            Delivery::Function(next) => {
+                let destination = &next.function;
+                tracing::debug!(request_id, function, condition, destination, "an event is reported");
+                return self.hand_over(id, &next).await;
+            }
+            Delivery::Nobody => None,
+            Delivery::Impossible { destination, reason } => {
+                let sentence = "the end of an event was not reported to its destination";
+                tracing::error!(request_id, function, condition, destination, reason, "{sentence}");
+                Some(UNDELIVERED)
+            }
+        };
+        if is_failure {
             tracing::warn!(request_id, function, condition, "an event was dropped");
         }
-        self.finish(id, dropped).await;
+        self.finish(id, if is_failure { Some(condition) } else { undelivered }).await;
+    }
+
+    async fn hand_over(&self, id: i64, next: &EventRecord) {
+        while let Err(error) = self.store.hand_over(id, next.clone()).await {
+            if self.wait_after(&error).await.is_none() {
+                return;
+            }
+        }
+        fail::fail_point!("events::handed_over");
     }
 
     async fn drop_damaged(&self, id: i64, finding: &str) {
@@ -274,19 +342,19 @@ impl Shared {
         }
     }
 
-    /// Returns how an event is tried, as it is configured now; `None` when the store has stopped.
-    async fn limits(&self, event: &EventRecord) -> Option<Limits> {
+    /// Returns the configuration that counts for an event now; `None` when the store has stopped.
+    async fn config(&self, event: &EventRecord) -> Option<Option<EventInvokeConfigRecord>> {
         let qualifier = event.qualifier.as_deref().unwrap_or(LATEST);
         loop {
             match config::config(&*self.store, &event.function, qualifier).await {
-                Ok(config) => return Some(config::limits(config.as_ref())),
+                Ok(config) => return Some(config),
                 Err(error @ (StoreError::Damaged { .. } | StoreError::Record { .. })) => {
                     tracing::error!(
                         function = event.function,
                         error = &error as &dyn std::error::Error,
                         "an event invoke config cannot be read; its events are tried as without one"
                     );
-                    return Some(Limits::default());
+                    return Some(None);
                 }
                 Err(error) => self.wait_after(&error).await?,
             }

@@ -176,3 +176,21 @@ async fn case_034_a_payload_beyond_its_limit_runs_nothing() {
         .check("both", &api.send("POST", &elsewhere, &[], payload(6_291_457).as_bytes()).await);
     assert_eq!(api.runs(), 0);
 }
+
+#[tokio::test]
+async fn the_deprecated_way_to_send_an_event_checks_what_invoke_checks() {
+    let api = Api::start().await.with_function().await;
+    let path = |name: &str| format!("/2014-11-13/functions/{name}/invoke-async/");
+    let large = format!("\"{}\"", "x".repeat(1_048_575));
+    let send = async |name: &str, body: &str| api.send("POST", &path(name), &[], body.as_bytes()).await;
+    function_not_found("g").check("unknown", &send("g", "{}").await);
+    broken("a b", "functionName", pattern(NAMESPACED)).check("name", &send("a%20b", "{}").await);
+    payload_too_large(
+        "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)",
+    )
+    .check("large", &send("f", &large).await);
+    assert!(send("f", "{").await.outcome().starts_with("400 InvalidRequestContentException: "));
+    assert_eq!(api.runs(), 0);
+    let answer = send("f", "{}").await;
+    assert_eq!((answer.status, answer.text()), (202, "{\"Status\":202}"));
+}

@@ -12,7 +12,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
 use super::{EmbeddedStore, is_conversion, is_damage};
-use crate::{EventCounts, EventProgress, EventRecord, EventStore, Outcome, QueuedEvent, StoreError};
+use crate::{
+    EventCounts, EventProgress, EventRecord, EventStore, Outcome, QueuedEvent, StoreError, UNDELIVERED,
+};
 
 /// The tables, and what ties events to their function. The checksum is over what does not change of an event.
 pub(super) const MIGRATION: &str = "CREATE TABLE events (
@@ -56,6 +58,7 @@ enum Change {
     Accept(EventRecord),
     Postpone(i64, EventProgress),
     Finish(i64, Option<&'static str>),
+    HandOver(i64, Box<EventRecord>),
 }
 
 impl Change {
@@ -69,16 +72,28 @@ impl Change {
                 let removed =
                     transaction.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id])?;
                 if let Some(reason) = dropped.filter(|_| removed == 1) {
-                    transaction.execute(
-                        "INSERT INTO dropped_events (reason, count) VALUES (?1, 1)
-                         ON CONFLICT (reason) DO UPDATE SET count = count + 1",
-                        [reason],
-                    )?;
+                    count_dropped(transaction, reason)?;
+                }
+                Ok(removed)
+            }
+            Self::HandOver(id, next) => {
+                let removed =
+                    transaction.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id])?;
+                if removed == 1 && insert(transaction, next)? == 0 {
+                    count_dropped(transaction, UNDELIVERED)?;
                 }
                 Ok(removed)
             }
         }
     }
+}
+
+fn count_dropped(transaction: &Transaction<'_>, reason: &str) -> Result<usize, rusqlite::Error> {
+    transaction.execute(
+        "INSERT INTO dropped_events (reason, count) VALUES (?1, 1)
+         ON CONFLICT (reason) DO UPDATE SET count = count + 1",
+        [reason],
+    )
 }
 
 fn insert(transaction: &Transaction<'_>, event: &EventRecord) -> Result<usize, rusqlite::Error> {
@@ -265,6 +280,10 @@ impl EventStore for EmbeddedStore {
 
     fn finish(&self, id: i64, dropped: Option<&'static str>) -> BoxFuture<'_, Result<Outcome, StoreError>> {
         Box::pin(self.change_event(Change::Finish(id, dropped)))
+    }
+
+    fn hand_over(&self, id: i64, next: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        Box::pin(self.change_event(Change::HandOver(id, Box::new(next))))
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<EventCounts, StoreError>> {
