@@ -5,6 +5,7 @@
 //! there before goes on serving.
 
 mod loading;
+mod management;
 mod policy;
 mod settling;
 mod tags;
@@ -25,8 +26,8 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
     ConfigurationChange, CreateFunction, DeployedCode, DeployedLayers, Deployment, Function,
-    FunctionConfiguration, FunctionsError, LastUpdateStatus, OpenError, ResolveError, ResolvedVersion, State,
-    UpdateCode, VersionListener, record,
+    FunctionConfiguration, FunctionsError, LastUpdateStatus, Management, OpenError, ResolveError,
+    ResolvedVersion, State, UpdateCode, VersionListener, record,
 };
 
 pub use usage::FunctionsUsage;
@@ -134,6 +135,7 @@ impl Functions {
             last_update: None,
             tags: request.tags,
             policy: None,
+            management: Management::default(),
         });
         match self.store.insert(record::write(&function)).await {
             Ok(Outcome::Done) => {}

@@ -27,7 +27,9 @@ mod patterns;
 mod permission;
 mod policy_document;
 mod publish_layer_version;
+mod recursion_config;
 mod routes;
+mod runtime_management_config;
 mod sts;
 mod tags;
 mod unsupported;
@@ -138,6 +140,12 @@ impl LambdaApi {
                 "AddPermission" => permission::answer_add(self, call, request).await,
                 "RemovePermission" => permission::answer_remove(self, call, &request).await,
                 "GetPolicy" => permission::answer_get(self, call, &request),
+                "GetFunctionRecursionConfig" => recursion_config::answer_get(self, call, &request),
+                "PutFunctionRecursionConfig" => recursion_config::answer_put(self, call, request).await,
+                "GetRuntimeManagementConfig" => runtime_management_config::answer_get(self, call, &request),
+                "PutRuntimeManagementConfig" => {
+                    runtime_management_config::answer_put(self, call, request).await
+                }
                 other => Err(ApiError::not_implemented(other)),
             },
             Route::Root => other_services::answer(self, request_id, request).await,

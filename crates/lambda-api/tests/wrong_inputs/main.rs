@@ -12,6 +12,7 @@ mod get_and_delete;
 mod invoke;
 mod layers;
 mod list_functions;
+mod management;
 mod permission;
 mod refusal;
 mod root;
