@@ -1,4 +1,5 @@
-"""Asks for the small things that tools ask for all the time, with boto3: limits and counts, tags, policies. Prints what it saw."""
+"""Asks for the small things that tools ask for all the time, with boto3: limits and counts, tags, policies, what is set
+beside the configuration. Prints what it saw."""
 
 import json
 import sys
@@ -63,6 +64,21 @@ policy = json.loads(client.get_policy(FunctionName="small")["Policy"])
 seen["statements"] = [[statement["Sid"], statement["Principal"]] for statement in policy["Statement"]]
 client.remove_permission(FunctionName="small", StatementId="s3")
 seen["removed twice"] = error(client.remove_permission, FunctionName="small", StatementId="s3")
+
+
+def management():
+    recursion = client.get_function_recursion_config(FunctionName="small")["RecursiveLoop"]
+    runtime = client.get_runtime_management_config(FunctionName="small")
+    return [recursion, runtime["UpdateRuntimeOn"], runtime.get("RuntimeVersionArn")]
+
+
+seen["management at first"] = management()
+client.put_function_recursion_config(FunctionName="small", RecursiveLoop="Allow")
+client.put_runtime_management_config(FunctionName="small", UpdateRuntimeOn="FunctionUpdate")
+seen["management"] = management()
+version = client.get_function_configuration(FunctionName="small")["RuntimeVersionConfig"]["RuntimeVersionArn"]
+client.put_runtime_management_config(FunctionName="small", UpdateRuntimeOn="Manual", RuntimeVersionArn=version)
+seen["this version"] = management()[2] == version
 
 client.tag_resource(Resource=arn, Tags={"kept": "over a restart"})
 

@@ -28,6 +28,16 @@ fn boto3_asks_for_settings_tags_and_policies_and_a_restart_keeps_them() {
             "TotalCodeSize": 80530636800,
             "UnreservedConcurrentExecutions": 1000
           },
+          "management": [
+            "Allow",
+            "FunctionUpdate",
+            null
+          ],
+          "management at first": [
+            "Terminate",
+            "Auto",
+            null
+          ],
           "no policy": "404 ResourceNotFoundException: The resource you requested does not exist.",
           "none left": [
             {},
@@ -59,6 +69,7 @@ fn boto3_asks_for_settings_tags_and_policies_and_a_restart_keeps_them() {
             "cost center": "a=b+c/d@e",
             "team": "grün rot"
           },
+          "this version": true,
           "too many": "400 InvalidParameterValueException: Number of tags exceeds resource tag limit.",
           "twice": "409 ResourceConflictException: The statement id (s3) provided already exists. Please provide a new statement id, or remove the existing statement.",
           "usage": [
@@ -70,6 +81,10 @@ fn boto3_asks_for_settings_tags_and_policies_and_a_restart_keeps_them() {
     let settings = first.http("GET", "/2016-08-19/account-settings", b"").json();
     let policy = first.http("GET", "/2015-03-31/functions/small/policy", b"").json();
     assert!(policy["Policy"].as_str().unwrap().contains(r#""Sid":"them""#), "{policy}");
+    let recursion = "/2024-08-31/functions/small/recursion-config";
+    let runtime = "/2021-07-20/functions/small/runtime-management-config";
+    let management = first.http("GET", runtime, b"").json();
+    assert_eq!(management["UpdateRuntimeOn"], "Manual");
     first.stop();
 
     let second = Settings::new().data_dir(&data_dir).start();
@@ -78,6 +93,8 @@ fn boto3_asks_for_settings_tags_and_policies_and_a_restart_keeps_them() {
     assert_eq!(tags().json(), json!({ "Tags": { "kept": "over a restart" } }));
     assert_eq!(second.http("GET", "/2016-08-19/account-settings", b"").json(), settings);
     assert_eq!(second.http("GET", "/2015-03-31/functions/small/policy", b"").json(), policy);
+    assert_eq!(second.http("GET", recursion, b"").json(), json!({ "RecursiveLoop": "Allow" }));
+    assert_eq!(second.http("GET", runtime, b"").json(), management);
     assert_eq!(second.function("small").invoke("{}").success(), "small");
     assert_eq!(second.http("DELETE", "/2015-03-31/functions/small", b"").status, 204);
     assert_eq!(tags().status, 404, "gone with the function");

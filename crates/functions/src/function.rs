@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hearth_types::{CodeSha256, FunctionArn, RevisionId, Version};
 
-use crate::{FunctionConfiguration, Policy};
+use crate::{FunctionConfiguration, Management, Policy};
 
 /// Why a function, or its last update, failed; spelled as AWS's `StateReasonCode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,8 @@ pub struct Function {
     pub tags: BTreeMap<String, String>,
     /// Who else may use it; `None` without a statement.
     pub policy: Option<Policy>,
+    /// What its owner has set beside the configuration.
+    pub management: Management,
 }
 
 impl Function {

@@ -14,6 +14,7 @@ mod layer_policy;
 mod layer_record;
 mod layers;
 mod leases;
+mod management;
 mod policy;
 mod policy_record;
 mod ports;
@@ -31,6 +32,7 @@ pub use function::{
 pub use hearth_store::Clock;
 pub use layer_policy::LayerStatement;
 pub use layers::{LayerFilter, LayerInUse, LayerVersion, Layers, PublishLayerVersion};
+pub use management::{Management, RecursiveLoop, UpdateRuntimeOn};
 pub use policy::{Policy, PolicyError, Statement};
 pub use ports::{Deployment, VersionListener};
 pub use registry::{Functions, FunctionsSettings, FunctionsUsage};

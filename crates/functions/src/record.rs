@@ -10,7 +10,8 @@ use hearth_types::{
 
 use crate::{
     Failure, Function, FunctionConfiguration, FunctionLayer, FunctionsSettings, LastUpdateStatus,
-    LoggingConfiguration, OpenError, State, StateReasonCode, policy_record,
+    LoggingConfiguration, Management, OpenError, RecursiveLoop, State, StateReasonCode, UpdateRuntimeOn,
+    policy_record,
 };
 
 /// Writes the record of a function.
@@ -66,6 +67,9 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         system_log_level: configuration.logging.system_level.map(|level| level.to_string()),
         tags: function.tags.clone(),
         policy: function.policy.as_ref().map(policy_record::write),
+        recursive_loop: Some(function.management.recursive_loop.as_str().to_owned()),
+        update_runtime_on: Some(function.management.update_runtime_on.as_str().to_owned()),
+        runtime_version_arn: function.management.update_runtime_on.runtime_version_arn().map(str::to_owned),
         code_sha256: function.code_sha256.to_string(),
         code_size: function.code_size,
         last_modified_ms: function.last_modified_ms,
@@ -144,6 +148,18 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
             })
             .transpose()?,
         tags: record.tags.clone(),
+        management: Management {
+            recursive_loop: record.recursive_loop.as_ref().map_or(Ok(RecursiveLoop::default()), |value| {
+                reader.field("recursive loop", value, RecursiveLoop::parse)
+            })?,
+            update_runtime_on: record.update_runtime_on.as_ref().map_or(
+                Ok(UpdateRuntimeOn::default()),
+                |value| {
+                    let arn = record.runtime_version_arn.clone();
+                    reader.field("update mode", value, |value| UpdateRuntimeOn::new(value, arn))
+                },
+            )?,
+        },
         policy: record
             .policy
             .as_ref()

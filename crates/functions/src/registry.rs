@@ -6,6 +6,7 @@
 
 mod aliases;
 mod loading;
+mod management;
 mod policy;
 mod settling;
 mod tags;
@@ -29,8 +30,8 @@ use self::versions::Published;
 use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
     ConfigurationChange, CreateFunction, DeployedCode, DeployedLayers, Deployment, Function,
-    FunctionConfiguration, FunctionsError, LastUpdateStatus, OpenError, ResolveError, ResolvedVersion, State,
-    UpdateCode, VersionListener, record,
+    FunctionConfiguration, FunctionsError, LastUpdateStatus, Management, OpenError, ResolveError,
+    ResolvedVersion, State, UpdateCode, VersionListener, record,
 };
 
 pub use usage::FunctionsUsage;
@@ -154,6 +155,7 @@ impl Functions {
             last_update: None,
             tags: request.tags,
             policy: None,
+            management: Management::default(),
         });
         let stored = record::write(&function);
         match self.store.insert(stored.clone()).await {

@@ -31,7 +31,9 @@ mod permission;
 mod policy_document;
 mod publish_layer_version;
 mod publish_version;
+mod recursion_config;
 mod routes;
+mod runtime_management_config;
 mod sts;
 mod tags;
 mod unsupported;
@@ -162,6 +164,11 @@ impl LambdaApi {
                 }
                 "ListFunctionEventInvokeConfigs" => {
                     event_invoke_config::answer_list(self, call, &request).await
+                "GetFunctionRecursionConfig" => recursion_config::answer_get(self, call, &request),
+                "PutFunctionRecursionConfig" => recursion_config::answer_put(self, call, request).await,
+                "GetRuntimeManagementConfig" => runtime_management_config::answer_get(self, call, &request),
+                "PutRuntimeManagementConfig" => {
+                    runtime_management_config::answer_put(self, call, request).await
                 }
                 other => Err(ApiError::not_implemented(other)),
             },

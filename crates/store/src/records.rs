@@ -67,6 +67,15 @@ pub struct FunctionRecord {
     /// Who else may use it.
     #[serde(default)]
     pub policy: Option<PolicyRecord>,
+    /// `Terminate` or `Allow`; `None` in records of before it could be set.
+    #[serde(default)]
+    pub recursive_loop: Option<String>,
+    /// `Auto`, `FunctionUpdate` or `Manual`; `None` in records of before it could be set.
+    #[serde(default)]
+    pub update_runtime_on: Option<String>,
+    /// The version of the runtime, with `Manual`.
+    #[serde(default)]
+    pub runtime_version_arn: Option<String>,
     /// SHA-256 of the package, in base64.
     pub code_sha256: String,
     /// Size of the package, in bytes.

@@ -14,6 +14,7 @@ mod get_and_delete;
 mod invoke;
 mod layers;
 mod list_functions;
+mod management;
 mod permission;
 mod publish_version;
 mod refusal;
