@@ -164,6 +164,7 @@ impl LambdaApi {
                 }
                 "ListFunctionEventInvokeConfigs" => {
                     event_invoke_config::answer_list(self, call, &request).await
+                }
                 "GetFunctionRecursionConfig" => recursion_config::answer_get(self, call, &request),
                 "PutFunctionRecursionConfig" => recursion_config::answer_put(self, call, request).await,
                 "GetRuntimeManagementConfig" => runtime_management_config::answer_get(self, call, &request),

@@ -7,10 +7,7 @@ use bytes::Bytes;
 use crate::{
     AliasRecord, BlobStore, DROPPED_WITH_FUNCTION, EventInvokeConfigRecord, EventProgress, EventRecord,
     EventStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore,
-    LayerVersionRecord, Outcome,
-    BlobStore, DROPPED_WITH_FUNCTION, EventInvokeConfigRecord, EventProgress, EventRecord, EventStore,
-    FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore, LayerVersionRecord,
-    Outcome, UNDELIVERED,
+    LayerVersionRecord, Outcome, UNDELIVERED,
 };
 
 /// A record to try things with.

@@ -573,6 +573,22 @@ pub(crate) struct GetFunctionEventInvokeConfigRequest {
     pub(crate) qualifier: Option<String>,
 }
 
+/// `GetFunctionRecursionConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionRecursionConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
+/// `GetFunctionRecursionConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionRecursionConfigResponse {
+    #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
+    pub(crate) recursive_loop: Option<String>,
+}
+
 /// `GetFunctionRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -679,6 +695,28 @@ pub(crate) struct GetPolicyResponse {
     pub(crate) policy: Option<String>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub(crate) revision_id: Option<String>,
+}
+
+/// `GetRuntimeManagementConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetRuntimeManagementConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
+/// `GetRuntimeManagementConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetRuntimeManagementConfigResponse {
+    #[serde(rename = "UpdateRuntimeOn", skip_serializing_if = "Option::is_none")]
+    pub(crate) update_runtime_on: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_version_arn: Option<String>,
 }
 
 /// `ImageConfig` of the model.
@@ -1105,6 +1143,50 @@ pub(crate) struct PutFunctionEventInvokeConfigRequest {
     pub(crate) maximum_event_age_in_seconds: Option<i64>,
     #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) destination_config: Option<DestinationConfig>,
+}
+
+/// `PutFunctionRecursionConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutFunctionRecursionConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
+    pub(crate) recursive_loop: Option<String>,
+}
+
+/// `PutFunctionRecursionConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutFunctionRecursionConfigResponse {
+    #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
+    pub(crate) recursive_loop: Option<String>,
+}
+
+/// `PutRuntimeManagementConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutRuntimeManagementConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "UpdateRuntimeOn", skip_serializing_if = "Option::is_none")]
+    pub(crate) update_runtime_on: Option<String>,
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_version_arn: Option<String>,
+}
+
+/// `PutRuntimeManagementConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutRuntimeManagementConfigResponse {
+    #[serde(rename = "UpdateRuntimeOn", skip_serializing_if = "Option::is_none")]
+    pub(crate) update_runtime_on: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_version_arn: Option<String>,
 }
 
 /// `RemoveLayerVersionPermissionRequest` of the model.
