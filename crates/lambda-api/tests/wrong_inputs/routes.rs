@@ -66,7 +66,7 @@ async fn an_operation_that_is_not_there_yet_is_named_whatever_it_was_sent() {
         ),
         ("DELETE", "/2021-10-31/functions/f/url/", "DeleteFunctionUrlConfig"),
         ("POST", "/2021-11-15/functions/f/response-streaming-invocations", "InvokeWithResponseStream"),
-        ("POST", "/2015-03-31/functions/a%20b/aliases", "CreateAlias"),
+        ("PUT", "/2020-06-30/functions/a%20b/code-signing-config", "PutFunctionCodeSigningConfig"),
     ] {
         for body in [&b""[..], b"{}", b"xyz", b"\xff"] {
             not_implemented(operation).check(path, &api.send(method, path, &[], body).await);
