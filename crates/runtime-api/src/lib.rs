@@ -1,4 +1,5 @@
-//! HTTP as a function sees it from inside: the Runtime API, on a listener of its own for each environment.
+//! HTTP as runtimes and extensions see it from inside: Runtime API, Extensions API, Telemetry and Logs API, on a listener of
+//! its own for each environment.
 //!
 //! What comes in is untrusted: bounded in size, checked against the state machine of `environment`, and answered with
 //! the statuses and texts of AWS. There are no time-outs here: a runtime may wait for its next event for hours, and a

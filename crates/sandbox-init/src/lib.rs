@@ -1,14 +1,14 @@
 //! The processes between the server and a function: the launcher and the first process of each environment.
 //!
 //! ```text
-//!   hearth serve ──socket──> launcher ──fork──> init of environment A ──fork+exec──> runtime (and, later, extensions)
+//!   hearth serve ──socket──> launcher ──fork──> init of environment A ──fork+exec──> runtime, extensions
 //!        │                              └fork──> init of environment B ──…
 //!        └────────── control socket of A ──────────^
 //! ```
 //!
 //! The server never forks: it has threads and much memory, and a fork of it would be slow and unsafe. Instead it
 //! starts itself once more as a small single-threaded *launcher*, which forks an *init* for each environment. Init
-//! starts the runtime, adopts whatever the function leaves behind (it is a subreaper), and ends the whole tree.
+//! starts them, adopts whatever the function leaves behind (it is a subreaper), and ends the whole tree.
 //! Nothing here outlives the server: the end of the server closes the sockets, and init ends its tree then.
 //!
 //! This crate has no async, no threads and no log. It shares [`messages`] with the crate `sandbox`.
