@@ -37,6 +37,10 @@ const USERS: u32 = 100_000_000;
 /// How the names of all servers' cgroups begin.
 const SERVERS: &str = "hearth-";
 
+/// The share of the CPU that Init has at least, however small the function: one whole. AWS does not document it; users
+/// see there that Init is as fast with little memory as with much.
+const CPU_IN_INIT_MIN: MilliCpu = MilliCpu(1_000);
+
 /// Where the root file system is mounted, in the folder of an environment.
 const ROOT: &str = "root";
 
@@ -137,11 +141,10 @@ fn group_name(folder: &Path) -> String {
     format!("{SERVERS}{hash:016x}")
 }
 
-/// What processes may use during Init: what they may later, and one whole CPU at least. AWS does not document it; users
-/// see there that Init is as fast with little memory as with much.
+/// What processes may use during Init.
 fn limits_in_init(plan: &SandboxPlan) -> Limits {
     let limits = Limits::of_memory_size(plan.memory_size_mb.into());
-    Limits { cpu: limits.cpu.max(MilliCpu(1_000)), ..limits }
+    Limits { cpu: limits.cpu.max(CPU_IN_INIT_MIN), ..limits }
 }
 
 /// What an environment sees besides the host's programs.
@@ -258,7 +261,7 @@ impl Sandbox for NamespaceSandbox {
                     was_out_of_memory,
                     ..
                 } => *was_out_of_memory = self.has_run_out_of_memory(),
-                SandboxEvent::AllGone => self.forget_out_of_memory(),
+                SandboxEvent::AllGone => self.begin_anew(),
                 SandboxEvent::Started { .. }
                 | SandboxEvent::StartFailed { .. }
                 | SandboxEvent::Exited { .. }
@@ -302,8 +305,13 @@ impl NamespaceSandbox {
         self.out_of_memory_kills() > before
     }
 
-    fn forget_out_of_memory(&self) {
+    /// Forgets what the processes did that are gone: what comes next begins with Init.
+    fn begin_anew(&self) {
         self.out_of_memory_kills_before.store(self.out_of_memory_kills(), Ordering::Relaxed);
+        self.cgroup.forget_memory_max();
+        if let Err(error) = self.cgroup.limit_cpu(self.cpu.max(CPU_IN_INIT_MIN)) {
+            tracing::warn!(%error, "Init will be slower than usual");
+        }
     }
 
     fn out_of_memory_kills(&self) -> u64 {

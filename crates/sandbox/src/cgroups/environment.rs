@@ -139,6 +139,11 @@ impl EnvironmentCgroup {
         self.memory.bytes_max()
     }
 
+    /// Begins to measure anew, as far as the kernel can: v1 always, v2 since Linux 6.12. Otherwise the mark stays.
+    pub fn forget_memory_max(&self) {
+        self.memory.forget_max();
+    }
+
     /// Returns how many processes the kernel has killed because the limit of memory was reached. v2 kills all of the
     /// environment together, and may count the first one twice; v1 kills the one that has most.
     pub fn oom_kills(&self) -> Result<u64, CgroupError> {
@@ -232,7 +237,7 @@ impl Memory {
                     set(group, "memory.swappiness", "0")?;
                 }
                 Ok(Self::V1 {
-                    peak: OpenFile::to_read(group.join("memory.max_usage_in_bytes"))?,
+                    peak: OpenFile::both(group.join("memory.max_usage_in_bytes"))?,
                     oom_control: OpenFile::to_read(group.join("memory.oom_control"))?,
                 })
             }
@@ -246,7 +251,9 @@ impl Memory {
                     }
                 }
                 let events = OpenFile::to_read(group.join("memory.events"))?;
-                match OpenFile::to_read(group.join("memory.peak")) {
+                let peak = group.join("memory.peak");
+                // It can be written since Linux 6.12.
+                match OpenFile::both(peak.clone()).or_else(|_| OpenFile::to_read(peak)) {
                     Ok(peak) => Ok(Self::V2 { peak, events }),
                     Err(CgroupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                         let current = OpenFile::to_read(group.join("memory.current"))?;
@@ -272,6 +279,18 @@ impl Memory {
                 let bytes = if touched_limit { *bytes_limit } else { current.number()? };
                 Ok(bytes_seen.fetch_max(bytes, Ordering::Relaxed).max(bytes))
             }
+        }
+    }
+
+    fn forget_max(&self) {
+        match self {
+            Self::V1 { peak, .. } | Self::V2 { peak, .. } => {
+                if let Err(error) = peak.write("0") {
+                    tracing::debug!(%error, "the mark of memory stays where it is");
+                }
+            }
+            // Its own group may have touched the limit, and the kernel does not forget that.
+            Self::V2WithoutPeak { .. } => {}
         }
     }
 
