@@ -10,6 +10,7 @@ mod clients;
 mod cloudwatch_logs;
 mod cloudwatch_logs_input;
 mod command_line;
+mod concurrency;
 mod control_plane;
 mod experiment;
 mod extensions;

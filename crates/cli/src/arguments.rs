@@ -56,6 +56,12 @@ pub(crate) struct ServeArguments {
     /// Concurrent executions of the account, above which calls are throttled [default: 1000]
     #[arg(long, env = "HEARTH_CONCURRENCY", value_name = "N")]
     pub(crate) concurrency: Option<u32>,
+    /// Requests a second that are taken for each unit of concurrency, above which calls are throttled [default: 10]
+    #[arg(long, env = "HEARTH_REQUESTS_PER_CONCURRENCY", value_name = "N")]
+    pub(crate) requests_per_concurrency: Option<u32>,
+    /// New environments that a function may have in 10 seconds, above which calls are throttled [default: 1000]
+    #[arg(long, env = "HEARTH_ENVIRONMENTS_PER_10_S", value_name = "N")]
+    pub(crate) environments_per_10_s: Option<u32>,
     /// How long a warm environment waits for its next call, in seconds [default: 600]
     #[arg(long, env = "HEARTH_IDLE_TIMEOUT_S", value_name = "SECONDS")]
     pub(crate) idle_timeout_s: Option<u64>,

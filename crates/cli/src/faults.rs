@@ -29,6 +29,7 @@ const POINTS: &[&str] = &[
     "events::postponed",
     "events::ran",
     "functions::aliased",
+    "functions::concurrency",
     "functions::created",
     "functions::deployed",
     "functions::published",

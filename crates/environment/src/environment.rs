@@ -14,7 +14,7 @@ use hearth_sandbox::{Output, Sandbox, SandboxError};
 use hearth_telemetry::{
     Clock, EnvironmentRecord, EnvironmentTelemetry, InitPhase, LifecycleEvent, ShutdownReason, Subscription,
 };
-use hearth_types::{EnvironmentId, ExtensionId, limits};
+use hearth_types::{EnvironmentId, ExtensionId};
 use tokio::sync::{Notify, oneshot};
 
 use crate::invocation::{Answer, Delivery, Invocation, InvokeResult};
@@ -105,9 +105,9 @@ struct Afterwards {
 impl Environment {
     /// Makes an environment in which nothing runs yet. Needs a Tokio runtime.
     pub fn make(parts: EnvironmentParts) -> Result<Arc<Self>, SandboxError> {
-        let EnvironmentParts { id, sandbox, boot, function, telemetry, owner, clock } = parts;
+        let EnvironmentParts { id, init_limit, sandbox, boot, function, telemetry, owner, clock } = parts;
         let record = telemetry.record().clone();
-        let machine = Machine::new(limits::INIT_LIMIT_ON_DEMAND, boot.extensions.clone());
+        let machine = Machine::new(init_limit, boot.extensions.clone());
         let machine = if sandbox.can_freeze() { machine.freezing() } else { machine };
         let inner = Inner {
             machine,
@@ -170,6 +170,11 @@ impl Environment {
     /// Whether the caller of the last invocation has its answer: the environment will be free soon, if it is not.
     pub fn has_answered(&self) -> bool {
         self.has_answered.load(Ordering::Acquire)
+    }
+
+    /// Whether its runtime waits for an event: an invocation would begin at once.
+    pub fn is_warm(&self) -> bool {
+        self.lock().machine.is_warm()
     }
 
     /// Notes that an invocation is on its way, so that the last answer counts no more.

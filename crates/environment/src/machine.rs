@@ -134,6 +134,11 @@ impl Machine {
         matches!(&self.phase, Phase::Busy(running) if running.runtime == RuntimeState::ResponseSent)
     }
 
+    /// Whether the runtime waits for an event.
+    pub fn is_warm(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
     /// Returns when [`Event::DeadlineReached`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {

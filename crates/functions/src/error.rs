@@ -87,6 +87,12 @@ pub enum FunctionsError {
     /// An alias of two versions cannot have `$LATEST` among them.
     #[error("an alias of `$LATEST` points to no other version")]
     AliasOfLatestAndAnother,
+    /// An alias with provisioned concurrency points to a version with its own.
+    #[error("an alias with provisioned concurrency points to a version with its own")]
+    AliasOfProvisionedVersion,
+    /// An alias with provisioned concurrency points to `$LATEST`.
+    #[error("an alias with provisioned concurrency points to `$LATEST`")]
+    ProvisionedAliasOfLatest,
     /// The two versions of an alias must differ.
     #[error("an alias points to version {version} twice")]
     AliasOfOneVersionTwice {

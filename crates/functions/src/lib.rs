@@ -6,6 +6,7 @@
 
 mod alias;
 mod changes;
+mod concurrency;
 mod configuration;
 mod error;
 mod function;
@@ -23,6 +24,7 @@ mod registry;
 
 pub use alias::{AdditionalVersion, Alias, CreateAlias, UpdateAlias};
 pub use changes::{ConfigurationChange, CreateFunction, PublishVersion, UpdateCode};
+pub use concurrency::{ConcurrencyError, ProvisionedConcurrency, ProvisionedVersion, VersionShare};
 pub use configuration::{FunctionConfiguration, FunctionLayer, LoggingConfiguration};
 pub use error::{DeployError, FunctionsError, LayersError, OpenError, ResolveError};
 pub use function::{
@@ -34,5 +36,5 @@ pub use layer_policy::LayerStatement;
 pub use layers::{LayerFilter, LayerInUse, LayerVersion, Layers, PublishLayerVersion};
 pub use management::{Management, RecursiveLoop, UpdateRuntimeOn};
 pub use policy::{Policy, PolicyError, Statement};
-pub use ports::{Deployment, VersionListener};
+pub use ports::{ConcurrencyListener, Deployment, VersionListener};
 pub use registry::{Functions, FunctionsSettings, FunctionsUsage};

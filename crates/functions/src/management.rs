@@ -1,4 +1,5 @@
-//! What a function's owner sets beside its configuration. Kept and shown; nothing acts on it yet.
+//! What a function's owner sets beside its configuration. Loops and runtime updates are kept and shown; nothing acts on
+//! them yet.
 
 /// What is set beside the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -7,6 +8,8 @@ pub struct Management {
     pub recursive_loop: RecursiveLoop,
     /// When its runtime is updated.
     pub update_runtime_on: UpdateRuntimeOn,
+    /// How many of the account's concurrent executions are its own, and no more; `None`: it shares what is left.
+    pub reserved_concurrency: Option<u32>,
 }
 
 /// What happens to a function that calls itself through other services.

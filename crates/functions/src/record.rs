@@ -69,6 +69,8 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         policy: function.policy.as_ref().map(policy_record::write),
         recursive_loop: Some(function.management.recursive_loop.as_str().to_owned()),
         update_runtime_on: Some(function.management.update_runtime_on.as_str().to_owned()),
+        reserved_concurrency: function.management.reserved_concurrency,
+        provisioned: Vec::new(),
         runtime_version_arn: function.management.update_runtime_on.runtime_version_arn().map(str::to_owned),
         code_sha256: function.code_sha256.to_string(),
         code_size: function.code_size,
@@ -149,6 +151,7 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
             .transpose()?,
         tags: record.tags.clone(),
         management: Management {
+            reserved_concurrency: record.reserved_concurrency,
             recursive_loop: record.recursive_loop.as_ref().map_or(Ok(RecursiveLoop::default()), |value| {
                 reader.field("recursive loop", value, RecursiveLoop::parse)
             })?,

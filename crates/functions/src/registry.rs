@@ -5,6 +5,7 @@
 //! there before goes on serving.
 
 mod aliases;
+mod concurrency;
 mod loading;
 mod management;
 mod policy;
@@ -26,12 +27,13 @@ use hearth_types::{
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use self::aliases::{Aliases, Lots};
+use self::concurrency::Provisioned;
 use self::versions::Published;
 use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
-    ConfigurationChange, CreateFunction, DeployedCode, DeployedLayers, Deployment, Function,
-    FunctionConfiguration, FunctionsError, LastUpdateStatus, Management, OpenError, ResolveError,
-    ResolvedVersion, State, UpdateCode, VersionListener, record,
+    ConcurrencyListener, ConfigurationChange, CreateFunction, DeployedCode, DeployedLayers, Deployment,
+    Function, FunctionConfiguration, FunctionsError, LastUpdateStatus, Management, OpenError,
+    ProvisionedConcurrency, ResolveError, ResolvedVersion, State, UpdateCode, VersionListener, record,
 };
 
 pub use usage::FunctionsUsage;
@@ -52,9 +54,12 @@ pub struct Functions {
     settings: FunctionsSettings,
     clock: Arc<dyn Clock>,
     listener: OnceLock<Arc<dyn VersionListener>>,
+    concurrency_listener: OnceLock<Arc<dyn ConcurrencyListener>>,
     entries: RwLock<BTreeMap<FunctionName, Entry>>,
     /// One change of a function at a time, creations and removals included.
     changing: Mutex<BTreeMap<FunctionName, Arc<tokio::sync::Mutex<()>>>>,
+    /// One change of how the account's concurrency is shared out at a time.
+    sharing_concurrency: tokio::sync::Mutex<()>,
     generations: AtomicU64,
     lots: Lots,
     /// Whether the code of some function could not be opened at the start.
@@ -78,6 +83,8 @@ struct Entry {
     last_version: u64,
     /// Its aliases.
     aliases: Aliases,
+    /// What is provisioned of its versions.
+    provisioned: Provisioned,
     /// What the store has of `$LATEST` and the aliases.
     stored: FunctionRecord,
 }
@@ -96,6 +103,8 @@ impl Functions {
             settings,
             clock,
             listener: OnceLock::new(),
+            concurrency_listener: OnceLock::new(),
+            sharing_concurrency: tokio::sync::Mutex::default(),
             entries: RwLock::default(),
             changing: Mutex::default(),
             generations: AtomicU64::new(0),
@@ -173,6 +182,7 @@ impl Functions {
             versions: BTreeMap::new(),
             last_version: 0,
             aliases: Aliases::new(),
+            provisioned: Provisioned::new(),
             stored,
         };
         self.write().insert(name.clone(), entry);
@@ -309,6 +319,7 @@ impl Functions {
             self.tell(name, Version::Number(*number), None);
         }
         drop(removed); // its code goes with the last environment that runs it
+        self.tell_concurrency(name);
         self.settled.send_modify(|count| *count += 1);
         tracing::info!(function = %name, "function deleted");
         match outcome {
@@ -397,6 +408,7 @@ impl Functions {
         let mut stored = record::write(changed);
         if let Some(entry) = self.read().get(name) {
             stored.aliases.clone_from(&entry.stored.aliases);
+            stored.provisioned = entry.provisioned.values().map(ProvisionedConcurrency::write).collect();
         }
         let keeps_serving =
             matches!(changed.last_update, Some(LastUpdateStatus::InProgress | LastUpdateStatus::Failed(_)));

@@ -10,18 +10,20 @@
 
 pub mod concurrency;
 mod event_queue;
+mod provisioned;
 mod request;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hearth_functions::{Functions, ResolveError, ResolvedVersion};
+use hearth_functions::{Functions, ProvisionedVersion, ResolveError, ResolvedVersion};
 use hearth_types::{FunctionName, Qualifier, Version};
 
-pub use concurrency::{Concurrency, Permit, ThrottleReason};
+pub use concurrency::{Concurrency, ConcurrencyLimits, Permit, ThrottleReason};
 pub use event_queue::{EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue};
 pub use hearth_store::EventInvokeConfigRecord;
+pub use provisioned::{AllocationStatus, ProvisionedAllocation};
 pub use request::{InvokeRequest, InvokeResponse};
 
 /// Why there is no response. A function that fails is not among these: it has a response that says so.
@@ -57,6 +59,22 @@ pub trait Environments: Send + Sync + 'static {
 
     /// Whether an environment has answered its caller, and will be free in a moment.
     fn is_one_finishing(&self) -> bool;
+
+    /// Keeps environments of these versions of a function initialized ahead of calls, and of its others none. Says to
+    /// [`Concurrency::allocate`] how many there are.
+    fn provision(&self, name: &FunctionName, versions: Vec<ProvisionedVersion>);
+
+    /// Returns how that goes for a version.
+    fn provisioned(&self, name: &FunctionName, version: Version) -> ProvisionedEnvironments;
+}
+
+/// The provisioned environments of a version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProvisionedEnvironments {
+    /// How many are initialized.
+    pub initialized: u32,
+    /// Why there are not as many as there should be, as AWS's `StatusReason`; `None` when nothing went wrong.
+    pub failure: Option<&'static str>,
 }
 
 /// How long a caller waits for concurrency that is about to be given back. Ours: a caller that calls again as soon as it has
@@ -92,9 +110,10 @@ impl Invoker {
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
         let version = self.resolve(name, request.qualifier.as_ref()).await?;
-        let admitted = match self.concurrency.admit() {
-            Err(_) if self.environments.is_one_finishing() => {
-                self.concurrency.admit_within(FINISHING_WAIT).await
+        let number = version.version;
+        let admitted = match self.concurrency.admit(name, number) {
+            Err(reason) if reason.may_pass_soon() && self.environments.is_one_finishing() => {
+                self.concurrency.admit_within(FINISHING_WAIT, name, number).await
             }
             admitted => admitted,
         };

@@ -12,6 +12,7 @@ mod delete_function;
 mod delete_layer_version;
 mod error;
 mod event_invoke_config;
+mod function_concurrency;
 mod function_layers;
 mod function_name;
 mod generated;
@@ -29,6 +30,7 @@ mod other_services;
 mod patterns;
 mod permission;
 mod policy_document;
+mod provisioned_concurrency;
 mod publish_layer_version;
 mod publish_version;
 mod recursion_config;
@@ -170,6 +172,23 @@ impl LambdaApi {
                 "GetRuntimeManagementConfig" => runtime_management_config::answer_get(self, call, &request),
                 "PutRuntimeManagementConfig" => {
                     runtime_management_config::answer_put(self, call, request).await
+                }
+                "PutFunctionConcurrency" => function_concurrency::answer_put(self, call, request).await,
+                "GetFunctionConcurrency" => function_concurrency::answer_get(self, call, &request),
+                "DeleteFunctionConcurrency" => {
+                    function_concurrency::answer_delete(self, call, &request).await
+                }
+                "PutProvisionedConcurrencyConfig" => {
+                    provisioned_concurrency::answer_put(self, call, request).await
+                }
+                "GetProvisionedConcurrencyConfig" => {
+                    provisioned_concurrency::answer_get(self, call, &request)
+                }
+                "ListProvisionedConcurrencyConfigs" => {
+                    provisioned_concurrency::answer_list(self, call, &request)
+                }
+                "DeleteProvisionedConcurrencyConfig" => {
+                    provisioned_concurrency::answer_delete(self, call, &request).await
                 }
                 other => Err(ApiError::not_implemented(other)),
             },

@@ -8,8 +8,7 @@ use hearth_functions::ResolvedVersion;
 use hearth_invoke::{InvokeError, InvokeRequest, InvokeResponse, Permit};
 use hearth_runtime_api::BoundRuntimeApi;
 use hearth_telemetry::EnvironmentTelemetry;
-use hearth_types::{ColdReason, EnvironmentId, Qualifier, TraceHeader};
-use tokio::sync::OwnedSemaphorePermit;
+use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader};
 
 use crate::members::{Busy, Member};
 use crate::{FunctionVersion, Pool, State, boot, key_of};
@@ -135,7 +134,7 @@ impl Pool {
             state.versions.insert(key.clone(), Default::default());
         }
         let Some(environments) = state.versions.get_mut(key) else { return Err(InvokeError::Draining) };
-        if let Some(ready) = environments.take_ready(version.generation) {
+        if let Some(ready) = environments.take_ready(version.generation, &permit) {
             let environment = ready.member.environment.clone();
             environments.insert_busy(ready.begin(permit));
             return Ok(Found::Warm(environment));
@@ -154,6 +153,7 @@ impl Pool {
     ) -> Result<(Arc<Environment>, Option<ColdReason>), InvokeError> {
         let key = &key_of(version);
         let starting = Starting { pool: self, key };
+        permit.scale_up().map_err(|reason| InvokeError::Throttled { reason })?;
         let turn = match self.cold_starts.clone().try_acquire_owned() {
             Ok(turn) => turn,
             Err(_) => {
@@ -161,8 +161,9 @@ impl Pool {
                     self.cold_starts.clone().acquire_owned().await.map_err(|_| InvokeError::Draining)?;
                 let mut state = self.lock();
                 if let Some(environments) = state.versions.get_mut(key)
-                    && let Some(ready) = environments.take_ready(version.generation)
+                    && let Some(ready) = environments.take_ready(version.generation, &permit)
                 {
+                    permit.scaled_up_for_nothing();
                     let environment = ready.member.environment.clone();
                     environments.insert_busy(ready.begin(permit));
                     drop(state);
@@ -172,18 +173,24 @@ impl Pool {
             }
         };
         self.evict_if_full();
-        let environment = self.make_environment(version, why_cold, permit, turn).await?;
+        let member = self.make_member(version, why_cold, InitializationType::OnDemand).await?;
+        let environment = member.environment.clone();
+        // In the pool before anything runs: its callbacks must find it.
+        if let Some(environments) = self.lock().versions.get_mut(key) {
+            environments.insert_busy(Busy::cold(member, permit, turn));
+        }
+        environment.begin_init();
         drop(starting);
         Ok((environment, Some(why_cold)))
     }
 
-    async fn make_environment(
+    /// Makes an environment in which nothing runs yet.
+    pub(crate) async fn make_member(
         &self,
         version: &Arc<ResolvedVersion>,
         why_cold: ColdReason,
-        permit: Permit,
-        turn: OwnedSemaphorePermit,
-    ) -> Result<Arc<Environment>, InvokeError> {
+        initialization_type: InitializationType,
+    ) -> Result<Member, InvokeError> {
         let cannot = |what: &str, error: &dyn std::error::Error| {
             let error = chain(error);
             tracing::error!(function = %version.configuration.name, error, "cannot {what}");
@@ -211,22 +218,26 @@ impl Pool {
             why_cold,
             configuration.memory.get(),
         );
-        let identity = boot::identity(version, &self.parts.runtimes, &self.parts.settings.region);
+        let identity =
+            boot::identity(version, initialization_type, &self.parts.runtimes, &self.parts.settings.region);
         let telemetry =
             EnvironmentTelemetry::new(self.parts.clock, identity, record, self.parts.logs.clone());
         let telemetry = match sandbox.sockets() {
             Some(open) => telemetry.reach_subscribers_through(open),
             None => telemetry,
         };
+        let init_limit = boot::init_limit(version, initialization_type);
         let boot = boot::boot(
             self.parts.runtimes.clone(),
             version.clone(),
+            initialization_type,
             self.parts.settings.region.clone(),
             log_stream,
             runtime_api.address(),
         );
         let environment = Environment::make(EnvironmentParts {
             id,
+            init_limit,
             sandbox,
             boot,
             function: boot::function_facts(version, &self.parts.settings.account),
@@ -235,17 +246,8 @@ impl Pool {
             clock: self.parts.clock,
         })
         .map_err(|error| cannot("make an environment", &error))?;
-        let member = Member {
-            environment: environment.clone(),
-            version: version.clone(),
-            _runtime_api: runtime_api.serve(environment.clone()),
-        };
-        // In the pool before anything runs: its callbacks must find it.
-        if let Some(environments) = self.lock().versions.get_mut(&key_of(version)) {
-            environments.insert_busy(Busy::cold(member, permit, turn));
-        }
-        environment.begin_init();
-        Ok(environment)
+        let _runtime_api = runtime_api.serve(environment.clone());
+        Ok(Member { environment, initialization_type, version: version.clone(), _runtime_api })
     }
 }
 

@@ -18,7 +18,7 @@ use hearth_aws_wire::{Response, Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
-use hearth_invoke::{Concurrency, EventQueue, Invoker};
+use hearth_invoke::{Concurrency, ConcurrencyLimits, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
@@ -156,6 +156,12 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let environments = sandboxes.left_over();
     let recorder = Arc::new(Recorder::default());
+    let limits = ConcurrencyLimits {
+        account_max: settings.account_concurrency,
+        requests_per_unit: Some(settings.requests_per_concurrency),
+        environments_per_10_s: Some(settings.environments_per_10_s),
+    };
+    let concurrency = Concurrency::with_limits(limits, move || clock.now());
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
             account: account.clone(),
@@ -170,6 +176,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         runtimes: runtimes.clone(),
         logs: logs.clone(),
         recorder: recorder.clone(),
+        concurrency: concurrency.clone(),
         clock,
     });
 
@@ -205,11 +212,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         );
     }
 
-    let invoker = Arc::new(Invoker::new(
-        functions.clone(),
-        Concurrency::new(settings.account_concurrency),
-        pool.clone(),
-    ));
+    let invoker = Arc::new(Invoker::new(functions.clone(), concurrency, pool.clone()));
+    functions.set_concurrency_listener(invoker.clone());
     let events = EventQueue::start(invoker.clone(), store.clone(), Arc::new(SteadyClock::new(clock)));
     let runtimes_api = Arc::new(RuntimesApi {
         runtimes: runtimes.clone(),

@@ -25,6 +25,7 @@ pub use events::{
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{
     AliasRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord,
+    ProvisionedConcurrencyRecord,
 };
 
 /// The wall clock, handed in.

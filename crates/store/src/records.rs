@@ -76,6 +76,12 @@ pub struct FunctionRecord {
     /// The version of the runtime, with `Manual`.
     #[serde(default)]
     pub runtime_version_arn: Option<String>,
+    /// How many of the account's concurrent executions are its own.
+    #[serde(default)]
+    pub reserved_concurrency: Option<u32>,
+    /// What is provisioned of its versions and aliases; versions have none.
+    #[serde(default)]
+    pub provisioned: Vec<ProvisionedConcurrencyRecord>,
     /// SHA-256 of the package, in base64.
     pub code_sha256: String,
     /// Size of the package, in bytes.
@@ -118,6 +124,17 @@ pub struct AliasRecord {
     pub additional: Option<(u64, String)>,
     /// Fresh after each change.
     pub revision_id: String,
+}
+
+/// Provisioned concurrency of a version or alias, as it is kept with the function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisionedConcurrencyRecord {
+    /// The number of the version, or the name of the alias.
+    pub qualifier: String,
+    /// How many environments are to be initialized ahead of calls.
+    pub requested: u32,
+    /// When that was asked for, in milliseconds since 1970.
+    pub last_modified_ms: i64,
 }
 
 /// A layer that a function has, as it is kept with the function: the version itself may be deleted later.

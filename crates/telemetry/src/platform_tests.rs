@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
 use hearth_types::{
-    ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName, LogFormat,
-    LogGroupName, LogLevel, LogStreamName, RequestId, TraceHeader, Version,
+    ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName,
+    InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId, TraceHeader, Version,
 };
 
 use crate::derive::Derivation;
@@ -119,6 +119,7 @@ fn check(
     let function = FunctionName::new("resize").unwrap();
     let identity = FunctionIdentity {
         version: Version::Latest,
+        initialization_type: InitializationType::OnDemand,
         memory_size_mb: 128,
         runtime_version: Some(("nodejs:22.v1".to_owned(), "arn:aws:lambda:us-east-1::runtime:00".to_owned())),
         log_group: LogGroupName::of_function(&function),
@@ -139,7 +140,7 @@ fn check(
     // The wall clock is read a while later: times are those of the steps all the same.
     let moment = Moment { instant: start + Duration::from_secs(1), epoch_ms: 1_795_600_001_000 };
     let about = About { identity: &identity, environment: &environment, moment };
-    let mut derivation = Derivation::new(128);
+    let mut derivation = Derivation::new(128, InitializationType::OnDemand);
     let mut shown = String::new();
     for (microseconds, event) in life(start) {
         let at = start + Duration::from_micros(microseconds);
@@ -167,7 +168,12 @@ fn as_json_log(about: &About<'_>, at: Instant, said: &PlatformEvent, shown: &mut
 
 /// The lines of the text format.
 fn as_text(about: &About<'_>, _: Instant, said: &PlatformEvent, shown: &mut String) {
-    if let Some(lines) = lines::text(said, Version::Latest, about.identity.runtime_version.as_ref()) {
+    if let Some(lines) = lines::text(
+        said,
+        Version::Latest,
+        InitializationType::OnDemand,
+        about.identity.runtime_version.as_ref(),
+    ) {
         *shown += &lines.replace('\t', "⇥");
     }
 }

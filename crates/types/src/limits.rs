@@ -50,6 +50,15 @@ pub const LOG_TAIL_BYTES: usize = 4_096;
 pub const LOG_EVENT_BYTES_MAX: usize = 262_144;
 /// Concurrent executions of an account in a region, unless the settings say otherwise.
 pub const ACCOUNT_CONCURRENCY_DEFAULT: u32 = 1_000;
+/// How many of them must stay unreserved. Source: Lambda Developer Guide, "Configuring reserved concurrency", read 2026-11.
+pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
+/// How many requests a second a function takes for each unit of its concurrency.
+pub const REQUESTS_PER_CONCURRENCY_DEFAULT: u32 = 10;
+/// How many new environments a function may have in ten seconds. Source: Lambda Developer Guide, "Lambda scaling behavior",
+/// read 2026-11.
+pub const ENVIRONMENTS_PER_10_S_DEFAULT: u32 = 1_000;
+/// How long the Init phase of a provisioned environment may take at least; a function with a longer time-out has that.
+pub const INIT_LIMIT_PROVISIONED_MIN: Duration = Duration::from_secs(130);
 /// Open files of one execution environment.
 pub const OPEN_FILES_MAX: u64 = 1_024;
 /// Processes and threads of one execution environment.

@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering;
 use hearth_store::FunctionRecord;
 use hearth_types::Version;
 
+use super::concurrency::of_aliases;
 use super::versions::Published;
 use super::{Entry, Functions};
 use crate::{
-    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, OpenError, State,
-    StateReasonCode, record,
+    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, OpenError,
+    ProvisionedConcurrency, State, StateReasonCode, record,
 };
 
 impl Functions {
@@ -52,6 +53,11 @@ impl Functions {
             Ok((alias.name.clone(), Arc::new(alias)))
         });
         let aliases = aliases.collect::<Result<_, OpenError>>()?;
+        let provisioned = stored.provisioned.iter().map(|config| {
+            let config = ProvisionedConcurrency::read(config, &function.configuration.name)?;
+            Ok((config.qualifier.to_string(), config))
+        });
+        let provisioned = of_aliases(provisioned.collect::<Result<_, OpenError>>()?, &aliases);
         let is_settling = function.is_settling();
         let name = function.configuration.name.clone();
         let entry = Entry {
@@ -62,6 +68,7 @@ impl Functions {
             versions: BTreeMap::new(),
             last_version: 0,
             aliases,
+            provisioned,
             stored: stored.clone(),
         };
         self.write().insert(name.clone(), entry);
@@ -100,6 +107,10 @@ impl Functions {
                 return Ok(());
             };
             entry.last_version = entry.last_version.max(number);
+            if stored.is_deleted {
+                // Its record says that it is deleted; that of its function need not.
+                entry.provisioned.remove(&number.to_string());
+            }
             entry.versions.extend(published.map(|published| (number, published)));
         }
         if is_pending {

@@ -49,7 +49,7 @@ pub(super) fn delivery(
 ) -> Delivery {
     let destination = match end.condition {
         Condition::Success => config.and_then(|config| config.on_success.clone()),
-        Condition::RetriesExhausted | Condition::EventAgeExceeded => {
+        Condition::RetriesExhausted | Condition::EventAgeExceeded | Condition::ZeroReservedConcurrency => {
             config.and_then(|config| config.on_failure.clone())
         }
     };

@@ -50,6 +50,8 @@ pub(super) enum Condition {
     RetriesExhausted,
     /// The event is too old.
     EventAgeExceeded,
+    /// The function has reserved no concurrency, so none of its invocations may run.
+    ZeroReservedConcurrency,
 }
 
 impl Condition {
@@ -59,6 +61,7 @@ impl Condition {
             Self::Success => "Success",
             Self::RetriesExhausted => "RetriesExhausted",
             Self::EventAgeExceeded => "EventAgeExceeded",
+            Self::ZeroReservedConcurrency => "ZeroReservedConcurrency",
         }
     }
 }

@@ -254,6 +254,14 @@ pub(crate) struct DeleteAliasRequest {
     pub(crate) name: Option<String>,
 }
 
+/// `DeleteFunctionConcurrencyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteFunctionConcurrencyRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
 /// `DeleteFunctionEventInvokeConfigRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -290,6 +298,16 @@ pub(crate) struct DeleteLayerVersionRequest {
     pub(crate) layer_name: Option<String>,
     #[serde(rename = "VersionNumber", skip_serializing_if = "Option::is_none")]
     pub(crate) version_number: Option<i64>,
+}
+
+/// `DeleteProvisionedConcurrencyConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
 }
 
 /// `DestinationConfig` of the model.
@@ -553,6 +571,22 @@ pub(crate) struct GetAliasRequest {
     pub(crate) name: Option<String>,
 }
 
+/// `GetFunctionConcurrencyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionConcurrencyRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
+/// `GetFunctionConcurrencyResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionConcurrencyResponse {
+    #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) reserved_concurrent_executions: Option<i64>,
+}
+
 /// `GetFunctionConfigurationRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -695,6 +729,34 @@ pub(crate) struct GetPolicyResponse {
     pub(crate) policy: Option<String>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub(crate) revision_id: Option<String>,
+}
+
+/// `GetProvisionedConcurrencyConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
+/// `GetProvisionedConcurrencyConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetProvisionedConcurrencyConfigResponse {
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
 }
 
 /// `GetRuntimeManagementConfigRequest` of the model.
@@ -1003,6 +1065,28 @@ pub(crate) struct ListLayersResponse {
     pub(crate) layers: Option<Vec<LayersListItem>>,
 }
 
+/// `ListProvisionedConcurrencyConfigsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListProvisionedConcurrencyConfigsRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListProvisionedConcurrencyConfigsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListProvisionedConcurrencyConfigsResponse {
+    #[serde(rename = "ProvisionedConcurrencyConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
 /// `ListTagsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1071,6 +1155,26 @@ pub(crate) struct OnSuccess {
     pub(crate) destination: Option<String>,
 }
 
+/// `ProvisionedConcurrencyConfigListItem` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ProvisionedConcurrencyConfigListItem {
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
+}
+
 /// `PublishLayerVersionRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1129,6 +1233,16 @@ pub(crate) struct PublishVersionRequest {
     pub(crate) publish_to: Option<String>,
 }
 
+/// `PutFunctionConcurrencyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutFunctionConcurrencyRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) reserved_concurrent_executions: Option<i64>,
+}
+
 /// `PutFunctionEventInvokeConfigRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1161,6 +1275,36 @@ pub(crate) struct PutFunctionRecursionConfigRequest {
 pub(crate) struct PutFunctionRecursionConfigResponse {
     #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
     pub(crate) recursive_loop: Option<String>,
+}
+
+/// `PutProvisionedConcurrencyConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "ProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_concurrent_executions: Option<i64>,
+}
+
+/// `PutProvisionedConcurrencyConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutProvisionedConcurrencyConfigResponse {
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
 }
 
 /// `PutRuntimeManagementConfigRequest` of the model.
