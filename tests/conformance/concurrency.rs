@@ -2,6 +2,8 @@
 //! concurrency, rates, and what a client hears when there is no more.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 
@@ -354,4 +356,57 @@ def handler(event, context): return os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']
     folder.write("works", "");
     until_provisioned(&server, &version, 1);
     assert_eq!(call(&function, &version, "{}").success(), "provisioned-concurrency");
+}
+
+#[test]
+fn whatever_ends_a_call_gives_its_concurrency_back_once() {
+    let server = Server::start();
+    let source = format!(
+        "{PYTHON_WAIT}
+import os
+def handler(event, context):
+    if 'port' in event: wait_at(event['port'])
+    if 'exit' in event: os._exit(event['exit'])
+    if 'raise' in event: raise Exception('on purpose')
+    while 'hang' in event: pass
+    return 'fine'
+"
+    );
+    let function = server.create(python("gated", &source).timeout(1));
+    reserve(&server, 3);
+    for event in ["{}", "{\"raise\":1}", "{\"exit\":0}", "{\"exit\":1}", "{\"hang\":1}"] {
+        for _ in 0..2 {
+            function.invoke(event);
+            function.wait_until_all_are_ready();
+        }
+    }
+    // Callers that hang up.
+    for _ in 0..5 {
+        let mut caller = TcpStream::connect(server.address()).unwrap();
+        let head =
+            "POST /2015-03-31/functions/gated/invocations HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n";
+        write!(caller, "{head}{{\"hang\":1}}").unwrap();
+    }
+    // New code, which does not load; and new code again.
+    function.update_code(&Package::new().file("app.py", "raise Exception('at once')\n"));
+    eventually("those that hang have ended, and Init fails", || {
+        let answer = function.call(&Call { payload: b"{}", ..Call::default() });
+        (answer.status() == 200 && answer.0.header("X-Amz-Function-Error").is_some()).then_some(())
+    });
+    function.update_code(&Package::new().file("app.py", source.as_str()));
+    function.update_configuration(&json!({ "Timeout": 60 }));
+    function.wait_until_all_are_ready();
+
+    let gate = Gate::new();
+    let payload = wait_at(&gate);
+    thread::scope(|scope| {
+        let calls = [(); 3].map(|()| scope.spawn(|| function.invoke(&payload)));
+        gate.wait_for(3);
+        let fourth = function.call(&Call { payload: b"{}", ..Call::default() });
+        assert_eq!(reason(&fourth), "ReservedFunctionConcurrentInvocationLimitExceeded");
+        gate.open();
+        for call in calls {
+            assert_eq!(call.join().unwrap().success(), "fine");
+        }
+    });
 }

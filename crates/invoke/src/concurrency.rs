@@ -154,8 +154,7 @@ impl Concurrency {
         name: &FunctionName,
         version: Version,
     ) -> Result<Permit, ThrottleReason> {
-        let now = (self.now)();
-        let (slot, share) = self.lock().admit(name, version, source, now)?;
+        let (slot, share) = self.lock().admit(name, version, source, &*self.now)?;
         Ok(Permit { concurrency: self.clone(), slot, share })
     }
 
@@ -235,8 +234,7 @@ impl Permit {
 
     /// Counts a new environment for the invocation, or says that the function scales too fast.
     pub fn scale_up(&self) -> Result<(), ThrottleReason> {
-        let now = (self.concurrency.now)();
-        self.concurrency.lock().scale_up(self.slot, now)
+        self.concurrency.lock().scale_up(self.slot, &*self.concurrency.now)
     }
 
     /// Takes that back: a warm environment was found.

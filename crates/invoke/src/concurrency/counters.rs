@@ -134,7 +134,7 @@ impl Counters {
         name: &FunctionName,
         version: Version,
         source: Source,
-        now: Instant,
+        now: &dyn Fn() -> Instant,
     ) -> Result<(Slot, Share), ThrottleReason> {
         let slot = self.slot(name);
         let unreserved_max = self.unreserved_max();
@@ -209,7 +209,7 @@ impl Counters {
     }
 
     /// Counts a new environment for an admitted invocation, or says that the function scales too fast.
-    pub(super) fn scale_up(&mut self, slot: Slot, now: Instant) -> Result<(), ThrottleReason> {
+    pub(super) fn scale_up(&mut self, slot: Slot, now: &dyn Fn() -> Instant) -> Result<(), ThrottleReason> {
         let Some(per_10_s) = self.limits.environments_per_10_s else { return Ok(()) };
         let function = &mut self.slots[slot];
         let rate = Rate { burst: f64::from(per_10_s), per_second: f64::from(per_10_s) / 10.0 };

@@ -20,7 +20,7 @@ fn name(number: u8) -> FunctionName {
 fn fill(counters: &mut Counters, of: u8, version: Version) -> (usize, ThrottleReason) {
     let now = Instant::now();
     for admitted in 0.. {
-        if let Err(reason) = counters.admit(&name(of), version, Source::Request, now) {
+        if let Err(reason) = counters.admit(&name(of), version, Source::Request, &|| now) {
             return (admitted, reason);
         }
     }
@@ -46,13 +46,13 @@ fn what_runs_counts_against_a_limit_that_comes_later() {
     let mut counters = Counters::new(limits(10));
     let now = Instant::now();
     let running: Vec<_> =
-        (0..5).map(|_| counters.admit(&name(1), ONE, Source::Event, now).unwrap()).collect();
+        (0..5).map(|_| counters.admit(&name(1), ONE, Source::Event, &|| now).unwrap()).collect();
     counters.reserve(&name(1), Some(2));
     for (slot, share) in running.into_iter().take(4) {
-        assert!(counters.admit(&name(1), ONE, Source::Event, now).is_err());
+        assert!(counters.admit(&name(1), ONE, Source::Event, &|| now).is_err());
         counters.release(slot, share);
     }
-    assert!(counters.admit(&name(1), ONE, Source::Event, now).is_ok(), "one of two runs");
+    assert!(counters.admit(&name(1), ONE, Source::Event, &|| now).is_ok(), "one of two runs");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn provisioned_concurrency_is_its_versions_and_spills_over_to_what_is_left() {
     assert_eq!(fill(&mut counters, 1, Version::Latest), (2, full), "three are set aside");
     let now = Instant::now();
     for _ in 0..3 {
-        let (_, share) = counters.admit(&name(1), ONE, Source::Request, now).unwrap();
+        let (_, share) = counters.admit(&name(1), ONE, Source::Request, &|| now).unwrap();
         assert_eq!(share, Share::Provisioned(ONE));
     }
     assert_eq!(fill(&mut counters, 1, ONE), (0, full));
@@ -76,7 +76,7 @@ fn provisioned_concurrency_is_its_versions_and_spills_over_to_what_is_left() {
     let mut counters = Counters::new(limits(10));
     counters.allocate(&name(1), ONE, 3);
     let shares: Vec<Share> =
-        (0..5).map(|_| counters.admit(&name(1), ONE, Source::Request, now).unwrap().1).collect();
+        (0..5).map(|_| counters.admit(&name(1), ONE, Source::Request, &|| now).unwrap().1).collect();
     let (provisioned, spilled) = (Share::Provisioned(ONE), Share::OnDemand);
     assert_eq!(shares, [provisioned, provisioned, provisioned, spilled, spilled]);
 }
@@ -89,7 +89,7 @@ fn ten_requests_a_second_for_each_unit_and_events_as_they_come() {
     let start = Instant::now();
     let call = |counters: &mut Counters, of, source, ms| {
         let now = start + Duration::from_millis(ms);
-        counters.admit(&name(of), ONE, source, now).map(|(slot, share)| counters.release(slot, share))
+        counters.admit(&name(of), ONE, source, &|| now).map(|(slot, share)| counters.release(slot, share))
     };
     let count = |counters: &mut Counters,
                  call: &mut dyn FnMut(&mut Counters) -> Result<(), ThrottleReason>| {
@@ -114,17 +114,17 @@ fn each_function_scales_by_so_many_environments_in_ten_seconds() {
     let limits = ConcurrencyLimits { environments_per_10_s: Some(20), ..limits(100) };
     let mut counters = Counters::new(limits);
     let now = Instant::now();
-    let (first, _) = counters.admit(&name(1), ONE, Source::Request, now).unwrap();
-    let (second, _) = counters.admit(&name(2), ONE, Source::Request, now).unwrap();
+    let (first, _) = counters.admit(&name(1), ONE, Source::Request, &|| now).unwrap();
+    let (second, _) = counters.admit(&name(2), ONE, Source::Request, &|| now).unwrap();
     let ups = |counters: &mut Counters, slot, now| {
-        (0..100).take_while(|_| counters.scale_up(slot, now).is_ok()).count()
+        (0..100).take_while(|_| counters.scale_up(slot, &|| now).is_ok()).count()
     };
     assert_eq!(ups(&mut counters, first, now), 20);
     assert_eq!(ups(&mut counters, second, now), 20, "independent of others");
     assert_eq!(ups(&mut counters, first, now + Duration::from_secs(1)), 2);
     assert_eq!(ups(&mut counters, first, now + Duration::from_secs(60)), 20);
     assert_eq!(
-        counters.scale_up(first, now + Duration::from_secs(60)),
+        counters.scale_up(first, &|| now + Duration::from_secs(60)),
         Err(ThrottleReason::FunctionInvocationRateLimitExceeded)
     );
 }
@@ -171,9 +171,9 @@ proptest! {
             match step {
                 Step::Admit { of, version, is_event } => {
                     let source = if is_event { Source::Event } else { Source::Request };
-                    if let Ok(permit) = counters.admit(&name(of), Version::Number(version), source, now) {
+                    if let Ok(permit) = counters.admit(&name(of), Version::Number(version), source, &|| now) {
                         held.push(permit);
-                        let _ = counters.scale_up(permit.0, now);
+                        let _ = counters.scale_up(permit.0, &|| now);
                         let function = &counters.slots[permit.0];
                         if let Some(reserved) = function.reserved {
                             prop_assert!(function.usage.in_use <= reserved);
