@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
@@ -300,6 +301,36 @@ fn provisioned_environments_are_initialized_ahead_stay_and_are_made_anew() {
     send(&server, "DELETE", &provisioned_path(&version), &Value::Null);
     eventually("none is left", || function.environments().is_empty().then_some(()));
     assert_eq!(call(&function, &version, "{}").success(), "on-demand");
+}
+
+#[test]
+fn what_is_provisioned_settles_at_what_was_asked_for_last() {
+    let server = Server::start();
+    let function = server.create(gated());
+    let version = publish(&function);
+    for count in [5, 1, 4, 2, 6, 1, 3] {
+        provision(&server, &version, count);
+        if count == 4 {
+            until_provisioned(&server, &version, 4);
+        }
+    }
+    until_provisioned(&server, &version, 3);
+    eventually("three are left", || {
+        (function.environments().len() == 3 && ready(&function, &version) == provisioned(3)).then_some(())
+    });
+    // Those that die while nothing runs in them are made anew as well.
+    let before = function.environments();
+    for environment in &before {
+        let pid = environment["pid"].as_i64().unwrap();
+        assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    }
+    eventually("three others are there", || {
+        let is_new = |one: &Value| before.iter().all(|old| old["environment_id"] != one["environment_id"]);
+        (ready(&function, &version) == provisioned(3) && function.environments().iter().all(is_new))
+            .then_some(())
+    });
+    until_provisioned(&server, &version, 3);
+    assert_eq!(call(&function, &version, "{}").success(), "provisioned-concurrency");
 }
 
 #[test]

@@ -151,9 +151,14 @@ impl FunctionEnvironments {
         all.filter(|member| member.is_provisioned()).count() as u32
     }
 
+    /// How many there are, initialized or not.
+    pub(crate) fn provisioned_and_initializing(&self) -> u32 {
+        self.provisioned() + self.initializing.len() as u32
+    }
+
     /// How many there are, or will be soon.
     pub(crate) fn provisioned_and_begun(&self) -> u32 {
-        self.provisioned() + self.initializing.len() as u32 + self.provisioning.starting
+        self.provisioned_and_initializing() + self.provisioning.starting
     }
 
     /// Takes out up to `surplus` provisioned environments that nothing runs in.
@@ -228,7 +233,7 @@ impl FunctionEnvironments {
             self.ready.remove(at).member
         };
         let obsolete = self.generation.is_some_and(|current| current != member.version.generation);
-        let is_unwanted = || !is_warm || self.provisioned_and_begun() >= self.provisioning.target;
+        let is_unwanted = || !is_warm || self.provisioned_and_initializing() >= self.provisioning.target;
         let reason = if self.deleted {
             ShutdownReason::FunctionDeleted
         } else if obsolete {

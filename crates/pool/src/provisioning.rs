@@ -98,8 +98,9 @@ struct Balance {
 impl FunctionEnvironments {
     fn balance(&mut self, now: Instant, draining: bool) -> Balance {
         let target = if draining { 0 } else { self.provisioning.target };
+        // Those that have only begun see for themselves whether they are wanted.
+        let to_end = self.end_provisioned(self.provisioned_and_initializing().saturating_sub(target));
         let there = self.provisioned_and_begun();
-        let to_end = self.end_provisioned(there.saturating_sub(target));
         let mut balance = Balance { to_end, ..Balance::default() };
         if let Some(version) = &self.provisioning.version {
             match self.provisioning.retry_at.filter(|at| *at > now) {
@@ -130,8 +131,9 @@ impl Pool {
     pub(crate) fn provision_versions(&self, name: &FunctionName, versions: Vec<ProvisionedVersion>) {
         let keys: Vec<FunctionVersion> = {
             let mut state = self.lock();
-            for ((of, _), environments) in &mut state.versions {
-                if of == name {
+            let is_named = |number: Version| versions.iter().any(|named| named.version.version == number);
+            for ((of, number), environments) in &mut state.versions {
+                if of == name && !is_named(*number) {
                     environments.provisioning.target = 0;
                 }
             }
