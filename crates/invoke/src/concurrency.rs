@@ -7,13 +7,13 @@
 mod counters;
 mod rate;
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use hearth_types::{FunctionName, Version};
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
 
 use counters::{Counters, Share, Slot, Source};
 
@@ -73,14 +73,32 @@ pub struct ConcurrencyLimits {
 /// Says what time it is.
 type Now = Box<dyn Fn() -> Instant + Send + Sync>;
 
+/// How many may wait for a permit. Above that, a request is throttled at once, and an event looks again later. Ours.
+const WAITING_MAX: usize = 4_096;
+/// How much later.
+const CROWDED_WAIT: Duration = Duration::from_millis(50);
+
 /// The concurrency of an account.
 pub struct Concurrency {
     limits: ConcurrencyLimits,
     now: Now,
-    counters: Mutex<Counters>,
-    /// How many wait for a permit. Changed under the lock, so that none is missed.
-    waiting: AtomicU32,
-    released: Notify,
+    /// Permits are made of it.
+    this: Weak<Self>,
+    state: Mutex<State>,
+}
+
+struct State {
+    counters: Counters,
+    /// In the order in which they came.
+    waiting: VecDeque<Waiting>,
+}
+
+/// Waits for a permit. Whoever gives one back hands it on, so that nobody is woken for nothing.
+struct Waiting {
+    name: FunctionName,
+    version: Version,
+    source: Source,
+    reply: oneshot::Sender<Permit>,
 }
 
 /// The right to run one invocation. It travels with the environment, and dropping it gives the concurrency back on
@@ -106,12 +124,11 @@ impl Concurrency {
         limits: ConcurrencyLimits,
         now: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
             limits,
             now: Box::new(now),
-            counters: Mutex::new(Counters::new(limits)),
-            waiting: AtomicU32::new(0),
-            released: Notify::new(),
+            this: this.clone(),
+            state: Mutex::new(State { counters: Counters::new(limits), waiting: VecDeque::new() }),
         })
     }
 
@@ -127,10 +144,13 @@ impl Concurrency {
         name: &FunctionName,
         version: Version,
     ) -> Result<Permit, ThrottleReason> {
-        let admitted = self.admitted_from(Source::Request, name, version);
-        match tokio::time::timeout(limit, admitted).await {
-            Ok(permit) => Ok(permit),
-            Err(_) => self.admit(name, version),
+        let waiting = match self.admit_or_wait(Source::Request, name, version) {
+            Ok(permit) => return Ok(permit),
+            Err(Throttled { reason, waiting }) => waiting.ok_or(reason)?,
+        };
+        match tokio::time::timeout(limit, waiting).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => self.admit(name, version),
         }
     }
 
@@ -145,7 +165,18 @@ impl Concurrency {
 
     /// The same, but waits until somebody finishes.
     pub async fn admitted_event(self: &Arc<Self>, name: &FunctionName, version: Version) -> Permit {
-        self.admitted_from(Source::Event, name, version).await
+        loop {
+            match self.admit_or_wait(Source::Event, name, version) {
+                Ok(permit) => return permit,
+                Err(Throttled { waiting: Some(waiting), .. }) => {
+                    if let Ok(permit) = waiting.await {
+                        return permit;
+                    }
+                }
+                // So many wait that one of them is going to end soon.
+                Err(Throttled { waiting: None, .. }) => tokio::time::sleep(CROWDED_WAIT).await,
+            }
+        }
     }
 
     fn admit_from(
@@ -154,52 +185,57 @@ impl Concurrency {
         name: &FunctionName,
         version: Version,
     ) -> Result<Permit, ThrottleReason> {
-        let (slot, share) = self.lock().admit(name, version, source, &*self.now)?;
+        let (slot, share) = self.lock().counters.admit(name, version, source, &*self.now)?;
         Ok(Permit { concurrency: self.clone(), slot, share })
     }
 
-    async fn admitted_from(
+    /// Admits an invocation, or has it wait, if not too many do.
+    fn admit_or_wait(
         self: &Arc<Self>,
         source: Source,
         name: &FunctionName,
         version: Version,
-    ) -> Permit {
-        let _waiting = Waiting::begin(self);
-        loop {
-            let released = self.released.notified();
-            tokio::pin!(released);
-            released.as_mut().enable();
-            if let Ok(permit) = self.admit_from(source, name, version) {
-                return permit;
-            }
-            released.await;
+    ) -> Result<Permit, Throttled> {
+        let State { counters, waiting } = &mut *self.lock();
+        let reason = match counters.admit(name, version, source, &*self.now) {
+            Ok((slot, share)) => return Ok(Permit { concurrency: self.clone(), slot, share }),
+            Err(reason) => reason,
+        };
+        if waiting.len() >= WAITING_MAX {
+            waiting.retain(|one| !one.reply.is_closed());
         }
+        if waiting.len() >= WAITING_MAX {
+            return Err(Throttled { reason, waiting: None });
+        }
+        let (reply, permit) = oneshot::channel();
+        waiting.push_back(Waiting { name: name.clone(), version, source, reply });
+        Err(Throttled { reason, waiting: Some(permit) })
     }
 
     /// Sets what a function has reserved; 0 lets none of its invocations run.
     pub fn reserve(&self, name: &FunctionName, reserved: Option<u32>) {
-        let mut counters = self.lock();
-        counters.reserve(name, reserved);
-        self.tell_waiting(counters);
+        let mut state = self.lock();
+        state.counters.reserve(name, reserved);
+        self.hand_on(state, usize::MAX);
     }
 
     /// Returns what a function has reserved.
     pub fn reserved(&self, name: &FunctionName) -> Option<u32> {
-        self.lock().reserved_of(name)
+        self.lock().counters.reserved_of(name)
     }
 
     /// Says how many provisioned environments of a version are initialized: so many of its invocations run in them.
     pub fn allocate(&self, name: &FunctionName, version: Version, allocated: u32) {
-        let mut counters = self.lock();
-        counters.allocate(name, version, allocated);
-        self.tell_waiting(counters);
+        let mut state = self.lock();
+        state.counters.allocate(name, version, allocated);
+        self.hand_on(state, usize::MAX);
     }
 
     /// The function is deleted.
     pub fn forget(&self, name: &FunctionName) {
-        let mut counters = self.lock();
-        counters.forget(name);
-        self.tell_waiting(counters);
+        let mut state = self.lock();
+        state.counters.forget(name);
+        self.hand_on(state, usize::MAX);
     }
 
     /// Returns how many invocations may run at once.
@@ -209,21 +245,49 @@ impl Concurrency {
 
     /// Returns how many invocations run now.
     pub fn in_use(&self) -> u32 {
-        self.lock().in_use()
+        self.lock().counters.in_use()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counters> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets those look again who wait. Who waits for what is not known, so all of them do; there are few.
-    fn tell_waiting(&self, counters: MutexGuard<'_, Counters>) {
-        let is_waited_for = self.waiting.load(Ordering::Relaxed) > 0;
-        drop(counters);
-        if is_waited_for {
-            self.released.notify_waiters();
+    /// Lets those run that wait and now may, in the order in which they came, and no more than `most`.
+    fn hand_on(&self, mut state: MutexGuard<'_, State>, most: usize) {
+        if state.waiting.is_empty() {
+            return;
         }
+        let Some(this) = self.this.upgrade() else { return };
+        let State { counters, waiting } = &mut *state;
+        let mut undelivered = Vec::new();
+        let (mut at, mut admitted) = (0, 0);
+        while let Some(Waiting { name, version, source, reply }) = waiting.get(at)
+            && admitted < most
+        {
+            if reply.is_closed() {
+                waiting.remove(at);
+                continue;
+            }
+            let Ok((slot, share)) = counters.admit(name, *version, *source, &*self.now) else {
+                at += 1;
+                continue;
+            };
+            let permit = Permit { concurrency: this.clone(), slot, share };
+            let Some(Waiting { reply, .. }) = waiting.remove(at) else { break };
+            undelivered.extend(reply.send(permit).err());
+            admitted += 1;
+        }
+        drop(state);
+        // Who waited has just given up; each of these is handed on in its turn.
+        drop(undelivered);
     }
+}
+
+/// Why an invocation does not run yet.
+struct Throttled {
+    reason: ThrottleReason,
+    /// Where its permit comes; `None` when too many wait already.
+    waiting: Option<oneshot::Receiver<Permit>>,
 }
 
 impl Permit {
@@ -234,12 +298,12 @@ impl Permit {
 
     /// Counts a new environment for the invocation, or says that the function scales too fast.
     pub fn scale_up(&self) -> Result<(), ThrottleReason> {
-        self.concurrency.lock().scale_up(self.slot, &*self.concurrency.now)
+        self.concurrency.lock().counters.scale_up(self.slot, &*self.concurrency.now)
     }
 
     /// Takes that back: a warm environment was found.
     pub fn scaled_up_for_nothing(&self) {
-        self.concurrency.lock().scaled_up_for_nothing(self.slot);
+        self.concurrency.lock().counters.scaled_up_for_nothing(self.slot);
     }
 }
 
@@ -251,26 +315,10 @@ impl fmt::Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counters = self.concurrency.lock();
-        counters.release(self.slot, self.share);
-        self.concurrency.tell_waiting(counters);
-    }
-}
-
-/// Counts one who waits.
-struct Waiting<'a>(&'a Concurrency);
-
-impl<'a> Waiting<'a> {
-    fn begin(concurrency: &'a Concurrency) -> Self {
-        let _counters = concurrency.lock();
-        concurrency.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(concurrency)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        let mut state = self.concurrency.lock();
+        state.counters.release(self.slot, self.share);
+        // One at most can run instead.
+        self.concurrency.hand_on(state, 1);
     }
 }
 
@@ -334,5 +382,33 @@ mod tests {
         assert!(concurrency.admit_within(limit, &name(), Version::Latest).await.is_err());
         concurrency.reserve(&name(), None);
         assert!(concurrency.admit_within(limit, &name(), Version::Latest).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn permits_are_handed_on_in_order_past_those_who_gave_up() {
+        let concurrency = Concurrency::new(1);
+        let running = concurrency.admit(&name(), Version::Latest).unwrap();
+        let wait = || {
+            let concurrency = concurrency.clone();
+            tokio::spawn(async move { concurrency.admitted_event(&name(), Version::Latest).await })
+        };
+        let (first, gives_up, third) = (wait(), wait(), wait());
+        tokio::task::yield_now().await;
+        gives_up.abort();
+        assert!(gives_up.await.is_err());
+        drop(running);
+        let first = first.await.unwrap();
+        assert!(!third.is_finished());
+        drop(first);
+        drop(third.await.unwrap());
+        assert_eq!(concurrency.in_use(), 0);
+        // A permit that is on its way to somebody who gives up comes back.
+        let running = concurrency.admit(&name(), Version::Latest).unwrap();
+        let waits = wait();
+        tokio::task::yield_now().await;
+        drop(running);
+        waits.abort();
+        drop(waits.await);
+        assert_eq!(concurrency.in_use(), 0);
     }
 }
