@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 use hearth_tests::{
     Folder, Function, NewFunction, Package, Server, Settings, Subscriber, eventually, hearth_binary,
-    is_alive, needs_node, needs_root, node, provided_bootstrap, python, said, scripted,
+    is_alive, needs_node, needs_root, node, on_host, provided_bootstrap, python, said, scripted,
 };
 use serde_json::{Value, json};
 
@@ -176,7 +176,7 @@ def handler(event, context):
 ";
 
 fn runaway_of(function: &Function<'_>) -> u64 {
-    let pid = function.invoke("{}").success().as_u64().unwrap();
+    let pid = on_host(function.invoke("{}").success().as_u64().unwrap());
     assert!(is_alive(pid));
     pid
 }

@@ -11,7 +11,11 @@ use std::path::PathBuf;
 use hearth_tests::{NewFunction, Server, eventually, processes_of, python, scripted};
 use serde_json::{Value, json};
 
-const PLAIN: &str = "import os\ndef handler(event, context): return os.getpid()\n";
+/// Says in which environment it is called, and in which process there.
+const PLAIN: &str = "
+import os
+def handler(event, context): return [os.environ['AWS_LAMBDA_LOG_STREAM_NAME'], os.getpid()]
+";
 
 /// A function with one extension, `bad`, that takes these steps.
 fn with_extension(server: &Server, name: &str, steps: &Value) -> NewFunction {
@@ -59,5 +63,5 @@ const WAITING: &str = "
 import os, time
 def handler(event, context):
     if event.get('wait'): time.sleep(30)
-    return os.getpid()
+    return [os.environ['AWS_LAMBDA_LOG_STREAM_NAME'], os.getpid()]
 ";

@@ -61,7 +61,7 @@ fn case_061_a_subscriber_that_is_not_there_or_never_reads_slows_no_call_and_is_t
         // At first nobody listens there; when the gate opens, somebody does.
         let listen = std::mem::replace(&mut steps[1], trouble);
         steps.retain(|step| !step.is_null());
-        let up = json!([{ "gate": gate.port() }, listen]);
+        let up = json!([{ "gate": gate.number() }, listen]);
         steps.extend([json!({ "background": up }), json!({ "events": true })]);
         let layer = server.publish_extensions(&[(name, scripted(&json!(steps)))]);
         let function = server.create(

@@ -9,11 +9,14 @@
 
 mod disk;
 mod extension;
+mod file_inside;
 mod function;
 mod gate;
 mod http;
 mod layer;
+mod link;
 mod logs;
+mod notes;
 mod package;
 mod processes;
 mod programs;
@@ -25,12 +28,14 @@ mod wait;
 
 pub use disk::Mounted;
 pub use extension::{bash_extension, example_extension, number_after, position, said, scripted, web_adapter};
+pub use file_inside::FileInside;
 pub use function::{Answer, Call, Function, NewFunction, bootstrap, node, python};
 pub use gate::{Gate, NODE_WAIT, PYTHON_WAIT};
 pub use http::{Response, encode, http, try_http};
 pub use logs::{LogEvent, lines_of, reports, streams, transcript};
+pub use notes::{Notes, PYTHON_NOTES};
 pub use package::{Package, provided_bootstrap};
-pub use processes::{is_alive, processes_of, running};
+pub use processes::{family, is_alive, on_host, processes_of, running};
 pub use programs::{
     Finished, Following, aws, aws_follow, hearth, hearth_with, needs_aws_cli_2, needs_node, needs_root,
     run_node, run_python, skip,

@@ -38,6 +38,12 @@ impl Settings {
         self
     }
 
+    /// Puts no walls around functions.
+    #[must_use]
+    pub fn without_walls(self) -> Self {
+        self.arguments(&["--isolation", "process"])
+    }
+
     /// Sets a variable of the server's own environment.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use hearth_tests::Server;
+use hearth_tests::{Server, family};
 
-use crate::processes::family;
 use crate::table::{Bound, Of, Row, Table};
 
 const MIB_MAX: Bound = Bound::AtMost(25.0);

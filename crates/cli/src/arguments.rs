@@ -21,7 +21,7 @@ pub(crate) enum Command {
     /// Run the service until SIGTERM or SIGINT
     Serve(ServeArguments),
     /// Start a private server, call an example function five times and draw what happened
-    Demo,
+    Demo(DemoArguments),
     /// Call a function and print its answer
     Invoke(InvokeArguments),
     /// List AWS's runtimes and which of them run here, or install what is missing
@@ -44,7 +44,7 @@ pub(crate) struct ServeArguments {
     /// Where functions and logs are kept [default: $XDG_DATA_HOME/hearth or ~/.local/share/hearth]
     #[arg(long, env = "HEARTH_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// What stands between a function and this machine [default: process]
+    /// What stands between a function and this machine [default: namespaces]
     #[arg(long, env = "HEARTH_ISOLATION", value_enum)]
     pub(crate) isolation: Option<Isolation>,
     /// The region in ARNs and in AWS_REGION [default: us-east-1]
@@ -77,21 +77,28 @@ pub(crate) struct ServeArguments {
     pub(crate) config: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// What stands between the example function and this machine [default: namespaces]
+    #[arg(long, env = "HEARTH_ISOLATION", value_enum)]
+    pub(crate) isolation: Option<Isolation>,
+}
+
 /// What stands between a function and this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Isolation {
-    /// Nothing: functions are processes of the server's user
-    Process,
     /// Linux namespaces and seccomp, as root; no limits of memory and CPU yet, and no network
     Namespaces,
+    /// Nothing: functions are processes of the server's user
+    Process,
 }
 
 impl From<Isolation> for hearth_server::Isolation {
     fn from(isolation: Isolation) -> Self {
         match isolation {
-            Isolation::Process => Self::Process,
             Isolation::Namespaces => Self::Namespaces,
+            Isolation::Process => Self::Process,
         }
     }
 }

@@ -51,9 +51,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             faults::set_up()?;
             serve::tokio_runtime()?.block_on(serve::run(&serve, out))
         }
-        Command::Demo => {
+        Command::Demo(demo) => {
             serve::log_to_stderr("warn")?;
-            serve::tokio_runtime()?.block_on(demo::run(appearance, out))
+            serve::tokio_runtime()?.block_on(demo::run(&demo, appearance, out))
         }
         Command::Invoke(invoke) => {
             let client = Client::new(&invoke.list.server)?;

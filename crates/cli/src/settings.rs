@@ -238,6 +238,7 @@ mod tests {
         assert_eq!((settings.account_concurrency, settings.cold_starts_max), (1_000, 32));
         assert_eq!(settings.idle_timeout, Duration::from_secs(600));
         assert_eq!(settings.path, "/bin");
+        assert_eq!(settings.isolation, hearth_server::Isolation::Namespaces);
         assert!(settings.interpreters.is_empty());
     }
 
@@ -256,6 +257,7 @@ mod tests {
         let settings = of(&flags, toml).unwrap();
         assert_eq!((settings.region.as_str(), settings.account_concurrency), ("eu-west-1", 3));
         assert_eq!(settings.data_dir, Path::new("/srv/hearth"));
+        assert_eq!(settings.isolation, hearth_server::Isolation::Process);
         assert_eq!(settings.listen.to_string(), "[::1]:0");
         let interpreters: Vec<_> = settings.interpreters.into_iter().collect();
         assert_eq!(

@@ -52,7 +52,7 @@ impl Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
             data_dir,
-            isolation: Isolation::Process,
+            isolation: Isolation::Namespaces,
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             account_concurrency: limits::ACCOUNT_CONCURRENCY_DEFAULT,

@@ -166,7 +166,7 @@ fn who_subscribes_again_is_heard_of_at_the_new_place_only() {
     let mut steps = former.steps(TELEMETRY_API, &patient);
     steps.extend([
         json!({ "port": true }),
-        json!({ "listen": latter.file() }),
+        latter.listen(),
         Subscriber::ask(TELEMETRY_API, &Subscriber::body("2022-12-13", &["platform"])),
         json!({ "follow": true }),
     ]);

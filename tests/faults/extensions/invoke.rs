@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use expect_test::expect;
 use hearth_tests::{
-    Server, eventually, number_after, processes_of, python, reports, rounds, said, scripted, streams,
+    Server, eventually, number_after, on_host, processes_of, python, reports, rounds, said, scripted, streams,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -70,7 +70,8 @@ fn an_extension_that_dies_between_two_calls_hurts_nobody() {
     let steps = json!([{ "register": ["INVOKE"] }, { "events": true }]);
     let function = server.create(with_extension(&server, "idle", &steps));
     let before = function.invoke("{}").success();
-    let extension = number_after(said(&function.logs_with_reports(1), "bad")[0], "pid ") as i32;
+    let inside = number_after(said(&function.logs_with_reports(1), "bad")[0], "pid ") as u64;
+    let extension = on_host(inside) as i32;
     function.wait_until_all_are_ready();
     kill(Pid::from_raw(extension), Signal::SIGKILL).unwrap();
     eventually("the environment knows", || {
