@@ -6,24 +6,25 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use hearth_sandbox_init::WALLED_ENVIRONMENT;
-use hearth_sandbox_init::messages::{Bind, FromInit, ToInit, Walls};
+use hearth_sandbox_init::messages::{Bind, FromInit, Temporary, ToInit, Walls};
 use hearth_types::{EnvironmentId, limits};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+use crate::ephemeral_storage::{Contents, EphemeralStorages, Storage};
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::processes::{LOG_FD, Processes};
 use crate::{
-    Command, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
-    SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
+    Command, EphemeralStorageKind, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox,
+    SandboxError, SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
 };
 
 /// The first user of an environment. Each environment gets the next one, and none is used twice within a server's life.
@@ -42,6 +43,7 @@ const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"
 pub struct NamespaceSandboxes {
     launchers: Launchers,
     folders: Folders,
+    ephemeral_storages: EphemeralStorages,
     users: AtomicU32,
 }
 
@@ -52,11 +54,10 @@ impl NamespaceSandboxes {
         if !nix::unistd::geteuid().is_root() {
             return Err(SandboxError::NotRoot);
         }
-        let sandboxes = Self {
-            folders: Folders::start(folder)?,
-            launchers: Launchers::start()?,
-            users: AtomicU32::new(0),
-        };
+        let folders = Folders::start(folder)?;
+        let ephemeral_storages = ephemeral_storages(folder).await?;
+        let sandboxes =
+            Self { folders, launchers: Launchers::start()?, ephemeral_storages, users: AtomicU32::new(0) };
         drop(sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await?);
         Ok(sandboxes)
     }
@@ -66,6 +67,7 @@ impl NamespaceSandboxes {
         environment: EnvironmentId,
         plan: &SandboxPlan,
     ) -> Result<Box<dyn Sandbox>, SandboxError> {
+        let storage = self.ephemeral_storages.take(plan.ephemeral_storage_mb).await?;
         let user = USER_FIRST + self.users.fetch_add(1, Ordering::Relaxed) % USERS;
         let folder = self.folders.make(environment, ROOT)?;
         let processes = Processes::begin(&self.launchers, WALLED_ENVIRONMENT, Some(user))?;
@@ -73,18 +75,27 @@ impl NamespaceSandboxes {
             root: folder.join(ROOT).into(),
             user,
             binds: binds(plan).map_err(|source| SandboxError::Prepare { what: "its layers", source })?,
-            temporary_bytes_max: u64::from(plan.ephemeral_storage_mb) << 20,
+            temporary: match storage {
+                Some(_) => Temporary::Mounted,
+                None => Temporary::Memory { bytes_max: u64::from(plan.ephemeral_storage_mb) << 20 },
+            },
             processes_max: limits::PROCESSES_MAX,
         };
-        processes.say(&ToInit::BuildWalls(walls), &[])?;
+        let descriptors: Vec<i32> = storage.iter().map(|storage| storage.mount().as_raw_fd()).collect();
+        processes.say(&ToInit::BuildWalls(walls), &descriptors)?;
         match processes.receive().await {
             Some((FromInit::WallsBuilt, mut descriptors)) => {
                 let (Some(network), Some(listener)) = (descriptors.pop(), descriptors.pop()) else {
                     return Err(SandboxError::InitGone);
                 };
                 let runtime_api = Mutex::new(Some(TcpListener::from(listener)));
-                let network = Arc::new(network);
-                Ok(Box::new(NamespaceSandbox { processes, runtime_api, network, _folder: folder }))
+                Ok(Box::new(NamespaceSandbox {
+                    processes,
+                    runtime_api,
+                    network: Arc::new(network),
+                    _contents: storage.map(Storage::placed),
+                    _folder: folder,
+                }))
             }
             Some((FromInit::WallsFailed { step, errno }, _)) => {
                 Err(SandboxError::Build { step, source: std::io::Error::from_raw_os_error(errno) })
@@ -92,6 +103,16 @@ impl NamespaceSandboxes {
             _ => Err(SandboxError::InitGone),
         }
     }
+}
+
+/// Finds out how they can be made, which takes too long for an async thread.
+async fn ephemeral_storages(folder: &Path) -> Result<EphemeralStorages, SandboxError> {
+    let folder = folder.to_owned();
+    let started = tokio::task::spawn_blocking(move || EphemeralStorages::start(&folder)).await;
+    started.unwrap_or_else(|error| {
+        let source = io::Error::other(error);
+        Err(SandboxError::EphemeralStorage { step: "find out how it can be made".to_owned(), source })
+    })
 }
 
 /// What an environment sees besides the host's programs.
@@ -129,6 +150,10 @@ impl Sandboxes for NamespaceSandboxes {
         Isolation::Namespaces
     }
 
+    fn ephemeral_storage(&self) -> EphemeralStorageKind {
+        self.ephemeral_storages.kind()
+    }
+
     fn left_over(&self) -> usize {
         self.folders.left_over()
     }
@@ -144,11 +169,13 @@ impl Sandboxes for NamespaceSandboxes {
 
 /// One environment behind its walls.
 struct NamespaceSandbox {
-    // In this order: the tree ends before its folder goes.
+    // In this order: the tree ends before what is in its `/tmp`, and before its folder goes.
     processes: Processes,
     runtime_api: Mutex<Option<TcpListener>>,
     /// Its network namespace.
     network: Arc<OwnedFd>,
+    /// Of its `/tmp`, if that is on disk.
+    _contents: Option<Contents>,
     _folder: Folder,
 }
 
