@@ -40,6 +40,7 @@ const TESTS: &[(&str, Test)] = &[
     ("case_075_many_files_go_at_once_with_their_environment", |host| Box::pin(case_075(host))),
     ("case_119_nothing_of_tmp_outlives_a_server_that_is_killed", |host| Box::pin(case_119(host))),
     ("without_a_disk_tmp_is_in_memory_and_that_is_said", |host| Box::pin(without_a_disk(host))),
+    ("a_container_without_nodes_for_new_devices_gets_them", |host| Box::pin(in_a_container(host))),
     ("the_time_that_a_disk_adds", |host| Box::pin(the_time_that_a_disk_adds(host))),
 ];
 
@@ -117,7 +118,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // Not mounted in any other namespace than this one and those below.
+        // Mounted in no other namespace than this one and those below.
         let _ = nix::mount::umount2(&self.0.join("disk"), nix::mount::MntFlags::MNT_DETACH);
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -414,8 +415,8 @@ print(os.statvfs('/tmp').f_files - os.statvfs('/tmp').f_ffree)
     until("its device is free", || disk.loop_devices() == 0).await;
     until("the space is back", || disk.used() < MB).await;
     println!("gone after {:?}", started.elapsed());
-    // Removing them one by one would take longer.
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    // The kernel forgets what it has cached of them; nobody removes one by one, which takes as long as making them.
+    assert!(started.elapsed() < Duration::from_secs(rounds(5, 30) as u64), "{:?}", started.elapsed());
 }
 
 /// A server: makes an environment that has written to its `/tmp`, says so, and waits to be killed.
@@ -471,6 +472,26 @@ async fn without_a_disk(host: &Host) {
     assert_eq!(run(&*sandbox, &python("print(*fill('full', 20))")).await, format!("{} ENOSPC\n", 16 * MB));
 }
 
+/// In a container `/dev` has the nodes that were there when it started, and no more.
+async fn in_a_container(host: &Host) {
+    let disk = host.disk(1_024);
+    let dev = host.0.join("dev");
+    std::fs::create_dir_all(&dev).unwrap();
+    mount(Some("test"), &dev, Some("tmpfs"), MsFlags::empty(), Some("size=1m")).unwrap();
+    for name in ["null", "zero", "full", "random", "urandom", "loop-control"] {
+        host_program("cp", &["-a", &format!("/dev/{name}"), dev.to_str().unwrap()]);
+    }
+    mount::<Path, str, str, str>(Some(&dev), "/dev", None, MsFlags::MS_BIND, None).unwrap();
+    let sandboxes = disk.sandboxes().await;
+    let sandbox = create(&sandboxes, 512).await;
+    assert_eq!(run(&*sandbox, &python("print(*fill('some', 20, sync=True))")).await, "20971520 all\n");
+    drop((sandbox, sandboxes));
+    until("every loop device is free", || disk.loop_devices() == 0).await;
+    for point in [Path::new("/dev"), &dev] {
+        nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH).unwrap();
+    }
+}
+
 /// How long an environment takes to be made and to end. A table, and a bound far above what was seen.
 async fn the_time_that_a_disk_adds(host: &Host) {
     const ROUNDS: usize = 40;
@@ -482,13 +503,13 @@ async fn the_time_that_a_disk_adds(host: &Host) {
     let in_memory = NamespaceSandboxes::start(&memory.join("run")).await.unwrap();
     let ways: [(&str, &NamespaceSandboxes, u32); 3] =
         [("in memory", &in_memory, 512), ("made ahead", &on_disk, 512), ("made at once", &on_disk, 600)];
-    for (name, sandboxes, size) in ways {
-        let mut creates = Vec::new();
-        let mut ends = Vec::new();
-        for _ in 0..ROUNDS {
+    let mut times = ways.map(|_| (Vec::new(), Vec::new()));
+    // In turn, so that whatever else the host does hits all of them.
+    for _ in 0..ROUNDS {
+        for ((_, sandboxes, size), (creates, ends)) in ways.iter().zip(&mut times) {
             until("the stock is full", || disk.loop_devices() >= 8).await;
             let started = Instant::now();
-            let sandbox = create(sandboxes, size).await;
+            let sandbox = create(*sandboxes, *size).await;
             creates.push(started.elapsed());
             begin(&*sandbox, &command("/bin/sleep", &["1000"])).await;
             let pid = sandbox.pid(RUNTIME).unwrap();
@@ -497,14 +518,16 @@ async fn the_time_that_a_disk_adds(host: &Host) {
             until("it has ended", || kill(Pid::from_raw(pid), None).is_err()).await;
             ends.push(started.elapsed());
         }
+    }
+    for ((name, ..), (creates, ends)) in ways.iter().zip(&mut times) {
         creates.sort();
         ends.sort();
+        let (quarter, half) = (ROUNDS / 4, ROUNDS / 2);
         println!(
-            "{name}: create {:?}, end {:?} (medians of {ROUNDS})",
-            creates[ROUNDS / 2],
-            ends[ROUNDS / 2]
+            "{name}: create {:?}, end {:?} (medians of {ROUNDS}); {:?}, {:?} (first quarters)",
+            creates[half], ends[half], creates[quarter], ends[quarter]
         );
-        assert!(creates[ROUNDS / 2] < Duration::from_millis(500));
+        assert!(creates[half] < Duration::from_millis(500));
     }
     let _ = nix::mount::umount2(&memory, nix::mount::MntFlags::MNT_DETACH);
 }

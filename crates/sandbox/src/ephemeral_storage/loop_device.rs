@@ -1,11 +1,13 @@
 //! Loop devices: a file as a block device. Linux 5.8 and later.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::fd::AsRawFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
 use super::StorageError;
 use super::template::BLOCK_BYTES;
@@ -51,7 +53,7 @@ pub(super) fn attach(file: &File) -> Result<LoopDevice, StorageError> {
         let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE as _) };
         let number = Errno::result(number).map_err(StorageError::at("find a free loop device"))?;
         let path = PathBuf::from(format!("/dev/loop{number}"));
-        let device = OpenOptions::new().read(true).write(true).open(&path);
+        let device = open_node(number, &path);
         let device = device.map_err(StorageError::at(format!("open `{}`", path.display())))?;
         match configure(&device, number as u32, file) {
             Ok(()) => return Ok(LoopDevice { path, _open: device }),
@@ -63,6 +65,24 @@ pub(super) fn attach(file: &File) -> Result<LoopDevice, StorageError> {
         }
     }
     Err(StorageError::at("find a free loop device")(taken))
+}
+
+/// Opens the node of a device. In a container nobody makes nodes for devices that are new: we do.
+fn open_node(number: i32, path: &Path) -> io::Result<File> {
+    let open = || OpenOptions::new().read(true).write(true).open(path);
+    match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    let text = fs::read_to_string(format!("/sys/block/loop{number}/dev"))?;
+    let numbers = text.trim().split_once(':');
+    let numbers = numbers.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    let Some((major, minor)) = numbers else { return Err(io::ErrorKind::InvalidData.into()) };
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    match mknod(path, SFlag::S_IFBLK, mode, makedev(major, minor)) {
+        Ok(()) | Err(Errno::EEXIST) => open(),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 fn configure(device: &File, number: u32, file: &File) -> Result<(), Errno> {
