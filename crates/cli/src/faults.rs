@@ -49,6 +49,7 @@ const POINTS: &[&str] = &[
     "objects::put",
     "sandbox::folder",
     "sandbox::remove",
+    "sandbox::storage_file",
     "store::commit",
     "store::committed",
     "store::create",

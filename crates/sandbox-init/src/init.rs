@@ -147,7 +147,7 @@ impl Init {
             Some(ToInit::BuildWalls(_)) if !self.is_walled || self.confinement.is_some() => {
                 return Err(Errno::EPROTO);
             }
-            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls) {
+            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls, descriptors.into_iter()) {
                 Ok(network) => {
                     self.confinement = Some(Confinement::new(walls.user, walls.processes_max));
                     let descriptors = [network.listener.as_raw_fd(), network.namespace.as_raw_fd()];

@@ -42,6 +42,24 @@ pub struct Bind {
     pub inside: OsString,
 }
 
+/// What `/tmp` of an environment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temporary {
+    /// A file system that the server has made. Its mount, which nobody sees yet, comes along with the packet.
+    Mounted,
+    /// Memory, which counts as that of whoever writes there.
+    Memory {
+        /// Most of it.
+        bytes_max: u64,
+    },
+}
+
+impl Default for Temporary {
+    fn default() -> Self {
+        Self::Memory { bytes_max: 0 }
+    }
+}
+
 /// What an environment of its own namespaces is to look like from inside.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Walls {
@@ -51,8 +69,8 @@ pub struct Walls {
     pub user: u32,
     /// What it sees besides the host's programs.
     pub binds: Vec<Bind>,
-    /// The size of `/tmp`.
-    pub temporary_bytes_max: u64,
+    /// Its `/tmp`.
+    pub temporary: Temporary,
     /// Most processes and threads.
     pub processes_max: u64,
 }
@@ -60,8 +78,8 @@ pub struct Walls {
 /// From the server to init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToInit {
-    /// Build the walls; the first message, if there are to be any. [`FromInit::WallsBuilt`] or
-    /// [`FromInit::WallsFailed`] follows.
+    /// Build the walls; the first message, if there are to be any. The packet carries the mount of `/tmp`, if it is
+    /// [`Temporary::Mounted`]. [`FromInit::WallsBuilt`] or [`FromInit::WallsFailed`] follows.
     BuildWalls(Walls),
     /// Every process that is started from now on is to begin in the cgroups whose files the packet carries: see
     /// [`Groups`](crate::groups::Groups).
@@ -189,6 +207,14 @@ impl Decoder<'_> {
         (0..count).map(|_| self.text()).collect()
     }
 
+    fn temporary(&mut self) -> Option<Temporary> {
+        match (self.number()?, self.number()?) {
+            (0, _) => Some(Temporary::Mounted),
+            (1, bytes_max) => Some(Temporary::Memory { bytes_max }),
+            _ => None,
+        }
+    }
+
     fn binds(&mut self) -> Option<Vec<Bind>> {
         let count = self.number()?;
         (0..count).map(|_| Some(Bind { host: self.text()?, inside: self.text()? })).collect()
@@ -216,7 +242,11 @@ impl ToInit {
             Self::EnterGroups { has_freezer } => encoder.number(4).number((*has_freezer).into()),
             Self::BuildWalls(walls) => {
                 let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
-                let encoder = encoder.number(walls.temporary_bytes_max).number(walls.processes_max);
+                let encoder = match walls.temporary {
+                    Temporary::Mounted => encoder.number(0).number(0),
+                    Temporary::Memory { bytes_max } => encoder.number(1).number(bytes_max),
+                };
+                let encoder = encoder.number(walls.processes_max);
                 let encoder = encoder.number(walls.binds.len() as u64);
                 walls.binds.iter().fold(encoder, |encoder, bind| encoder.text(&bind.host).text(&bind.inside))
             }
@@ -245,7 +275,7 @@ impl ToInit {
             3 => Self::BuildWalls(Walls {
                 root: decoder.text()?,
                 user: u32::try_from(decoder.number()?).ok()?,
-                temporary_bytes_max: decoder.number()?,
+                temporary: decoder.temporary()?,
                 processes_max: decoder.number()?,
                 binds: decoder.binds()?,
             }),
@@ -349,6 +379,13 @@ mod tests {
             log_fd: Some(62),
             open_files_max: 1_024,
         };
+        let walls = Walls {
+            root: "/run/root".into(),
+            user: 1_900_000_000,
+            binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
+            temporary: Temporary::Memory { bytes_max: 512 << 20 },
+            processes_max: 1_024,
+        };
         for message in [
             ToInit::Start { process: 7, program: program.clone() },
             ToInit::Start { process: 8, program: Program { log_fd: None, ..program } },
@@ -356,13 +393,8 @@ mod tests {
             ToInit::KillAll,
             ToInit::EnterGroups { has_freezer: true },
             ToInit::EnterGroups { has_freezer: false },
-            ToInit::BuildWalls(Walls {
-                root: "/run/root".into(),
-                user: 1_900_000_000,
-                binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
-                temporary_bytes_max: 512 << 20,
-                processes_max: 1_024,
-            }),
+            ToInit::BuildWalls(walls.clone()),
+            ToInit::BuildWalls(Walls { temporary: Temporary::Mounted, ..walls }),
         ] {
             assert_eq!(ToInit::decode(&message.encode()), Some(message));
         }

@@ -12,7 +12,8 @@ use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::messages::Walls;
+use crate::messages::{Temporary, Walls};
+use crate::root_file_system::TemporaryMount;
 use crate::{privileges, root_file_system};
 
 /// Where the Runtime API is, from inside.
@@ -47,8 +48,18 @@ pub(crate) struct Network {
     pub(crate) namespace: File,
 }
 
-/// Builds them, and returns the network inside.
-pub(crate) fn build(walls: &Walls) -> Result<Network, Failed> {
+/// Builds them, and returns the network inside. `descriptors` are those that came with the message, in its order.
+pub(crate) fn build(
+    walls: &Walls,
+    mut descriptors: impl Iterator<Item = OwnedFd>,
+) -> Result<Network, Failed> {
+    let temporary = match walls.temporary {
+        Temporary::Mounted => {
+            let mount = descriptors.next().ok_or(Errno::EBADF).map_err(step("receive /tmp"))?;
+            TemporaryMount::Made(mount)
+        }
+        Temporary::Memory { bytes_max } => TemporaryMount::Memory { bytes_max },
+    };
     let namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWIPC
@@ -65,7 +76,7 @@ pub(crate) fn build(walls: &Walls) -> Result<Network, Failed> {
     let listener = listener.map_err(io_step("open a listener for the Runtime API"))?;
     listener.set_nonblocking(true).map_err(io_step("open a listener for the Runtime API"))?;
     let namespace = File::open("/proc/self/ns/net").map_err(io_step("find the network namespace"))?;
-    root_file_system::build(walls)?;
+    root_file_system::build(walls, temporary)?;
     privileges::keep_what_init_needs().map_err(step("drop capabilities"))?;
     Ok(Network { listener, namespace })
 }

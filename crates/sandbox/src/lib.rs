@@ -7,6 +7,7 @@
 //! environment. See `SECURITY.md`.
 
 pub mod cgroups;
+mod ephemeral_storage;
 mod folder;
 mod launcher;
 mod memory;
@@ -21,6 +22,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use ephemeral_storage::EphemeralStorageKind;
 use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::EnvironmentId;
@@ -147,6 +149,14 @@ pub enum SandboxError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The `/tmp` of one environment could not be made.
+    #[error("failed to make the ephemeral storage of a sandbox: failed to {step}")]
+    EphemeralStorage {
+        /// What was being done.
+        step: String,
+        /// Why it failed.
+        source: io::Error,
+    },
     /// The limits of an environment could not be set, or its processes not be made to stand still or go on.
     #[error("failed to use cgroups")]
     Cgroups(#[from] cgroups::CgroupError),
@@ -166,6 +176,9 @@ impl SandboxError {
             Self::Build { .. } => Some(
                 "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
                  `--isolation process` does without, for functions that you trust",
+            ),
+            Self::EphemeralStorage { .. } => Some(
+                "see whether the disk of the data folder is full, and whether there are free loop devices",
             ),
             Self::Cgroups(error) => error.hint(),
             Self::StartLauncher(_)
@@ -205,7 +218,7 @@ impl Default for SandboxPlan {
             code: None,
             layers: None,
             runtime_files: vec![],
-            ephemeral_storage_mb: 512,
+            ephemeral_storage_mb: ephemeral_storage::SIZE_MB_DEFAULT,
             memory_size_mb: 128,
         }
     }
@@ -227,6 +240,11 @@ pub type OpenSocket = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
 pub trait Sandboxes: Send + Sync + 'static {
     /// Returns how its sandboxes isolate.
     fn isolation(&self) -> Isolation;
+
+    /// Returns where the files of its sandboxes' `/tmp` are.
+    fn ephemeral_storage(&self) -> EphemeralStorageKind {
+        EphemeralStorageKind::Host
+    }
 
     /// Returns how many environments of an earlier server had left something behind.
     fn left_over(&self) -> usize;

@@ -14,18 +14,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use hearth_sandbox_init::WALLED_ENVIRONMENT;
-use hearth_sandbox_init::messages::{Bind, FromInit, ToInit, Walls};
+use hearth_sandbox_init::messages::{Bind, FromInit, Temporary, ToInit, Walls};
 use hearth_types::{EnvironmentId, limits};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::cgroups::{Cgroups, Discovery, EnvironmentCgroup, Limits, MilliCpu};
+use crate::ephemeral_storage::{Contents, EphemeralStorages, Storage};
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::processes::{LOG_FD, Processes};
 use crate::{
-    Command, ExitStatus, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
-    SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
+    Command, EphemeralStorageKind, ExitStatus, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId,
+    Sandbox, SandboxError, SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
 };
 
 /// The first user of an environment. Each environment gets the next one, and none is used twice within a server's life.
@@ -51,6 +52,7 @@ const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"
 pub struct NamespaceSandboxes {
     launchers: Launchers,
     folders: Folders,
+    ephemeral_storages: EphemeralStorages,
     cgroups: Cgroups,
     users: AtomicU32,
 }
@@ -62,9 +64,13 @@ impl NamespaceSandboxes {
         if !nix::unistd::geteuid().is_root() {
             return Err(SandboxError::NotRoot);
         }
+        // What an earlier server has left ends before its folders go.
+        let cgroups = open_cgroups(folder)?;
+        let folders = Folders::start(folder)?;
         let sandboxes = Self {
-            cgroups: open_cgroups(folder)?,
-            folders: Folders::start(folder)?,
+            cgroups,
+            folders,
+            ephemeral_storages: ephemeral_storages(folder).await?,
             launchers: Launchers::start()?,
             users: AtomicU32::new(0),
         };
@@ -77,6 +83,7 @@ impl NamespaceSandboxes {
         environment: EnvironmentId,
         plan: &SandboxPlan,
     ) -> Result<Box<dyn Sandbox>, SandboxError> {
+        let storage = self.ephemeral_storages.take(plan.ephemeral_storage_mb).await?;
         let user = USER_FIRST + self.users.fetch_add(1, Ordering::Relaxed) % USERS;
         let folder = self.folders.make(environment, ROOT)?;
         let cgroup = self.cgroups.create(environment, &limits_in_init(plan))?;
@@ -91,24 +98,28 @@ impl NamespaceSandboxes {
             root: folder.join(ROOT).into(),
             user,
             binds: binds(plan).map_err(|source| SandboxError::Prepare { what: "its layers", source })?,
-            temporary_bytes_max: u64::from(plan.ephemeral_storage_mb) << 20,
+            temporary: match storage {
+                Some(_) => Temporary::Mounted,
+                None => Temporary::Memory { bytes_max: u64::from(plan.ephemeral_storage_mb) << 20 },
+            },
             processes_max: limits::PROCESSES_MAX,
         };
-        processes.say(&ToInit::BuildWalls(walls), &[])?;
+        let descriptors: Vec<i32> = storage.iter().map(|storage| storage.mount().as_raw_fd()).collect();
+        processes.say(&ToInit::BuildWalls(walls), &descriptors)?;
         match processes.receive().await {
             Some((FromInit::WallsBuilt, mut descriptors)) => {
                 let (Some(network), Some(listener)) = (descriptors.pop(), descriptors.pop()) else {
                     return Err(SandboxError::InitGone);
                 };
                 let runtime_api = Mutex::new(Some(TcpListener::from(listener)));
-                let network = Arc::new(network);
                 Ok(Box::new(NamespaceSandbox {
                     processes,
                     cgroup,
                     cpu: MilliCpu::of_memory_size(plan.memory_size_mb.into()),
                     out_of_memory_kills_before: AtomicU64::new(0),
                     runtime_api,
-                    network,
+                    network: Arc::new(network),
+                    _contents: storage.map(Storage::placed),
                     _folder: folder,
                 }))
             }
@@ -118,6 +129,16 @@ impl NamespaceSandboxes {
             _ => Err(SandboxError::InitGone),
         }
     }
+}
+
+/// Finds out how they can be made, which takes too long for an async thread.
+async fn ephemeral_storages(folder: &Path) -> Result<EphemeralStorages, SandboxError> {
+    let folder = folder.to_owned();
+    let started = tokio::task::spawn_blocking(move || EphemeralStorages::start(&folder)).await;
+    started.unwrap_or_else(|error| {
+        let source = io::Error::other(error);
+        Err(SandboxError::EphemeralStorage { step: "find out how it can be made".to_owned(), source })
+    })
 }
 
 /// Opens the groups of a server that keeps its environments in `folder`, and ends what servers left that no longer run.
@@ -182,6 +203,10 @@ impl Sandboxes for NamespaceSandboxes {
         Isolation::Namespaces
     }
 
+    fn ephemeral_storage(&self) -> EphemeralStorageKind {
+        self.ephemeral_storages.kind()
+    }
+
     fn left_over(&self) -> usize {
         self.folders.left_over().max(self.cgroups.reaped())
     }
@@ -197,7 +222,7 @@ impl Sandboxes for NamespaceSandboxes {
 
 /// One environment behind its walls.
 struct NamespaceSandbox {
-    // In this order: the tree ends before its folder goes.
+    // In this order: the tree ends before what is in its `/tmp`, and before its folder goes.
     processes: Processes,
     cgroup: EnvironmentCgroup,
     /// The function's share.
@@ -207,6 +232,8 @@ struct NamespaceSandbox {
     runtime_api: Mutex<Option<TcpListener>>,
     /// Its network namespace.
     network: Arc<OwnedFd>,
+    /// Of its `/tmp`, if that is on disk.
+    _contents: Option<Contents>,
     _folder: Folder,
 }
 
