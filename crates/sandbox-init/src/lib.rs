@@ -15,16 +15,20 @@
 
 mod exec;
 mod init;
+pub mod landlock;
 mod launcher;
 pub mod messages;
 mod privileges;
 mod root_file_system;
 mod seccomp;
+mod sockets;
 pub mod tree;
+mod user_namespace;
 mod walls;
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
+pub use seccomp::denied_calls;
 pub use walls::RUNTIME_API_PORT;
 
 /// The first argument by which a process knows that it is the launcher.
@@ -34,6 +38,8 @@ pub const LAUNCHER_ARGUMENT: &str = "hearth-sandbox-launcher";
 pub const ENVIRONMENT: &[u8] = b"environment";
 /// Fork an init as the first process of a new pid namespace; it will be told to build the other walls.
 pub const WALLED_ENVIRONMENT: &[u8] = b"walled";
+/// The same in a new user namespace, which gives a server without root the rights to build walls.
+pub const ROOTLESS_ENVIRONMENT: &[u8] = b"rootless";
 
 /// Where the launcher finds its end of the socket to the server: its standard input.
 const LAUNCHER_SOCKET: i32 = 0;

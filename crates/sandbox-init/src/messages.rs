@@ -47,6 +47,9 @@ pub struct Walls {
     pub root: OsString,
     /// The user and the group of its processes, of nobody else on the host.
     pub user: u32,
+    /// Makes a user namespace, in which this user of the host, of nobody else either, is user 0. Not for an init that was
+    /// born in one.
+    pub root_user: Option<u32>,
     /// What it sees besides the host's programs.
     pub binds: Vec<Bind>,
     /// The size of `/tmp`.
@@ -82,7 +85,8 @@ pub enum ToInit {
 /// From init to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromInit {
-    /// The walls stand; the packet carries a listener inside, for the Runtime API.
+    /// The walls stand; the packet carries a listener inside, for the Runtime API, and the way to open sockets there: the
+    /// network namespace, or, without root, a socket that answers each packet with one of the sockets.
     WallsBuilt,
     /// The walls could not be built, and init has ended.
     WallsFailed {
@@ -207,6 +211,7 @@ impl ToInit {
             Self::KillAll => encoder.number(2),
             Self::BuildWalls(walls) => {
                 let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
+                let encoder = encoder.number(walls.root_user.map_or(u64::MAX, u64::from));
                 let encoder = encoder.number(walls.temporary_bytes_max).number(walls.processes_max);
                 let encoder = encoder.number(walls.binds.len() as u64);
                 walls.binds.iter().fold(encoder, |encoder, bind| encoder.text(&bind.host).text(&bind.inside))
@@ -235,6 +240,7 @@ impl ToInit {
             3 => Self::BuildWalls(Walls {
                 root: decoder.text()?,
                 user: u32::try_from(decoder.number()?).ok()?,
+                root_user: u32::try_from(decoder.number()?).ok(),
                 temporary_bytes_max: decoder.number()?,
                 processes_max: decoder.number()?,
                 binds: decoder.binds()?,
@@ -347,6 +353,7 @@ mod tests {
             ToInit::BuildWalls(Walls {
                 root: "/run/root".into(),
                 user: 1_900_000_000,
+                root_user: Some(2_000_000_000),
                 binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
                 temporary_bytes_max: 512 << 20,
                 processes_max: 1_024,

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::seccomp::Filter;
@@ -21,18 +21,20 @@ const LOCKED_BYTES_MAX: u64 = 65_536;
 pub(crate) struct Confinement {
     user: u32,
     processes_max: u64,
+    /// Whether groups can be left: not in a user namespace that was made without root.
+    leaves_groups: bool,
     filter: Filter,
 }
 
 impl Confinement {
-    pub(crate) fn new(user: u32, processes_max: u64) -> Self {
-        Self { user, processes_max, filter: Filter::new() }
+    pub(crate) fn new(user: u32, processes_max: u64, leaves_groups: bool) -> Self {
+        Self { user, processes_max, leaves_groups, filter: Filter::new() }
     }
 
     /// Sets limits that do not depend on what the service's own happen to be.
     pub(crate) fn limit(&self) -> Result<(), Errno> {
-        setrlimit(Resource::RLIMIT_NPROC, self.processes_max, self.processes_max)?; // of the user as a whole
-        setrlimit(Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX, LOCKED_BYTES_MAX)?;
+        lower(Resource::RLIMIT_NPROC, self.processes_max)?; // of the user as a whole, in its user namespace
+        lower(Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX)?;
         setrlimit(Resource::RLIMIT_NICE, 0, 0)?;
         setrlimit(Resource::RLIMIT_RTPRIO, 0, 0)
     }
@@ -40,9 +42,11 @@ impl Confinement {
     /// Turns this process into one of the function's user, without any privilege and without a way back to one.
     pub(crate) fn become_user(&self) -> Result<(), Errno> {
         let (user, group) = (Uid::from_raw(self.user), Gid::from_raw(self.user));
-        setgroups(&[])?;
+        if self.leaves_groups {
+            setgroups(&[])?;
+        }
         setresgid(group, group, group)?;
-        setresuid(user, user, user)?; // this empties the effective and permitted capabilities, too
+        setresuid(user, user, user)?;
         set_capabilities(&[])
     }
 
@@ -51,6 +55,12 @@ impl Confinement {
         prctl::set_no_new_privs()?;
         self.filter.install()
     }
+}
+
+/// Sets a limit, but never above what this host allows us: without privileges a hard limit cannot be raised.
+fn lower(limit: Resource, to: u64) -> Result<(), Errno> {
+    let (_, hard) = getrlimit(limit)?;
+    setrlimit(limit, to.min(hard), to.min(hard))
 }
 
 /// Gives up what init needed only to build the walls. Its children never had more: the bounding set is emptied.

@@ -13,7 +13,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::messages::Walls;
-use crate::{privileges, root_file_system};
+use crate::sockets::Sockets;
+use crate::user_namespace::{self, Owner};
+use crate::{exec, landlock, privileges, root_file_system};
 
 /// Where the Runtime API is, from inside.
 pub const RUNTIME_API_PORT: u16 = 9_001;
@@ -43,12 +45,18 @@ pub(crate) fn io_step(step: impl Into<String>) -> impl FnOnce(std::io::Error) ->
 pub(crate) struct Network {
     /// Where the Runtime API listens; only this environment can reach it.
     pub(crate) listener: TcpListener,
-    /// The namespace itself, to open sockets in it.
-    pub(crate) namespace: File,
+    /// How the server opens sockets in it: by the namespace itself, or with what asks [`Network::sockets`].
+    pub(crate) way_in: OwnedFd,
+    /// Where init is asked for them, if the server has no right to enter the namespace.
+    pub(crate) sockets: Option<Sockets>,
 }
 
-/// Builds them, and returns the network inside.
-pub(crate) fn build(walls: &Walls) -> Result<Network, Failed> {
+/// Builds them, and returns the network inside. `owner` is whose user namespace this process was born in, if it was.
+pub(crate) fn build(walls: &Walls, owner: Option<Owner>) -> Result<Network, Failed> {
+    if let Some(owner) = owner {
+        owner.become_only_user(walls.user)?;
+    }
+    exec::goes_before_the_service();
     let namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWIPC
@@ -64,10 +72,20 @@ pub(crate) fn build(walls: &Walls) -> Result<Network, Failed> {
     let listener = TcpListener::bind(("127.0.0.1", RUNTIME_API_PORT));
     let listener = listener.map_err(io_step("open a listener for the Runtime API"))?;
     listener.set_nonblocking(true).map_err(io_step("open a listener for the Runtime API"))?;
-    let namespace = File::open("/proc/self/ns/net").map_err(io_step("find the network namespace"))?;
+    let (way_in, sockets) = if owner.is_some() {
+        let (sockets, way_in) = Sockets::new().map_err(step("make a socket for the server"))?;
+        (way_in, Some(sockets))
+    } else {
+        let namespace = File::open("/proc/self/ns/net").map_err(io_step("find the network namespace"))?;
+        (namespace.into(), None)
+    };
     root_file_system::build(walls)?;
+    if let Some(root) = walls.root_user {
+        user_namespace::enter(walls.user, root)?;
+    }
     privileges::keep_what_init_needs().map_err(step("drop capabilities"))?;
-    Ok(Network { listener, namespace })
+    landlock::restrict()?;
+    Ok(Network { listener, way_in, sockets })
 }
 
 fn set_host_name() -> Result<(), Errno> {

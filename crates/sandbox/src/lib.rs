@@ -7,12 +7,15 @@
 //! environment. See `SECURITY.md`.
 
 pub mod cgroups;
+mod facts;
 mod folder;
 mod launcher;
 mod memory;
 pub mod namespaces;
 pub mod process;
 mod processes;
+mod rootless;
+mod sockets_inside;
 
 use std::ffi::OsString;
 use std::io;
@@ -21,10 +24,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use facts::{Fact, Facts};
 use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::EnvironmentId;
 use nix::fcntl::OFlag;
+pub use rootless::Obstacle;
 
 /// How a backend separates functions from the host and from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +41,11 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    /// What an operator has to know about it, in one line.
-    pub const fn warning(self) -> &'static str {
+    /// Its name in settings.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Process => {
-                "isolation `process` isolates nothing: functions run as this user, can read and change what it can, \
-                 and can see each other. Run only functions that you trust."
-            }
-            Self::Namespaces => {
-                "isolation `namespaces` is not complete: memory and CPU are not limited, environments are not frozen \
-                 between calls, and functions have no network besides their Runtime API."
-            }
+            Self::Process => "process",
+            Self::Namespaces => "namespaces",
         }
     }
 }
@@ -146,19 +145,23 @@ pub enum SandboxError {
         /// Why it failed.
         source: io::Error,
     },
-    /// The backend needs root.
-    #[error("isolation `namespaces` needs root")]
-    NotRoot,
+    /// Without root the backend needs user namespaces.
+    #[error("isolation `namespaces` needs user namespaces without root, and this host does not let this user have them: {step}")]
+    UserNamespaces {
+        /// What keeps it from having them.
+        obstacle: Obstacle,
+        /// What was being done.
+        step: String,
+        /// Why it failed.
+        source: io::Error,
+    },
 }
 
 impl SandboxError {
     /// What the operator can do about it.
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotRoot => Some(
-                "start Hearth as root, or use `--isolation process` for functions that you trust: it does not isolate \
-                 them from this machine",
-            ),
+            Self::UserNamespaces { obstacle, .. } => Some(obstacle.hint()),
             Self::Build { .. } => Some(
                 "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
                  `--isolation process` does without, for functions that you trust",
@@ -214,6 +217,9 @@ pub type OpenSocket = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
 pub trait Sandboxes: Send + Sync + 'static {
     /// Returns how its sandboxes isolate.
     fn isolation(&self) -> Isolation;
+
+    /// Returns what is in force on this host, and what is not.
+    fn facts(&self) -> Facts;
 
     /// Returns how many environments of an earlier server had left something behind.
     fn left_over(&self) -> usize;

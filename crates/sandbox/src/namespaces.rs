@@ -1,7 +1,8 @@
 //! Backend `namespaces`: each environment has namespaces, a root file system, a user and a network of its own.
 //!
-//! The walls are built by the environment's init, see `hearth_sandbox_init`. What this backend does not do yet is in
-//! [`Isolation::warning`]: memory and CPU are not limited, nothing freezes, and there is no way out to a network.
+//! The walls are built by the environment's init, see `hearth_sandbox_init`. As root every environment has users of its
+//! own on the host; an ordinary user can have the same walls by user namespaces, and all functions are that user then.
+//! What is in force and what is not says [`Sandboxes::facts`].
 
 use std::ffi::OsString;
 use std::io;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use hearth_sandbox_init::WALLED_ENVIRONMENT;
+use hearth_sandbox_init::{ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, denied_calls, landlock};
 use hearth_sandbox_init::messages::{Bind, FromInit, ToInit, Walls};
 use hearth_types::{EnvironmentId, limits};
 use nix::sched::{CloneFlags, setns};
@@ -21,8 +22,10 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::processes::{LOG_FD, Processes};
+use crate::rootless::{Mode, Obstacle};
+use crate::sockets_inside::SocketsInside;
 use crate::{
-    Command, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
+    Command, Fact, Facts, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
     SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
 };
 
@@ -31,6 +34,8 @@ use crate::{
 const USER_FIRST: u32 = 1_900_000_000;
 /// How many there are before they begin again.
 const USERS: u32 = 100_000_000;
+/// The first of as many that are user 0 in the user namespace of an environment.
+const ROOT_USER_FIRST: u32 = USER_FIRST + USERS;
 
 /// Where the root file system is mounted, in the folder of an environment.
 const ROOT: &str = "root";
@@ -43,22 +48,32 @@ pub struct NamespaceSandboxes {
     launchers: Launchers,
     folders: Folders,
     users: AtomicU32,
+    mode: Mode,
 }
 
 impl NamespaceSandboxes {
     /// Starts the launcher, and builds one sandbox to see that this host can. `folder` will hold a folder for each
     /// environment; what an earlier server left in it is removed. Needs a Tokio runtime.
     pub async fn start(folder: &Path) -> Result<Self, SandboxError> {
-        if !nix::unistd::geteuid().is_root() {
-            return Err(SandboxError::NotRoot);
-        }
         let sandboxes = Self {
             folders: Folders::start(folder)?,
             launchers: Launchers::start()?,
             users: AtomicU32::new(0),
+            mode: Mode::of_this_process(ROOT_USER_FIRST + USERS - 1),
         };
-        drop(sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await?);
-        Ok(sandboxes)
+        match sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await {
+            Ok(_) => Ok(sandboxes),
+            Err(SandboxError::Build { step, source }) if sandboxes.mode == Mode::Rootless => {
+                let obstacle = Obstacle::of_this_host();
+                let is_refused = source.kind() == io::ErrorKind::PermissionDenied;
+                // AppArmor grants the namespace itself, and then nothing of what it is for.
+                if step.contains("user namespace") || (is_refused && obstacle != Obstacle::Unknown) {
+                    return Err(SandboxError::UserNamespaces { obstacle, step, source });
+                }
+                Err(SandboxError::Build { step, source })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn build(
@@ -66,32 +81,100 @@ impl NamespaceSandboxes {
         environment: EnvironmentId,
         plan: &SandboxPlan,
     ) -> Result<Box<dyn Sandbox>, SandboxError> {
-        let user = USER_FIRST + self.users.fetch_add(1, Ordering::Relaxed) % USERS;
+        let number = self.users.fetch_add(1, Ordering::Relaxed) % USERS;
+        let user = USER_FIRST + number;
+        let (kind, user_on_host, root_user) = match self.mode {
+            Mode::Root { with_user_namespace } => {
+                let root_user = with_user_namespace.then_some(ROOT_USER_FIRST + number);
+                (WALLED_ENVIRONMENT, Some(user), root_user)
+            }
+            Mode::Rootless => (ROOTLESS_ENVIRONMENT, None, None),
+        };
         let folder = self.folders.make(environment, ROOT)?;
-        let processes = Processes::begin(&self.launchers, WALLED_ENVIRONMENT, Some(user))?;
+        let processes = Processes::begin(&self.launchers, kind, user_on_host)?;
         let walls = Walls {
             root: folder.join(ROOT).into(),
             user,
+            root_user,
             binds: binds(plan).map_err(|source| SandboxError::Prepare { what: "its layers", source })?,
             temporary_bytes_max: u64::from(plan.ephemeral_storage_mb) << 20,
             processes_max: limits::PROCESSES_MAX,
         };
-        processes.say(&ToInit::BuildWalls(walls), &[])?;
+        // When it could not be forked, what it says comes from the launcher, and it hears nothing.
+        let said = processes.say(&ToInit::BuildWalls(walls), &[]);
         match processes.receive().await {
             Some((FromInit::WallsBuilt, mut descriptors)) => {
-                let (Some(network), Some(listener)) = (descriptors.pop(), descriptors.pop()) else {
+                let (Some(way_in), Some(listener)) = (descriptors.pop(), descriptors.pop()) else {
                     return Err(SandboxError::InitGone);
                 };
                 let runtime_api = Mutex::new(Some(TcpListener::from(listener)));
-                let network = Arc::new(network);
-                Ok(Box::new(NamespaceSandbox { processes, runtime_api, network, _folder: folder }))
+                let sockets: OpenSocket = match self.mode {
+                    Mode::Root { .. } => {
+                        let network = Arc::new(way_in);
+                        Arc::new(move || open_socket(network.clone()))
+                    }
+                    Mode::Rootless => {
+                        let sockets = SocketsInside::new(way_in);
+                        Arc::new(move || sockets.open())
+                    }
+                };
+                Ok(Box::new(NamespaceSandbox { processes, runtime_api, sockets, _folder: folder }))
             }
             Some((FromInit::WallsFailed { step, errno }, _)) => {
                 Err(SandboxError::Build { step, source: std::io::Error::from_raw_os_error(errno) })
             }
-            _ => Err(SandboxError::InitGone),
+            _ => Err(said.err().unwrap_or(SandboxError::InitGone)),
         }
     }
+}
+
+/// What is in force, in the order in which it is read.
+fn facts(mode: Mode) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    match mode {
+        Mode::Root { with_user_namespace } => {
+            let user = if with_user_namespace { ", user" } else { "" };
+            let namespaces = format!("pid, mount, network, ipc, uts, cgroup{user}");
+            facts.push(Fact::in_force("namespaces", namespaces));
+            if !with_user_namespace {
+                let without = "not there: user.max_user_namespaces is 0; what a function may do is the same without";
+                facts.push(Fact::missing("user namespace", without));
+            }
+            let users = format!("an own one on this machine for each environment, from {USER_FIRST} on");
+            facts.push(Fact::in_force("user", users));
+        }
+        Mode::Rootless => {
+            facts.push(Fact::in_force("namespaces", "user, pid, mount, network, ipc, uts, cgroup"));
+            let user = nix::unistd::geteuid();
+            let users = format!(
+                "without root functions have none of their own: all run as this server's, {user}, and keep its groups; the \
+                 limits that the kernel counts by user are one for all of them"
+            );
+            facts.push(Fact::missing("user", users));
+        }
+    }
+    facts.push(Fact::in_force("files", "read-only but for /tmp, and only what Lambda shows; no devices"));
+    let seccomp = format!("{} system calls denied, others in part; no capabilities", denied_calls());
+    facts.push(Fact::in_force("seccomp", seccomp));
+    facts.push(match landlock::abi() {
+        0 => Fact::missing("Landlock", "not there: this kernel has none, or has it switched off"),
+        old if old < landlock::ABI_MIN => Fact::missing("Landlock", format!("not used: ABI {old} is too old")),
+        abi if abi < landlock::ABI_OF_SCOPES => {
+            Fact::in_force("Landlock", format!("ABI {abi}: writing only below /tmp"))
+        }
+        abi => {
+            let state = format!(
+                "ABI {abi}: writing only below /tmp; signals and abstract sockets stay in the environment"
+            );
+            Fact::in_force("Landlock", state)
+        }
+    });
+    // What the backend makes of `crate::cgroups` is said here once it uses them.
+    facts.push(Fact::missing("cgroups", "not used: memory and CPU are not limited, nothing is frozen between calls"));
+    facts.push(Fact::in_force("processes", format!("{} for each environment", limits::PROCESSES_MAX)));
+    facts.push(Fact::in_force("network", "none: functions reach their Runtime API and nothing else"));
+    facts.push(Fact::in_force("/tmp", "in memory, of the size that the function has set"));
+    facts
 }
 
 /// What an environment sees besides the host's programs.
@@ -129,6 +212,10 @@ impl Sandboxes for NamespaceSandboxes {
         Isolation::Namespaces
     }
 
+    fn facts(&self) -> Facts {
+        Facts { isolation: self.isolation(), facts: facts(self.mode) }
+    }
+
     fn left_over(&self) -> usize {
         self.folders.left_over()
     }
@@ -147,8 +234,8 @@ struct NamespaceSandbox {
     // In this order: the tree ends before its folder goes.
     processes: Processes,
     runtime_api: Mutex<Option<TcpListener>>,
-    /// Its network namespace.
-    network: Arc<OwnedFd>,
+    /// Opens sockets in its network namespace.
+    sockets: OpenSocket,
     _folder: Folder,
 }
 
@@ -174,8 +261,7 @@ impl Sandbox for NamespaceSandbox {
     }
 
     fn sockets(&self) -> Option<OpenSocket> {
-        let network = self.network.clone();
-        Some(Arc::new(move || open_socket(network.clone())))
+        Some(self.sockets.clone())
     }
 
     fn start(&self, process: ProcessId, command: &Command, output: Output<'_>) -> Result<(), SandboxError> {

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hearth_sandbox_init::ENVIRONMENT;
 use hearth_sandbox_init::messages::{self, FromInit, Program, ToInit};
 use hearth_types::limits;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -27,8 +28,10 @@ pub(crate) struct Processes {
     control: UnixDatagram,
     output: OwnedFd,
     output_to: OwnedFd,
-    /// Whose the processes are, if not the server's.
+    /// Whose the processes are on the host, if not the server's.
     user: Option<u32>,
+    /// Whether init counts processes as the host does.
+    is_walled: bool,
     pids: Mutex<Vec<(ProcessId, i32)>>,
     memory: Mutex<MemoryMeter>,
 }
@@ -55,6 +58,7 @@ impl Processes {
             output,
             output_to,
             user,
+            is_walled: kind != ENVIRONMENT,
             pids: Mutex::new(Vec::new()),
             memory: Mutex::new(MemoryMeter::default()),
         })
@@ -141,9 +145,9 @@ impl Processes {
         let mut pids = self.pids.lock().unwrap_or_else(PoisonError::into_inner);
         match *message {
             FromInit::Started { process, pid } => {
-                let pid = match self.user {
-                    None => Some(pid),
-                    Some(_) => descriptors.first().and_then(pid_on_host),
+                let pid = match self.is_walled {
+                    false => Some(pid),
+                    true => descriptors.first().and_then(pid_on_host),
                 };
                 if let Some(pid) = pid {
                     pids.push((ProcessId(process), pid));

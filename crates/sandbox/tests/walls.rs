@@ -1,5 +1,5 @@
 //! What hostile programs find behind the walls of the `namespaces` backend: nothing. Has its own `main`, as
-//! `conformance.rs` has. Needs root, as the backend does.
+//! `conformance.rs` has. Root runs each test twice: as itself, and as an ordinary user.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test, with its own `main`")]
 #![allow(clippy::disallowed_methods, reason = "a host with other processes is what is tested against")]
@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -31,8 +32,15 @@ const TESTS: &[(&str, Test)] = &[
     ("case_088_there_is_no_terminal", |host| Box::pin(case_088(host))),
     ("case_089_090_a_setuid_program_gains_nothing", |host| Box::pin(case_089_090(host))),
     ("case_119_nothing_outlives_a_server_that_is_killed", |host| Box::pin(case_119(host))),
+    ("what_the_backend_says_of_itself_is_so", |host| Box::pin(facts(host))),
+    ("the_server_opens_sockets_inside", |host| Box::pin(sockets(host))),
+    ("init_is_nobody_on_the_host", |host| Box::pin(init_is_nobody(host))),
     ("the_time_of_a_start", |host| Box::pin(the_time_of_a_start(host))),
 ];
+/// Before the name of a test that an ordinary user runs.
+const WITHOUT_ROOT: &str = "without_root::";
+/// A user that has no rights anywhere.
+const ORDINARY_USER: u32 = 65_534;
 
 const RUNTIME: ProcessId = ProcessId(1);
 /// The first argument of this program started once more, as a server to be killed.
@@ -48,30 +56,67 @@ fn main() {
         tokio.block_on(victim(Path::new(folder), mark));
         return;
     }
-    if arguments.iter().any(|argument| argument == "--list") {
-        if !nix::unistd::geteuid().is_root() {
-            // Not listed, so that none of them counts as passed.
-            eprintln!("skipped: the walls of `namespaces` need root");
-        } else if !arguments.iter().any(|argument| argument == "--ignored") {
-            TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let all = || modes().iter().flat_map(|mode| TESTS.iter().map(move |(name, test)| (*mode, *name, *test)));
+    if has("--list") {
+        if !has("--ignored") {
+            all().for_each(|(mode, name, _)| println!("{mode}{name}: test"));
         }
         return;
     }
     let names: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| {
+        let is_this = |wanted: &&String| if has("--exact") { name == *wanted } else { name.contains(*wanted) };
+        names.is_empty() || names.iter().any(is_this)
+    };
     let mut passed = 0;
-    for (name, test) in TESTS {
-        if names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str())) {
+    for (mode, name, test) in all().filter(|(mode, name, _)| is_wanted(&format!("{mode}{name}"))) {
+        if mode == WITHOUT_ROOT && is_root() {
+            as_ordinary_user(&format!("{mode}{name}"));
+        } else {
             let host =
                 Host(std::env::temp_dir().join(format!("hearth-walls-{}-{passed}", std::process::id())));
             std::fs::create_dir_all(host.folder("code")).unwrap();
             tokio.block_on(test(&host));
-            passed += 1;
         }
+        passed += 1;
     }
     drop(tokio);
     println!(
         "\ntest result: ok. {passed} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s"
     );
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// How the tests can run: as root, and without.
+fn modes() -> &'static [&'static str] {
+    if !can_without_root() {
+        // Not listed, so that none of them counts as passed.
+        eprintln!("skipped: this host does not let ordinary users have user namespaces");
+        return if is_root() { &[""] } else { &[] };
+    }
+    if is_root() { &["", WITHOUT_ROOT] } else { &[WITHOUT_ROOT] }
+}
+
+/// Asks a program that needs a user namespace for everything that we need one for.
+fn can_without_root() -> bool {
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc", "true"]);
+    if is_root() {
+        unshare.uid(ORDINARY_USER).gid(ORDINARY_USER);
+    }
+    unshare.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Runs one test in this program started once more. `/proc/self/exe` is there also for users who cannot reach its folder.
+fn as_ordinary_user(name: &str) {
+    let mut again = std::process::Command::new("/proc/self/exe");
+    again.args(["--exact", name]).uid(ORDINARY_USER).gid(ORDINARY_USER).current_dir("/");
+    let status = again.status().unwrap();
+    assert!(status.success(), "{name}: {status}");
 }
 
 /// A folder for one test.
@@ -383,6 +428,8 @@ print('nice', attempt(lambda: os.nice(-5)))
     let found = answers(&*sandbox, script).await;
     let is_refused = |(what, answer): (&String, &String)| match what.as_str() {
         "clone3" => answer == "ENOSYS",
+        // In the user namespace of a server without root there is no user 0.
+        "setuid" | "setgid" if !is_root() => answer == "EINVAL",
         _ => answer == "EPERM",
     };
     assert!(found.len() > 60, "{found:?}");
@@ -480,6 +527,10 @@ async fn case_089_090(host: &Host) {
     assert_eq!(lines[2..7].iter().filter(|line| line.ends_with(": 0000000000000000")).count(), 5, "{output}");
     assert_eq!(lines[7..], ["NoNewPrivs: 1", "Seccomp: 2"], "{output}");
 
+    if !is_root() {
+        println!("skipped without root: users of the host's own for each environment (case 090)");
+        return;
+    }
     // The host sees that user, too, and another one for each environment.
     let user_of = |pid: i32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -511,7 +562,7 @@ async fn case_119(host: &Host) {
     let run_folder = host.folder("run");
     // A duration that no other process of this host sleeps for.
     let mark = format!("1000.{}", std::process::id());
-    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut server = std::process::Command::new("/proc/self/exe")
         .arg(VICTIM)
         .arg(&run_folder)
         .arg(&mark)
@@ -546,6 +597,100 @@ async fn until(what: &str, reached: impl Fn() -> bool) {
     while !reached() {
         assert!(started.elapsed() < Duration::from_secs(10), "{what}");
         tokio::task::yield_now().await;
+    }
+}
+
+/// Each line that says that something is in force, and what a function sees of it.
+async fn facts(host: &Host) {
+    let sandboxes = host.sandboxes().await;
+    let facts = sandboxes.facts();
+    let of = |what: &str| facts.facts.iter().find(|fact| fact.what == what).unwrap();
+    assert!(facts.to_string().starts_with("isolation `namespaces`:\n"), "{facts}");
+    assert!(of("namespaces").state.contains("pid, mount, network, ipc, uts, cgroup"), "{facts}");
+    assert_eq!(of("user").is_in_force, is_root(), "{facts}");
+    let sandbox = sandboxes.create(EnvironmentId::random(), &host.plan()).await.unwrap();
+    let sleep = command("/bin/sleep", &["1000"]);
+    sandbox.start(ProcessId(2), &sleep, Output::Shared).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: ProcessId(2) });
+    let pid = sandbox.pid(ProcessId(2)).unwrap();
+    let namespace = |pid: &str, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+    for kind in ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"] {
+        let is_claimed = kind != "user" || of("namespaces").state.contains("user");
+        let is_own = namespace(&pid.to_string(), kind) != namespace("self", kind);
+        assert_eq!(is_own, is_claimed, "{kind}: {facts}");
+    }
+    // A process can be in so many Landlock domains, one in the other; those that a function can still add are one less.
+    let layers = "
+import struct
+layers = 0
+while True:
+    ruleset = libc.syscall(444, struct.pack('Q', 2), ctypes.c_size_t(8), 0)
+    if ruleset < 0 or libc.prctl(38, 1, 0, 0, 0) or libc.syscall(446, ruleset, 0):
+        break
+    os.close(ruleset)
+    layers += 1
+print('layers', layers)
+";
+    let found = answers(&*sandbox, layers).await;
+    let expected = if hearth_sandbox_init::landlock::abi() == 0 { "0" } else { "15" };
+    assert_eq!((found["layers"].as_str(), of("Landlock").is_in_force), (expected, expected == "15"), "{facts}");
+}
+
+async fn sockets(host: &Host) {
+    let sandboxes = host.sandboxes().await;
+    let sandbox = sandboxes.create(EnvironmentId::random(), &host.plan()).await.unwrap();
+    let script = "
+server = socket.create_server(('127.0.0.1', 5000))
+print('listens', flush=True)
+for _ in range(3):
+    connection, _ = server.accept()
+    connection.sendall(b'inside')
+    connection.close()
+";
+    sandbox.start(RUNTIME, &python(script), Output::Shared).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+    let output = tokio::net::unix::pipe::Receiver::from_owned_fd(sandbox.output().unwrap()).unwrap();
+    output.readable().await.unwrap();
+    let open = sandbox.sockets().unwrap();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let socket = tokio::net::TcpSocket::from_std_stream(open().unwrap().into());
+        println!("a socket inside: {:?}", started.elapsed());
+        let mut connection = socket.connect("127.0.0.1:5000".parse().unwrap()).await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut connection, &mut answer).await.unwrap();
+        assert_eq!(answer, "inside");
+    }
+    assert!(matches!(next(&*sandbox).await, SandboxEvent::Exited { status: ExitStatus::Code(0), .. }));
+    // Nobody is there to open another.
+    drop(sandbox);
+    if !is_root() {
+        until("its init is gone", || open().is_err()).await;
+    }
+}
+
+/// The first process of an environment has a user that is neither the host's root nor the function's.
+async fn init_is_nobody(host: &Host) {
+    let sandboxes = host.sandboxes().await;
+    let sandbox = sandboxes.create(EnvironmentId::random(), &host.plan()).await.unwrap();
+    sandbox.start(RUNTIME, &command("/bin/sleep", &["1000"]), Output::Shared).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+    let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = |status: &str, name: &str| {
+        let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        found.unwrap().split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let of_runtime = status(&sandbox.pid(RUNTIME).unwrap().to_string());
+    let of_init = status(&line(&of_runtime, "PPid")[0]);
+    assert_eq!(line(&of_init, "NSpid").last().unwrap(), "1");
+    assert_eq!(line(&of_init, "CapBnd"), ["0000000000000000"]);
+    assert_eq!(line(&of_init, "CapEff"), ["00000000000000e0"]); // kill, setgid, setuid: in its user namespace
+    let user: u32 = line(&of_init, "Uid")[0].parse().unwrap();
+    if is_root() {
+        assert!(user >= 2_000_000_000 && !line(&of_runtime, "Uid").contains(&user.to_string()), "{user}");
+        assert_eq!(line(&of_init, "Groups"), [""; 0]);
+    } else {
+        assert_eq!(user, nix::unistd::geteuid().as_raw());
     }
 }
 

@@ -22,7 +22,7 @@ use hearth_invoke::{Concurrency, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
-pub use hearth_sandbox::Isolation;
+pub use hearth_sandbox::{Facts, Isolation};
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
 use hearth_sandbox::{SandboxError, Sandboxes};
@@ -119,6 +119,7 @@ pub struct Running {
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
     store: Arc<EmbeddedStore>,
+    walls: Facts,
 }
 
 /// Starts a server. It answers when this returns. Needs a Tokio runtime with all drivers.
@@ -155,6 +156,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         Isolation::Namespaces => Arc::new(NamespaceSandboxes::start(&data.join("run")).await?),
     };
     let environments = sandboxes.left_over();
+    let walls = sandboxes.facts();
     let recorder = Arc::new(Recorder::default());
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
@@ -238,6 +240,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         recorder,
         logs: logs.clone(),
         clock,
+        walls: walls.clone(),
     };
     let front = Arc::new(Front { api, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
 
@@ -251,13 +254,18 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let serving = tokio::spawn(server.serve(listener, answer, stopped));
     tracing::info!(%address, "server ready");
-    Ok(Running { address, stop, serving, pool, events, logs, packages, runtimes: runtimes_api, store })
+    Ok(Running { address, stop, serving, pool, events, logs, packages, runtimes: runtimes_api, store, walls })
 }
 
 impl Running {
     /// Returns the URL for clients.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Returns what keeps functions away from this host and from each other, and what does not.
+    pub fn walls(&self) -> &Facts {
+        &self.walls
     }
 
     /// Takes no more requests, lets invocations finish, ends every environment, and closes what is kept.
