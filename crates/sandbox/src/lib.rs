@@ -26,7 +26,7 @@ use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::EnvironmentId;
-pub use network::{NetworkError, NetworkPolicy};
+pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
 
 /// How a backend separates functions from the host and from each other.
@@ -196,12 +196,20 @@ pub struct SandboxPlan {
     pub runtime_files: Vec<PathBuf>,
     /// The size of `/tmp`.
     pub ephemeral_storage_mb: u32,
+    /// Where its connections may go.
+    pub network: NetworkPolicy,
 }
 
 impl Default for SandboxPlan {
-    /// Nothing but the host's programs, and the `/tmp` of a function that does not say anything about it.
+    /// Nothing but the host's programs, no network, and the `/tmp` of a function that does not say anything about it.
     fn default() -> Self {
-        Self { code: None, layers: None, runtime_files: vec![], ephemeral_storage_mb: 512 }
+        Self {
+            code: None,
+            layers: None,
+            runtime_files: vec![],
+            ephemeral_storage_mb: 512,
+            network: NetworkPolicy::None,
+        }
     }
 }
 
