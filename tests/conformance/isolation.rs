@@ -421,7 +421,10 @@ fn a_server_says_at_its_start_what_is_in_force() {
     assert_eq!(facts["isolation"], "namespaces");
     let facts = facts["facts"].as_array().unwrap();
     for what in ["namespaces", "user", "files", "seccomp", "network", "/tmp"] {
-        assert!(facts.iter().any(|fact| fact["what"] == what && fact["in_force"] == true), "{what}: {facts:#?}");
+        assert!(
+            facts.iter().any(|fact| fact["what"] == what && fact["in_force"] == true),
+            "{what}: {facts:#?}"
+        );
     }
     // The block says the same.
     let stderr = server.stderr();

@@ -21,7 +21,7 @@ use crate::privileges::Confinement;
 use crate::sockets::Sockets;
 use crate::tree;
 use crate::user_namespace::Owner;
-use crate::walls::{self, Failed};
+use crate::walls::{self, Failed, Network};
 
 /// How often a killing is repeated while processes are still there: one that forked just then got away.
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -191,13 +191,13 @@ impl Init {
             Some(ToInit::BuildWalls(_)) if !self.is_walled || self.confinement.is_some() => {
                 return Err(Errno::EPROTO);
             }
-            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls, self.owner) {
-                Ok(network) => {
+            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls, descriptors, self.owner) {
+                Ok(mut network) => {
                     let groups_are_ours = self.owner.is_none();
                     let confinement = Confinement::new(walls.user, walls.processes_max, groups_are_ours);
                     self.confinement = Some(confinement);
-                    let descriptors = [network.listener.as_raw_fd(), network.way_in.as_raw_fd()];
-                    self.sockets = network.sockets;
+                    self.sockets = network.as_mut().and_then(|network| network.sockets.take());
+                    let descriptors: Vec<i32> = network.iter().flat_map(Network::descriptors).collect();
                     self.say_with(&FromInit::WallsBuilt, &descriptors);
                 }
                 Err(Failed { step, errno }) => {

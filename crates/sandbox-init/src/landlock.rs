@@ -83,12 +83,7 @@ fn create(ruleset: &Ruleset) -> Result<OwnedFd, Errno> {
     // SAFETY: the kernel reads one ruleset of the given size, which lives throughout the call.
     #[allow(unsafe_code)]
     let fd = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::from_ref(ruleset),
-            size_of::<Ruleset>(),
-            0,
-        )
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::from_ref(ruleset), size_of::<Ruleset>(), 0)
     };
     let fd = Errno::result(fd)? as i32;
     // SAFETY: the kernel has just opened it, close-on-exec, and nobody else owns it.
@@ -102,13 +97,7 @@ fn allow(ruleset: &OwnedFd, folder: &str, allowed: u64) -> Result<(), Failed> {
     // SAFETY: the kernel reads one rule of this kind, which lives throughout the call, as does the folder it names.
     #[allow(unsafe_code)]
     let result = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_add_rule,
-            ruleset.as_raw_fd(),
-            PATH_BENEATH,
-            &raw const rule,
-            0,
-        )
+        libc::syscall(libc::SYS_landlock_add_rule, ruleset.as_raw_fd(), PATH_BENEATH, &raw const rule, 0)
     };
     Errno::result(result).map(drop).map_err(step(format!("allow writing below {folder}")))
 }

@@ -274,7 +274,8 @@ mod tests {
         for &number in DENIED.iter().chain(DENIED_HERE) {
             assert_eq!(here(number, [0; 3]), eperm, "{number}");
         }
-        for number in [libc::SYS_read, libc::SYS_openat, libc::SYS_execve, libc::SYS_futex, libc::SYS_getpid] {
+        for number in [libc::SYS_read, libc::SYS_openat, libc::SYS_execve, libc::SYS_futex, libc::SYS_getpid]
+        {
             assert_eq!(here(number, [1; 3]), ALLOW, "{number}");
             assert_eq!(ask(ARCHITECTURE ^ 1, number, [1; 3]), KILL_PROCESS, "{number}");
         }

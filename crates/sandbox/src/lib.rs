@@ -12,6 +12,7 @@ mod folder;
 mod launcher;
 mod memory;
 pub mod namespaces;
+mod network;
 pub mod process;
 mod processes;
 mod rootless;
@@ -26,8 +27,10 @@ use std::sync::Arc;
 
 pub use facts::{Fact, Facts};
 use futures_util::future::BoxFuture;
+pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::EnvironmentId;
+pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
 pub use rootless::Obstacle;
 
@@ -145,8 +148,13 @@ pub enum SandboxError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The network of an environment could not be made.
+    #[error("cannot give functions a network")]
+    Network(#[from] NetworkError),
     /// Without root the backend needs user namespaces.
-    #[error("isolation `namespaces` needs user namespaces without root, and this host does not let this user have them: {step}")]
+    #[error(
+        "isolation `namespaces` needs user namespaces without root, and this host does not let this user have them: {step}"
+    )]
     UserNamespaces {
         /// What keeps it from having them.
         obstacle: Obstacle,
@@ -169,6 +177,7 @@ impl SandboxError {
             Self::StartLauncher(_)
             | Self::LauncherGone(_)
             | Self::Prepare { .. }
+            | Self::Network(_)
             | Self::Unreachable(_)
             | Self::InitGone => None,
         }
@@ -192,12 +201,20 @@ pub struct SandboxPlan {
     pub runtime_files: Vec<PathBuf>,
     /// The size of `/tmp`.
     pub ephemeral_storage_mb: u32,
+    /// Where its connections may go.
+    pub network: NetworkPolicy,
 }
 
 impl Default for SandboxPlan {
-    /// Nothing but the host's programs, and the `/tmp` of a function that does not say anything about it.
+    /// Nothing but the host's programs, no network, and the `/tmp` of a function that does not say anything about it.
     fn default() -> Self {
-        Self { code: None, layers: None, runtime_files: vec![], ephemeral_storage_mb: 512 }
+        Self {
+            code: None,
+            layers: None,
+            runtime_files: vec![],
+            ephemeral_storage_mb: 512,
+            network: NetworkPolicy::None,
+        }
     }
 }
 
@@ -250,6 +267,12 @@ pub trait Sandbox: Send + Sync + 'static {
 
     /// Returns the listener for the Runtime API, if this sandbox has a network of its own. Only once.
     fn runtime_api(&self) -> Option<TcpListener> {
+        None
+    }
+
+    /// Returns the listener for the AWS API that functions reach without going out, at [`AWS_API`], if this sandbox has a
+    /// network of its own. Only once.
+    fn aws_api(&self) -> Option<TcpListener> {
         None
     }
 

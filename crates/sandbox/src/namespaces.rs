@@ -7,26 +7,27 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use hearth_sandbox_init::{ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, denied_calls, landlock};
 use hearth_sandbox_init::messages::{Bind, FromInit, ToInit, Walls};
+use hearth_sandbox_init::{ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, denied_calls, landlock};
 use hearth_types::{EnvironmentId, limits};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
+use crate::network::{Network, NetworkFacts, NetworkPolicy, Networks};
 use crate::processes::{LOG_FD, Processes};
 use crate::rootless::{Mode, Obstacle};
 use crate::sockets_inside::SocketsInside;
 use crate::{
-    Command, Fact, Facts, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
-    SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
+    Command, Fact, Facts, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox,
+    SandboxError, SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
 };
 
 /// The first user of an environment. Each environment gets the next one, and none is used twice within a server's life.
@@ -47,21 +48,31 @@ const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"
 pub struct NamespaceSandboxes {
     launchers: Launchers,
     folders: Folders,
+    /// `None` without root: each init makes its own.
+    networks: Option<Networks>,
     users: AtomicU32,
     mode: Mode,
 }
 
 impl NamespaceSandboxes {
     /// Starts the launcher, and builds one sandbox to see that this host can. `folder` will hold a folder for each
-    /// environment; what an earlier server left in it is removed. Needs a Tokio runtime.
-    pub async fn start(folder: &Path) -> Result<Self, SandboxError> {
+    /// environment; what an earlier server left in it is removed. `network` is the most that any function may. Needs a
+    /// Tokio runtime.
+    pub async fn start(folder: &Path, network: NetworkPolicy) -> Result<Self, SandboxError> {
+        let mode = Mode::of_this_process(ROOT_USER_FIRST + USERS - 1);
+        let networks = match mode {
+            Mode::Root { .. } => Some(Networks::start(network).await?),
+            Mode::Rootless => None,
+        };
         let sandboxes = Self {
             folders: Folders::start(folder)?,
             launchers: Launchers::start()?,
+            networks,
             users: AtomicU32::new(0),
-            mode: Mode::of_this_process(ROOT_USER_FIRST + USERS - 1),
+            mode,
         };
-        match sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await {
+        let plan = SandboxPlan { network, ..SandboxPlan::default() };
+        match sandboxes.create(EnvironmentId::random(), &plan).await {
             Ok(_) => Ok(sandboxes),
             Err(SandboxError::Build { step, source }) if sandboxes.mode == Mode::Rootless => {
                 let obstacle = Obstacle::of_this_host();
@@ -74,6 +85,11 @@ impl NamespaceSandboxes {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns what was found and done for the networks of functions.
+    pub fn network(&self) -> &NetworkFacts {
+        self.networks.as_ref().map_or(&NetworkFacts::None, Networks::facts)
     }
 
     async fn build(
@@ -99,26 +115,29 @@ impl NamespaceSandboxes {
             binds: binds(plan).map_err(|source| SandboxError::Prepare { what: "its layers", source })?,
             temporary_bytes_max: u64::from(plan.ephemeral_storage_mb) << 20,
             processes_max: limits::PROCESSES_MAX,
+            resolver: crate::network::resolver().0.into(),
+            network_is_prepared: self.networks.is_some(),
         };
+        let network = match &self.networks {
+            Some(networks) => Some(networks.take(plan.network).await?),
+            None => None,
+        };
+        let prepared: Vec<_> = network.iter().map(|network| network.namespace.as_raw_fd()).collect();
         // When it could not be forked, what it says comes from the launcher, and it hears nothing.
-        let said = processes.say(&ToInit::BuildWalls(walls), &[]);
+        let said = processes.say(&ToInit::BuildWalls(walls), &prepared);
         match processes.receive().await {
-            Some((FromInit::WallsBuilt, mut descriptors)) => {
-                let (Some(way_in), Some(listener)) = (descriptors.pop(), descriptors.pop()) else {
-                    return Err(SandboxError::InitGone);
+            Some((FromInit::WallsBuilt, descriptors)) => {
+                let network = match network {
+                    Some(network) => NetworkInside::prepared(network),
+                    None => NetworkInside::of_init(descriptors).ok_or(SandboxError::InitGone)?,
                 };
-                let runtime_api = Mutex::new(Some(TcpListener::from(listener)));
-                let sockets: OpenSocket = match self.mode {
-                    Mode::Root { .. } => {
-                        let network = Arc::new(way_in);
-                        Arc::new(move || open_socket(network.clone()))
-                    }
-                    Mode::Rootless => {
-                        let sockets = SocketsInside::new(way_in);
-                        Arc::new(move || sockets.open())
-                    }
-                };
-                Ok(Box::new(NamespaceSandbox { processes, runtime_api, sockets, _folder: folder }))
+                Ok(Box::new(NamespaceSandbox {
+                    processes,
+                    runtime_api: Mutex::new(Some(network.runtime_api)),
+                    aws_api: Mutex::new(Some(network.aws_api)),
+                    sockets: network.sockets,
+                    _folder: folder,
+                }))
             }
             Some((FromInit::WallsFailed { step, errno }, _)) => {
                 Err(SandboxError::Build { step, source: std::io::Error::from_raw_os_error(errno) })
@@ -129,7 +148,7 @@ impl NamespaceSandboxes {
 }
 
 /// What is in force, in the order in which it is read.
-fn facts(mode: Mode) -> Vec<Fact> {
+fn facts(mode: Mode, network: &NetworkFacts) -> Vec<Fact> {
     let mut facts = Vec::new();
     match mode {
         Mode::Root { with_user_namespace } => {
@@ -137,7 +156,8 @@ fn facts(mode: Mode) -> Vec<Fact> {
             let namespaces = format!("pid, mount, network, ipc, uts, cgroup{user}");
             facts.push(Fact::in_force("namespaces", namespaces));
             if !with_user_namespace {
-                let without = "not there: user.max_user_namespaces is 0; what a function may do is the same without";
+                let without =
+                    "not there: user.max_user_namespaces is 0; what a function may do is the same without";
                 facts.push(Fact::missing("user namespace", without));
             }
             let users = format!("an own one on this machine for each environment, from {USER_FIRST} on");
@@ -158,7 +178,9 @@ fn facts(mode: Mode) -> Vec<Fact> {
     facts.push(Fact::in_force("seccomp", seccomp));
     facts.push(match landlock::abi() {
         0 => Fact::missing("Landlock", "not there: this kernel has none, or has it switched off"),
-        old if old < landlock::ABI_MIN => Fact::missing("Landlock", format!("not used: ABI {old} is too old")),
+        old if old < landlock::ABI_MIN => {
+            Fact::missing("Landlock", format!("not used: ABI {old} is too old"))
+        }
         abi if abi < landlock::ABI_OF_SCOPES => {
             Fact::in_force("Landlock", format!("ABI {abi}: writing only below /tmp"))
         }
@@ -170,11 +192,41 @@ fn facts(mode: Mode) -> Vec<Fact> {
         }
     });
     // What the backend makes of `crate::cgroups` is said here once it uses them.
-    facts.push(Fact::missing("cgroups", "not used: memory and CPU are not limited, nothing is frozen between calls"));
+    facts.push(Fact::missing(
+        "cgroups",
+        "not used: memory and CPU are not limited, nothing is frozen between calls",
+    ));
     facts.push(Fact::in_force("processes", format!("{} for each environment", limits::PROCESSES_MAX)));
-    facts.push(Fact::in_force("network", "none: functions reach their Runtime API and nothing else"));
+    facts.push(match network {
+        NetworkFacts::None => {
+            Fact::in_force("network", "none: functions reach their Runtime API and nothing else")
+        }
+        NetworkFacts::Internet { .. } => Fact::in_force("network", network.to_string()),
+    });
     facts.push(Fact::in_force("/tmp", "in memory, of the size that the function has set"));
     facts
+}
+
+/// What the server needs of the network of an environment.
+struct NetworkInside {
+    runtime_api: TcpListener,
+    aws_api: TcpListener,
+    sockets: OpenSocket,
+}
+
+impl NetworkInside {
+    fn prepared(network: Network) -> Self {
+        let Network { namespace, runtime_api, aws_api, .. } = network;
+        Self { runtime_api, aws_api, sockets: Arc::new(move || open_socket(namespace.clone())) }
+    }
+
+    /// Takes what came with [`FromInit::WallsBuilt`].
+    fn of_init(descriptors: Vec<OwnedFd>) -> Option<Self> {
+        let mut descriptors = descriptors.into_iter();
+        let (runtime_api, aws_api) = (descriptors.next()?.into(), descriptors.next()?.into());
+        let sockets = SocketsInside::new(descriptors.next()?);
+        Some(Self { runtime_api, aws_api, sockets: Arc::new(move || sockets.open()) })
+    }
 }
 
 /// What an environment sees besides the host's programs.
@@ -213,7 +265,7 @@ impl Sandboxes for NamespaceSandboxes {
     }
 
     fn facts(&self) -> Facts {
-        Facts { isolation: self.isolation(), facts: facts(self.mode) }
+        Facts { isolation: self.isolation(), facts: facts(self.mode, self.network()) }
     }
 
     fn left_over(&self) -> usize {
@@ -234,6 +286,7 @@ struct NamespaceSandbox {
     // In this order: the tree ends before its folder goes.
     processes: Processes,
     runtime_api: Mutex<Option<TcpListener>>,
+    aws_api: Mutex<Option<TcpListener>>,
     /// Opens sockets in its network namespace.
     sockets: OpenSocket,
     _folder: Folder,
@@ -258,6 +311,10 @@ impl Sandbox for NamespaceSandbox {
 
     fn runtime_api(&self) -> Option<TcpListener> {
         self.runtime_api.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn aws_api(&self) -> Option<TcpListener> {
+        self.aws_api.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn sockets(&self) -> Option<OpenSocket> {

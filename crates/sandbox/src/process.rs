@@ -16,7 +16,8 @@ use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::processes::{LOG_FD, Processes};
 use crate::{
-    Command, Fact, Facts, Isolation, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, SandboxPlan, Sandboxes,
+    Command, Fact, Facts, Isolation, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, SandboxPlan,
+    Sandboxes,
 };
 
 /// Where an environment has its temporary files, in its folder.

@@ -130,7 +130,10 @@ mod tests {
     #[test]
     fn root_of_a_container_with_few_users_is_an_ordinary_user() {
         assert!(has_user("         0          0 4294967295\n", 2_000_000_000));
-        assert!(!has_user("         0       1000          1\n         1     100000      65536\n", 2_000_000_000));
+        assert!(!has_user(
+            "         0       1000          1\n         1     100000      65536\n",
+            2_000_000_000
+        ));
         assert!(!has_user("nonsense\n", 0));
     }
 }

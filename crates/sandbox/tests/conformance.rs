@@ -13,8 +13,8 @@ use std::time::Duration;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
 use hearth_sandbox::{
-    Command, ExitStatus, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, SandboxPlan, Sandboxes,
-    output_pipe,
+    Command, ExitStatus, NetworkPolicy, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, SandboxPlan,
+    Sandboxes, output_pipe,
 };
 use hearth_types::EnvironmentId;
 
@@ -46,7 +46,7 @@ fn main() {
             suite(&sandboxes, &folder).await;
         }
         if chosen("namespaces") {
-            match NamespaceSandboxes::start(&folder).await {
+            match NamespaceSandboxes::start(&folder, NetworkPolicy::None).await {
                 Ok(sandboxes) => suite(&sandboxes, &folder).await,
                 Err(error @ SandboxError::UserNamespaces { .. }) => println!("skipped: namespaces: {error}"),
                 Err(error) => panic!("{error:?}"),

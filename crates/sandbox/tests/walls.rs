@@ -15,7 +15,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
-use hearth_sandbox::{Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan, Sandboxes};
+use hearth_sandbox::{
+    AWS_API, Command, ExitStatus, NetworkPolicy, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan,
+    Sandboxes,
+};
 use hearth_types::EnvironmentId;
 
 type Test = for<'a> fn(&'a Host) -> BoxFuture<'a, ()>;
@@ -66,7 +69,8 @@ fn main() {
     }
     let names: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |name: &str| {
-        let is_this = |wanted: &&String| if has("--exact") { name == *wanted } else { name.contains(*wanted) };
+        let is_this =
+            |wanted: &&String| if has("--exact") { name == *wanted } else { name.contains(*wanted) };
         names.is_empty() || names.iter().any(is_this)
     };
     let mut passed = 0;
@@ -128,7 +132,7 @@ impl Host {
     }
 
     async fn sandboxes(&self) -> NamespaceSandboxes {
-        NamespaceSandboxes::start(&self.folder("run")).await.unwrap()
+        NamespaceSandboxes::start(&self.folder("run"), NetworkPolicy::None).await.unwrap()
     }
 
     fn plan(&self) -> SandboxPlan {
@@ -465,6 +469,9 @@ async fn case_084_085(host: &Host) {
     let listener = sandbox.runtime_api().unwrap();
     assert_eq!(listener.local_addr().unwrap().to_string(), "127.0.0.1:9001");
     assert!(sandbox.runtime_api().is_none());
+    let aws_api = sandbox.aws_api().unwrap();
+    assert_eq!(aws_api.local_addr().unwrap(), AWS_API.into());
+    assert!(sandbox.aws_api().is_none());
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let script = format!(
         "
@@ -472,6 +479,7 @@ def connect(address, port):
     connection = socket.socket(); connection.settimeout(2)
     return attempt(lambda: connection.connect((address, port)))
 print('runtime-api', connect('127.0.0.1', 9001))
+print('aws-api', connect('127.0.0.2', 9002))
 print('loopback', connect('127.0.0.1', {}))
 print('any', connect('127.0.0.1', {}))
 for address in ('169.254.169.254', '169.254.170.2', '10.0.0.1', '192.0.2.1'):
@@ -482,15 +490,16 @@ for address in ('169.254.169.254', '169.254.170.2', '10.0.0.1', '192.0.2.1'):
     );
     let found = answers(&*sandbox, &script).await;
     listener.accept().await.unwrap();
+    aws_api.accept().unwrap();
     for (what, answer) in &found {
         let expected = match what.as_str() {
-            "runtime-api" => "works",
+            "runtime-api" | "aws-api" => "works",
             "loopback" | "any" => "ECONNREFUSED",
             _ => "ENETUNREACH",
         };
         assert_eq!(answer, expected, "{what}");
     }
-    assert_eq!(found.len(), 7);
+    assert_eq!(found.len(), 8);
 }
 
 async fn case_088(host: &Host) {
@@ -549,7 +558,7 @@ async fn case_089_090(host: &Host) {
 
 /// A server: makes an environment with a daemon in it, says so, and waits to be killed.
 async fn victim(folder: &Path, mark: &str) {
-    let sandboxes = NamespaceSandboxes::start(folder).await.unwrap();
+    let sandboxes = NamespaceSandboxes::start(folder, NetworkPolicy::None).await.unwrap();
     let sandbox = sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await.unwrap();
     let script = format!("setsid sleep {mark} & exec sleep {mark}");
     sandbox.start(RUNTIME, &command("/bin/sh", &["-c", &script]), Output::Shared).unwrap();
@@ -633,7 +642,11 @@ print('layers', layers)
 ";
     let found = answers(&*sandbox, layers).await;
     let expected = if hearth_sandbox_init::landlock::abi() == 0 { "0" } else { "15" };
-    assert_eq!((found["layers"].as_str(), of("Landlock").is_in_force), (expected, expected == "15"), "{facts}");
+    assert_eq!(
+        (found["layers"].as_str(), of("Landlock").is_in_force),
+        (expected, expected == "15"),
+        "{facts}"
+    );
 }
 
 async fn sockets(host: &Host) {
