@@ -22,6 +22,7 @@ use crate::sockets::Sockets;
 use crate::tree;
 use crate::user_namespace::Owner;
 use crate::walls::{self, Failed, Network};
+use crate::way_out::WayOut;
 
 /// How often a killing is repeated while processes are still there: one that forked just then got away.
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -64,10 +65,10 @@ impl Birth {
     }
 }
 
-/// Runs the init of one environment until the server closes `control`.
-pub(crate) fn run(control: OwnedFd, birth: Birth) -> ! {
+/// Runs the init of one environment until the server closes `control`. `way_out` connects its network with others.
+pub(crate) fn run(control: OwnedFd, birth: Birth, way_out: Option<WayOut>) -> ! {
     let is_walled = !matches!(birth, Birth::Beside);
-    let code = match Init::new(control, birth).and_then(Init::serve) {
+    let code = match Init::new(control, birth, way_out).and_then(Init::serve) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("warning: an environment's init failed: {error}");
@@ -96,6 +97,8 @@ struct Init {
     is_walled: bool,
     /// Whose its user namespace is, if it was born in one.
     owner: Option<Owner>,
+    /// What connects its network with others, if anything does.
+    way_out: Option<WayOut>,
     /// Where the server asks for sockets inside, if it cannot open them itself.
     sockets: Option<Sockets>,
     /// Set once the walls stand: before that nothing is started in an environment that is to have some.
@@ -103,7 +106,7 @@ struct Init {
 }
 
 impl Init {
-    fn new(control: OwnedFd, birth: Birth) -> Result<Self, Errno> {
+    fn new(control: OwnedFd, birth: Birth, way_out: Option<WayOut>) -> Result<Self, Errno> {
         setsid()?;
         prctl::set_child_subreaper(true)?;
         let mut children = SigSet::empty();
@@ -118,6 +121,7 @@ impl Init {
             packet: vec![0; PACKET_BYTES_MAX],
             is_walled: !matches!(birth, Birth::Beside),
             owner: birth.owner(),
+            way_out,
             sockets: None,
             confinement: None,
         })
@@ -191,20 +195,22 @@ impl Init {
             Some(ToInit::BuildWalls(_)) if !self.is_walled || self.confinement.is_some() => {
                 return Err(Errno::EPROTO);
             }
-            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls, descriptors, self.owner) {
-                Ok(mut network) => {
-                    let groups_are_ours = self.owner.is_none();
-                    let confinement = Confinement::new(walls.user, walls.processes_max, groups_are_ours);
-                    self.confinement = Some(confinement);
-                    self.sockets = network.as_mut().and_then(|network| network.sockets.take());
-                    let descriptors: Vec<i32> = network.iter().flat_map(Network::descriptors).collect();
-                    self.say_with(&FromInit::WallsBuilt, &descriptors);
+            Some(ToInit::BuildWalls(walls)) => {
+                match walls::build(&walls, descriptors, self.owner, self.way_out.as_ref()) {
+                    Ok(mut network) => {
+                        let groups_are_ours = self.owner.is_none();
+                        let confinement = Confinement::new(walls.user, walls.processes_max, groups_are_ours);
+                        self.confinement = Some(confinement);
+                        self.sockets = network.as_mut().and_then(|network| network.sockets.take());
+                        let descriptors: Vec<i32> = network.iter().flat_map(Network::descriptors).collect();
+                        self.say_with(&FromInit::WallsBuilt, &descriptors);
+                    }
+                    Err(Failed { step, errno }) => {
+                        self.say(&FromInit::WallsFailed { step, errno: errno as i32 });
+                        return Ok(false);
+                    }
                 }
-                Err(Failed { step, errno }) => {
-                    self.say(&FromInit::WallsFailed { step, errno: errno as i32 });
-                    return Ok(false);
-                }
-            },
+            }
             Some(ToInit::Signal { process, signal }) => {
                 if let (Some((_, pid)), Ok(signal)) =
                     (self.processes.iter().find(|(id, _)| *id == process), Signal::try_from(signal))

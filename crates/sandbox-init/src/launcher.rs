@@ -18,7 +18,7 @@ use nix::unistd::{ForkResult, Pid, dup2_stdin};
 use crate::init::Birth;
 use crate::messages::FromInit;
 use crate::user_namespace::Owner;
-use crate::{ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, init, messages, tree};
+use crate::{OUTGOING_ENVIRONMENT, ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, init, messages, tree, way_out};
 
 /// Runs until the server closes its end, then ends whatever is left and exits.
 pub(crate) fn run(inherited: OwnedFd) -> ! {
@@ -73,13 +73,18 @@ fn serve(inherited: OwnedFd) -> io::Result<()> {
         let Some(control) = descriptors.pop() else { continue };
         let birth = match &packet[..length] {
             WALLED_ENVIRONMENT => Birth::Walled,
-            ROOTLESS_ENVIRONMENT => Birth::Rootless(Owner::of_this_process()),
+            ROOTLESS_ENVIRONMENT | OUTGOING_ENVIRONMENT => Birth::Rootless(Owner::of_this_process()),
             _ => Birth::Beside,
         };
         match fork_into(birth.namespaces()) {
             Ok(ForkResult::Child) => {
                 drop((socket, child_ended));
-                init::run(control, birth)
+                match birth {
+                    Birth::Rootless(owner) if &packet[..length] == OUTGOING_ENVIRONMENT => {
+                        way_out::keep(control, owner)
+                    }
+                    birth => init::run(control, birth, None),
+                }
             }
             Ok(ForkResult::Parent { child }) => inits.push(child),
             Err(errno) => {
@@ -94,7 +99,7 @@ fn serve(inherited: OwnedFd) -> io::Result<()> {
 }
 
 /// Forks a child that is born into new namespaces.
-fn fork_into(namespaces: CloneFlags) -> Result<ForkResult, Errno> {
+pub(crate) fn fork_into(namespaces: CloneFlags) -> Result<ForkResult, Errno> {
     let flags = libc::c_long::from(namespaces.bits() | libc::SIGCHLD);
     // SAFETY: without a stack the child goes on with a copy of ours, as after a fork; the launcher has a single thread, so
     // the child may do what the parent could. The other arguments are not looked at with these flags.

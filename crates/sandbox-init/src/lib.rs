@@ -20,11 +20,13 @@ mod launcher;
 pub mod messages;
 mod privileges;
 mod root_file_system;
+mod routes;
 mod seccomp;
 mod sockets;
 pub mod tree;
 mod user_namespace;
 mod walls;
+pub mod way_out;
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
@@ -40,6 +42,8 @@ pub const ENVIRONMENT: &[u8] = b"environment";
 pub const WALLED_ENVIRONMENT: &[u8] = b"walled";
 /// The same in a new user namespace, which gives a server without root the rights to build walls.
 pub const ROOTLESS_ENVIRONMENT: &[u8] = b"rootless";
+/// The same, with a way out to other networks.
+pub const OUTGOING_ENVIRONMENT: &[u8] = b"outgoing";
 
 /// Where the launcher finds its end of the socket to the server: its standard input.
 const LAUNCHER_SOCKET: i32 = 0;

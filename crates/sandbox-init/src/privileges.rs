@@ -14,6 +14,11 @@ const CAP_KILL: u32 = 5;
 const CAP_SETGID: u32 = 6;
 const CAP_SETUID: u32 = 7;
 
+/// What pasta needs to enter a network namespace and furnish it, and to lock itself up afterwards.
+const OF_PASTA: [u32; 4] = [CAP_SETGID, CAP_SETUID, CAP_NET_ADMIN, CAP_SYS_ADMIN];
+const CAP_NET_ADMIN: u32 = 12;
+const CAP_SYS_ADMIN: u32 = 21;
+
 /// How much memory a process may lock; AWS's number, seen there in 2026.
 const LOCKED_BYTES_MAX: u64 = 65_536;
 
@@ -97,11 +102,29 @@ struct Sets {
 }
 const VERSION_3: u32 = 0x2008_0522;
 
+/// Lets the programs that this process starts enter and furnish networks of its user namespace.
+pub(crate) fn let_programs_have_networks() -> Result<(), Errno> {
+    set_capability_sets(&OF_PASTA, &OF_PASTA)?;
+    for capability in OF_PASTA {
+        // SAFETY: takes plain numbers only.
+        #[allow(unsafe_code)]
+        let result =
+            unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0) };
+        Errno::result(result)?;
+    }
+    Ok(())
+}
+
 /// Sets the effective and permitted capabilities, all below 32, and no inheritable ones.
 fn set_capabilities(capabilities: &[u32]) -> Result<(), Errno> {
-    let mask = capabilities.iter().fold(0, |mask, capability| mask | 1 << capability);
+    set_capability_sets(capabilities, &[])
+}
+
+fn set_capability_sets(permitted: &[u32], inheritable: &[u32]) -> Result<(), Errno> {
+    let mask = |capabilities: &[u32]| capabilities.iter().fold(0, |mask, capability| mask | 1 << capability);
+    let (mask, inheritable) = (mask(permitted), mask(inheritable));
     let header = Header { version: VERSION_3, pid: 0 };
-    let sets = [Sets { effective: mask, permitted: mask, inheritable: 0 }, Sets::default()];
+    let sets = [Sets { effective: mask, permitted: mask, inheritable }, Sets::default()];
     // SAFETY: version 3 reads one header and two sets of 32 bits each, which are here, and writes nothing.
     #[allow(unsafe_code)]
     let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };

@@ -14,6 +14,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use crate::messages::Walls;
 use crate::sockets::Sockets;
 use crate::user_namespace::{self, Owner};
+use crate::way_out::WayOut;
 use crate::{exec, landlock, privileges, root_file_system};
 
 /// Where the Runtime API is, from inside.
@@ -64,11 +65,12 @@ impl Network {
 }
 
 /// Builds them. `descriptors` are what the walls say is handed in; `owner` is whose user namespace this process was born
-/// in, if it was. Returns the network inside, if none was handed in.
+/// in, if it was; `way_out` is what connects the network that is made here with others. Returns the network inside, if none was handed in.
 pub(crate) fn build(
     walls: &Walls,
     descriptors: Vec<OwnedFd>,
     owner: Option<Owner>,
+    way_out: Option<&WayOut>,
 ) -> Result<Option<Network>, Failed> {
     let mut descriptors = descriptors.into_iter();
     let mut handed_in =
@@ -77,6 +79,7 @@ pub(crate) fn build(
         owner.become_only_user(walls.user)?;
     }
     exec::goes_before_the_service();
+    let closed = way_out.map(|_| WayOut::closed_networks()).transpose()?;
     let mut namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
@@ -94,6 +97,9 @@ pub(crate) fn build(
     mount::<str, str, str, str>(None, "/", None, private, None).map_err(step("separate the mounts"))?;
     set_host_name().map_err(step("set the host name"))?;
     let network = if walls.network_is_prepared { None } else { Some(own_network()?) };
+    if let (Some(way_out), Some(closed)) = (way_out, closed) {
+        way_out.connect(&closed)?;
+    }
     root_file_system::build(walls)?;
     if let Some(root) = walls.root_user {
         user_namespace::enter(walls.user, root)?;

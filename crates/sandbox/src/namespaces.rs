@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use hearth_sandbox_init::messages::{Bind, FromInit, ToInit, Walls};
-use hearth_sandbox_init::{ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, denied_calls, landlock};
+use hearth_sandbox_init::{
+    OUTGOING_ENVIRONMENT, ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, denied_calls, landlock, way_out,
+};
 use hearth_types::{EnvironmentId, limits};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
@@ -23,7 +25,7 @@ use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::network::{Network, NetworkFacts, NetworkPolicy, Networks};
 use crate::processes::{LOG_FD, Processes};
-use crate::rootless::{Mode, Obstacle};
+use crate::rootless::{self, Mode, Obstacle};
 use crate::sockets_inside::SocketsInside;
 use crate::{
     Command, Fact, Facts, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox,
@@ -52,6 +54,8 @@ pub struct NamespaceSandboxes {
     networks: Option<Networks>,
     users: AtomicU32,
     mode: Mode,
+    /// Without root: why functions have no way out, if they have none.
+    no_way_out: Option<String>,
 }
 
 impl NamespaceSandboxes {
@@ -64,15 +68,27 @@ impl NamespaceSandboxes {
             Mode::Root { .. } => Some(Networks::start(network).await?),
             Mode::Rootless => None,
         };
-        let sandboxes = Self {
+        let no_way_out = match network {
+            NetworkPolicy::None => Some("as it is set".to_owned()),
+            NetworkPolicy::Internet => rootless::obstacle_of_pasta(),
+        };
+        let mut sandboxes = Self {
             folders: Folders::start(folder)?,
             launchers: Launchers::start()?,
             networks,
             users: AtomicU32::new(0),
             mode,
+            no_way_out,
         };
         let plan = SandboxPlan { network, ..SandboxPlan::default() };
-        match sandboxes.create(EnvironmentId::random(), &plan).await {
+        let mut tried = sandboxes.create(EnvironmentId::random(), &plan).await;
+        if let Err(SandboxError::Build { step, .. }) = &tried
+            && step.starts_with(way_out::STEP)
+        {
+            sandboxes.no_way_out = Some(format!("it failed to {step}"));
+            tried = sandboxes.create(EnvironmentId::random(), &plan).await;
+        }
+        match tried {
             Ok(_) => Ok(sandboxes),
             Err(SandboxError::Build { step, source }) if sandboxes.mode == Mode::Rootless => {
                 let obstacle = Obstacle::of_this_host();
@@ -92,6 +108,21 @@ impl NamespaceSandboxes {
         self.networks.as_ref().map_or(&NetworkFacts::None, Networks::facts)
     }
 
+    fn network_fact(&self) -> Fact {
+        const NONE: &str = "none: functions reach their Runtime API and nothing else";
+        let state = match (self.mode, self.network(), &self.no_way_out) {
+            (Mode::Rootless, _, Some(why)) => format!("{NONE}; {why}"),
+            (Mode::Rootless, _, None) => {
+                "internet through pasta, IPv4 only; link-local addresses and those that this machine has when an \
+                 environment begins are closed"
+                    .to_owned()
+            }
+            (Mode::Root { .. }, NetworkFacts::None, _) => NONE.to_owned(),
+            (Mode::Root { .. }, facts @ NetworkFacts::Internet { .. }, _) => facts.to_string(),
+        };
+        Fact::in_force("network", state)
+    }
+
     async fn build(
         &self,
         environment: EnvironmentId,
@@ -103,6 +134,9 @@ impl NamespaceSandboxes {
             Mode::Root { with_user_namespace } => {
                 let root_user = with_user_namespace.then_some(ROOT_USER_FIRST + number);
                 (WALLED_ENVIRONMENT, Some(user), root_user)
+            }
+            Mode::Rootless if plan.network == NetworkPolicy::Internet && self.no_way_out.is_none() => {
+                (OUTGOING_ENVIRONMENT, None, None)
             }
             Mode::Rootless => (ROOTLESS_ENVIRONMENT, None, None),
         };
@@ -148,7 +182,7 @@ impl NamespaceSandboxes {
 }
 
 /// What is in force, in the order in which it is read.
-fn facts(mode: Mode, network: &NetworkFacts) -> Vec<Fact> {
+fn facts(mode: Mode, network: Fact) -> Vec<Fact> {
     let mut facts = Vec::new();
     match mode {
         Mode::Root { with_user_namespace } => {
@@ -197,12 +231,7 @@ fn facts(mode: Mode, network: &NetworkFacts) -> Vec<Fact> {
         "not used: memory and CPU are not limited, nothing is frozen between calls",
     ));
     facts.push(Fact::in_force("processes", format!("{} for each environment", limits::PROCESSES_MAX)));
-    facts.push(match network {
-        NetworkFacts::None => {
-            Fact::in_force("network", "none: functions reach their Runtime API and nothing else")
-        }
-        NetworkFacts::Internet { .. } => Fact::in_force("network", network.to_string()),
-    });
+    facts.push(network);
     facts.push(Fact::in_force("/tmp", "in memory, of the size that the function has set"));
     facts
 }
@@ -265,7 +294,7 @@ impl Sandboxes for NamespaceSandboxes {
     }
 
     fn facts(&self) -> Facts {
-        Facts { isolation: self.isolation(), facts: facts(self.mode, self.network()) }
+        Facts { isolation: self.isolation(), facts: facts(self.mode, self.network_fact()) }
     }
 
     fn left_over(&self) -> usize {

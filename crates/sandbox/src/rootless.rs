@@ -3,6 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use hearth_sandbox_init::way_out;
+
+/// What pasta carries packets through.
+const TUN: &str = "/dev/net/tun";
+
 /// Who the processes of environments are on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -37,6 +42,15 @@ fn has_user(map: &str, user: u32) -> bool {
         };
         (first..first + count).contains(&u64::from(user))
     })
+}
+
+/// Says why functions can have no way to other networks without root, if they cannot.
+pub(crate) fn obstacle_of_pasta() -> Option<String> {
+    if way_out::pasta().is_none() {
+        return Some("for a way out without root install pasta, in Debian's package passt".to_owned());
+    }
+    let device = fs::OpenOptions::new().read(true).write(true).open(TUN);
+    device.err().map(|error| format!("pasta, their way out without root, cannot open {TUN}: {error}"))
 }
 
 /// What keeps users from making user namespaces.

@@ -40,6 +40,9 @@ const TESTS: &[(&str, Test)] = &[
     ("init_is_nobody_on_the_host", |host| Box::pin(init_is_nobody(host))),
     ("the_time_of_a_start", |host| Box::pin(the_time_of_a_start(host))),
 ];
+/// What only an ordinary user does, on a host that root makes for it.
+const ON_A_HOST_OF_ITS_OWN: (&str, Test) =
+    ("case_085_pasta_reaches_others_and_not_this_host", |host| Box::pin(case_085_pasta(host)));
 /// Before the name of a test that an ordinary user runs.
 const WITHOUT_ROOT: &str = "without_root::";
 /// A user that has no rights anywhere.
@@ -60,7 +63,13 @@ fn main() {
         return;
     }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let all = || modes().iter().flat_map(|mode| TESTS.iter().map(move |(name, test)| (*mode, *name, *test)));
+    let all = || {
+        let tests = |mode: &'static str| {
+            let own = (mode == WITHOUT_ROOT).then_some(ON_A_HOST_OF_ITS_OWN);
+            TESTS.iter().copied().chain(own).map(move |(name, test)| (mode, name, test))
+        };
+        modes().iter().flat_map(move |mode| tests(mode))
+    };
     if has("--list") {
         if !has("--ignored") {
             all().for_each(|(mode, name, _)| println!("{mode}{name}: test"));
@@ -76,7 +85,12 @@ fn main() {
     let mut passed = 0;
     for (mode, name, test) in all().filter(|(mode, name, _)| is_wanted(&format!("{mode}{name}"))) {
         if mode == WITHOUT_ROOT && is_root() {
-            as_ordinary_user(&format!("{mode}{name}"));
+            let full_name = format!("{mode}{name}");
+            if name == ON_A_HOST_OF_ITS_OWN.0 {
+                on_a_host_of_its_own(&full_name);
+            } else {
+                as_ordinary_user(&full_name);
+            }
         } else {
             let host =
                 Host(std::env::temp_dir().join(format!("hearth-walls-{}-{passed}", std::process::id())));
@@ -120,6 +134,52 @@ fn as_ordinary_user(name: &str) {
     let mut again = std::process::Command::new("/proc/self/exe");
     again.args(["--exact", name]).uid(ORDINARY_USER).gid(ORDINARY_USER).current_dir("/");
     let status = again.status().unwrap();
+    assert!(status.success(), "{name}: {status}");
+}
+
+/// The host of `case_085_pasta`: two addresses, a device for packets, and another host that leads everywhere.
+const HOST: &str = r#"
+set -e
+mkdir "$1/net"
+mknod "$1/net/tun" c 10 200
+chmod 666 "$1/net/tun"
+mount --bind "$1/net" /dev/net
+unshare --net python3 -S -c "$2" &
+other=$!
+trap 'kill $other' EXIT
+while [ "$(readlink /proc/$other/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do :; done
+ip link set lo up
+ip link add out type veth peer name eth0 netns $other
+ip addr add 10.9.0.2/24 dev out
+ip addr add 10.9.1.2/24 dev out
+ip link set out up
+nsenter --net=/proc/$other/ns/net sh -c 'ip addr add 10.9.0.1/24 dev eth0; ip addr add 169.254.169.254/32 dev eth0; ip link set eth0 up'
+ip route add default via 10.9.0.1
+cp "$3" "$1/walls"
+cd /
+setpriv --reuid 65534 --regid 65534 --clear-groups "$1/walls" --exact "$4"
+"#;
+
+/// Answers everybody, at any address that it has.
+const OTHER_HOST: &str = "
+import socket
+server = socket.create_server(('0.0.0.0', 8080))
+while True:
+    connection, _ = server.accept()
+    connection.sendall(b'other host')
+    connection.close()
+";
+
+/// Runs one test as an ordinary user of a host that is a network and a mount namespace.
+fn on_a_host_of_its_own(name: &str) {
+    if hearth_sandbox_init::way_out::pasta().is_none() {
+        println!("skipped: {name}: pasta is not here");
+        return;
+    }
+    let folder = hearth_tests::Folder::new();
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["--net", "--mount", "bash", "-c", HOST, "host"]).arg(folder.path()).arg(OTHER_HOST);
+    let status = unshare.arg(std::env::current_exe().unwrap()).arg(name).status().unwrap();
     assert!(status.success(), "{name}: {status}");
 }
 
@@ -500,6 +560,82 @@ for address in ('169.254.169.254', '169.254.170.2', '10.0.0.1', '192.0.2.1'):
         assert_eq!(answer, expected, "{what}");
     }
     assert_eq!(found.len(), 8);
+}
+
+async fn case_085_pasta(host: &Host) {
+    if std::fs::read_to_string("/proc/net/fib_trie").is_ok_and(|routes| !routes.contains("10.9.1.2")) {
+        println!("skipped: only root can make the host of this test");
+        return;
+    }
+    let everywhere = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let of_loopback = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = |listener: &std::net::TcpListener| listener.local_addr().unwrap().port();
+    let sandboxes = NamespaceSandboxes::start(&host.folder("run"), NetworkPolicy::Internet).await.unwrap();
+    let facts = sandboxes.facts().to_string();
+    assert!(facts.contains("internet through pasta"), "{facts}");
+    let plan = SandboxPlan { network: NetworkPolicy::Internet, ..host.plan() };
+    let started = Instant::now();
+    let sandbox = sandboxes.create(EnvironmentId::random(), &plan).await.unwrap();
+    println!("an environment with pasta: {:?}", started.elapsed());
+    let script = format!(
+        "
+def connect(address, port):
+    connection = socket.socket(); connection.settimeout(10 if port == 8080 else 2)
+    def reach():
+        try:
+            connection.connect((address, port))
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, 'nobody')
+        if connection.recv(100) != b'other host':
+            raise OSError(errno.EPROTO, 'nobody')
+    return attempt(reach)
+print('other', connect('10.9.0.1', 8080))
+print('metadata', connect('169.254.169.254', 8080))
+for address in ('127.0.0.1', '10.9.0.2', '10.9.1.2', '0.0.0.0', '10.9.0.1'):
+    print('everywhere', address, connect(address, {}))
+for address in ('127.0.0.1', '10.9.0.2', '10.9.1.2', '10.9.0.1'):
+    print('loopback', address, connect(address, {}))
+print('seen', [pid for pid in os.listdir('/proc') if pid.isdigit() and int(pid) != os.getpid()] or 'nobody')
+print('everybody', attempt(lambda: os.kill(-1, signal.SIGKILL)))
+print('other-again', connect('10.9.0.1', 8080))
+",
+        port(&everywhere),
+        port(&of_loopback)
+    );
+    let found = answers(&*sandbox, &script).await;
+    assert_eq!(found.len(), 14, "{found:?}");
+    for (what, answer) in &found {
+        let expected: &[&str] = match what.as_str() {
+            "other" | "other-again" => &["works"],
+            "seen" => &["nobody"],
+            "everybody" => &["ESRCH"],
+            // Where the other host refuses, pasta leaves one waiting.
+            what if what.ends_with("10.9.0.1") => &["ECONNREFUSED", "ETIMEDOUT"],
+            _ => &["ECONNREFUSED", "EHOSTUNREACH"],
+        };
+        assert!(expected.contains(&answer.as_str()), "{what}: {found:?}");
+    }
+    for listener in [&everywhere, &of_loopback] {
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+    // A function without network has none, and pasta ends with its environment.
+    let closed = SandboxPlan { network: NetworkPolicy::None, ..host.plan() };
+    let closed = sandboxes.create(EnvironmentId::random(), &closed).await.unwrap();
+    assert_eq!(
+        run(&*closed, &python("print([name for _, name in socket.if_nameindex()])")).await,
+        "['lo']\n"
+    );
+    assert_eq!(pastas(), 1);
+    drop((sandbox, closed));
+    until("pasta is gone", || pastas() == 0).await;
+}
+
+/// How many of them this process has below it.
+fn pastas() -> usize {
+    let below = hearth_sandbox_init::tree::descendants_of(std::process::id() as i32);
+    let names = below.into_iter().filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    names.filter(|name| name.starts_with("pasta") || name.starts_with("passt")).count()
 }
 
 async fn case_088(host: &Host) {
