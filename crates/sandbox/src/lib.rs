@@ -9,6 +9,7 @@
 pub mod cgroups;
 mod facts;
 mod folder;
+mod in_force;
 mod launcher;
 mod memory;
 pub mod namespaces;
@@ -110,6 +111,8 @@ pub enum SandboxEvent {
         process: ProcessId,
         /// How.
         status: ExitStatus,
+        /// Whether the limit of memory was reached and is why.
+        was_out_of_memory: bool,
     },
     /// Nothing runs in this sandbox any more: the answer to [`Sandbox::kill_all`].
     AllGone,
@@ -151,6 +154,9 @@ pub enum SandboxError {
     /// The network of an environment could not be made.
     #[error("cannot give functions a network")]
     Network(#[from] NetworkError),
+    /// The limits of an environment could not be set, or its processes not be made to stand still or go on.
+    #[error("failed to use cgroups")]
+    Cgroups(#[from] cgroups::CgroupError),
     /// Without root the backend needs user namespaces.
     #[error(
         "isolation `namespaces` needs user namespaces without root, and this host does not let this user have them: {step}"
@@ -167,13 +173,14 @@ pub enum SandboxError {
 
 impl SandboxError {
     /// What the operator can do about it.
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::UserNamespaces { obstacle, .. } => Some(obstacle.hint()),
             Self::Build { .. } => Some(
                 "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
                  `--isolation process` does without, for functions that you trust",
             ),
+            Self::Cgroups(error) => error.hint(),
             Self::StartLauncher(_)
             | Self::LauncherGone(_)
             | Self::Prepare { .. }
@@ -201,18 +208,22 @@ pub struct SandboxPlan {
     pub runtime_files: Vec<PathBuf>,
     /// The size of `/tmp`.
     pub ephemeral_storage_mb: u32,
+    /// The memory of all processes together; it says what share of the CPU they have, too.
+    pub memory_size_mb: u32,
     /// Where its connections may go.
     pub network: NetworkPolicy,
 }
 
 impl Default for SandboxPlan {
-    /// Nothing but the host's programs, no network, and the `/tmp` of a function that does not say anything about it.
+    /// Nothing but the host's programs, no network, and the `/tmp` and the memory of a function that does not say anything
+    /// about them.
     fn default() -> Self {
         Self {
             code: None,
             layers: None,
             runtime_files: vec![],
             ephemeral_storage_mb: 512,
+            memory_size_mb: 128,
             network: NetworkPolicy::None,
         }
     }
@@ -296,6 +307,27 @@ pub trait Sandbox: Send + Sync + 'static {
 
     /// Waits for the next event. Safe to cancel: no event is lost. One task at a time.
     fn next_event(&self) -> BoxFuture<'_, SandboxEvent>;
+
+    /// Says whether its processes can stand still.
+    fn can_freeze(&self) -> bool {
+        false
+    }
+
+    /// Makes all processes stand still, which takes microseconds from here on, until [`Self::thaw`].
+    fn freeze(&self) -> Result<(), SandboxError> {
+        Ok(())
+    }
+
+    /// Lets all processes go on at once. Signals and kills reach them only then.
+    fn thaw(&self) -> Result<(), SandboxError> {
+        Ok(())
+    }
+
+    /// Holds all processes to the function's share of the CPU from now on, where a backend can. Before that they have a
+    /// whole CPU at least, to begin with.
+    fn limit_cpu(&self) -> Result<(), SandboxError> {
+        Ok(())
+    }
 
     /// Returns the largest memory that the processes used so far, in bytes, added up over all of them.
     fn memory_bytes_max(&self) -> u64;

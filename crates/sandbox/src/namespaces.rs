@@ -1,26 +1,28 @@
 //! Backend `namespaces`: each environment has namespaces, a root file system, a user and a network of its own.
 //!
-//! The walls are built by the environment's init, see `hearth_sandbox_init`. As root every environment has users of its
-//! own on the host; an ordinary user can have the same walls by user namespaces, and all functions are that user then.
-//! What is in force and what is not says [`Sandboxes::facts`].
+//! The walls are built by the environment's init, see `hearth_sandbox_init`. What its processes may use is limited by
+//! [`cgroups`](crate::cgroups), which also make them stand still between invocations.
+//!
+//! As root every environment has users of its own on the host; an ordinary user can have the same walls by user
+//! namespaces, and all functions are that user then. What is in force and what is not says [`Sandboxes::facts`].
 
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use hearth_sandbox_init::messages::{Bind, FromInit, ToInit, Walls};
-use hearth_sandbox_init::{
-    OUTGOING_ENVIRONMENT, ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, denied_calls, landlock, way_out,
-};
+use hearth_sandbox_init::{OUTGOING_ENVIRONMENT, ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, way_out};
 use hearth_types::{EnvironmentId, limits};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+use crate::cgroups::{Cgroups, Discovery, EnvironmentCgroup, Limits, MilliCpu};
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::network::{Network, NetworkFacts, NetworkPolicy, Networks};
@@ -28,17 +30,24 @@ use crate::processes::{LOG_FD, Processes};
 use crate::rootless::{self, Mode, Obstacle};
 use crate::sockets_inside::SocketsInside;
 use crate::{
-    Command, Fact, Facts, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox,
-    SandboxError, SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
+    Command, ExitStatus, Fact, Facts, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox,
+    SandboxError, SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT, in_force,
 };
 
 /// The first user of an environment. Each environment gets the next one, and none is used twice within a server's life.
 /// The range lies between what systemd gives to containers and the foreign users above, where no tool assigns any.
-const USER_FIRST: u32 = 1_900_000_000;
+pub(crate) const USER_FIRST: u32 = 1_900_000_000;
 /// How many there are before they begin again.
 const USERS: u32 = 100_000_000;
 /// The first of as many that are user 0 in the user namespace of an environment.
 const ROOT_USER_FIRST: u32 = USER_FIRST + USERS;
+
+/// How the names of all servers' cgroups begin.
+const SERVERS: &str = "hearth-";
+
+/// The share of the CPU that Init has at least, however small the function: one whole. AWS does not document it; users
+/// see there that Init is as fast with little memory as with much.
+const CPU_IN_INIT_MIN: MilliCpu = MilliCpu(1_000);
 
 /// Where the root file system is mounted, in the folder of an environment.
 const ROOT: &str = "root";
@@ -52,6 +61,9 @@ pub struct NamespaceSandboxes {
     folders: Folders,
     /// `None` without root: each init makes its own.
     networks: Option<Networks>,
+    /// `None` without root, where this user has none to write.
+    cgroups: Option<Cgroups>,
+    limits: Vec<Fact>,
     users: AtomicU32,
     mode: Mode,
     /// Without root: why functions have no way out, if they have none.
@@ -64,6 +76,7 @@ impl NamespaceSandboxes {
     /// Tokio runtime.
     pub async fn start(folder: &Path, network: NetworkPolicy) -> Result<Self, SandboxError> {
         let mode = Mode::of_this_process(ROOT_USER_FIRST + USERS - 1);
+        let (cgroups, limits) = open_cgroups(folder, mode)?;
         let networks = match mode {
             Mode::Root { .. } => Some(Networks::start(network).await?),
             Mode::Rootless => None,
@@ -73,6 +86,8 @@ impl NamespaceSandboxes {
             NetworkPolicy::Internet => rootless::obstacle_of_pasta(),
         };
         let mut sandboxes = Self {
+            cgroups,
+            limits,
             folders: Folders::start(folder)?,
             launchers: Launchers::start()?,
             networks,
@@ -141,7 +156,20 @@ impl NamespaceSandboxes {
             Mode::Rootless => (ROOTLESS_ENVIRONMENT, None, None),
         };
         let folder = self.folders.make(environment, ROOT)?;
-        let processes = Processes::begin(&self.launchers, kind, user_on_host)?;
+        let cgroup = match &self.cgroups {
+            Some(cgroups) => Some(cgroups.create(environment, &limits_in_init(plan))?),
+            None => None,
+        };
+        let processes = Processes::begin(&self.launchers, kind, user_on_host, cgroup.is_none())?;
+        let mut said = Ok(());
+        if let Some(cgroup) = &cgroup {
+            let mut files = cgroup.entries()?;
+            let freezer = cgroup.freezer_to_kill()?;
+            let has_freezer = freezer.is_some();
+            files.extend(freezer);
+            let files: Vec<i32> = files.iter().map(AsRawFd::as_raw_fd).collect();
+            said = processes.say(&ToInit::EnterGroups { has_freezer }, &files);
+        }
         let walls = Walls {
             root: folder.join(ROOT).into(),
             user,
@@ -158,7 +186,7 @@ impl NamespaceSandboxes {
         };
         let prepared: Vec<_> = network.iter().map(|network| network.namespace.as_raw_fd()).collect();
         // When it could not be forked, what it says comes from the launcher, and it hears nothing.
-        let said = processes.say(&ToInit::BuildWalls(walls), &prepared);
+        let said = said.and_then(|()| processes.say(&ToInit::BuildWalls(walls), &prepared));
         match processes.receive().await {
             Some((FromInit::WallsBuilt, descriptors)) => {
                 let network = match network {
@@ -167,6 +195,9 @@ impl NamespaceSandboxes {
                 };
                 Ok(Box::new(NamespaceSandbox {
                     processes,
+                    cgroup,
+                    cpu: MilliCpu::of_memory_size(plan.memory_size_mb.into()),
+                    out_of_memory_kills_before: AtomicU64::new(0),
                     runtime_api: Mutex::new(Some(network.runtime_api)),
                     aws_api: Mutex::new(Some(network.aws_api)),
                     sockets: network.sockets,
@@ -179,61 +210,6 @@ impl NamespaceSandboxes {
             _ => Err(said.err().unwrap_or(SandboxError::InitGone)),
         }
     }
-}
-
-/// What is in force, in the order in which it is read.
-fn facts(mode: Mode, network: Fact) -> Vec<Fact> {
-    let mut facts = Vec::new();
-    match mode {
-        Mode::Root { with_user_namespace } => {
-            let user = if with_user_namespace { ", user" } else { "" };
-            let namespaces = format!("pid, mount, network, ipc, uts, cgroup{user}");
-            facts.push(Fact::in_force("namespaces", namespaces));
-            if !with_user_namespace {
-                let without =
-                    "not there: user.max_user_namespaces is 0; what a function may do is the same without";
-                facts.push(Fact::missing("user namespace", without));
-            }
-            let users = format!("an own one on this machine for each environment, from {USER_FIRST} on");
-            facts.push(Fact::in_force("user", users));
-        }
-        Mode::Rootless => {
-            facts.push(Fact::in_force("namespaces", "user, pid, mount, network, ipc, uts, cgroup"));
-            let user = nix::unistd::geteuid();
-            let users = format!(
-                "without root functions have none of their own: all run as this server's, {user}, and keep its groups; the \
-                 limits that the kernel counts by user are one for all of them"
-            );
-            facts.push(Fact::missing("user", users));
-        }
-    }
-    facts.push(Fact::in_force("files", "read-only but for /tmp, and only what Lambda shows; no devices"));
-    let seccomp = format!("{} system calls denied, others in part; no capabilities", denied_calls());
-    facts.push(Fact::in_force("seccomp", seccomp));
-    facts.push(match landlock::abi() {
-        0 => Fact::missing("Landlock", "not there: this kernel has none, or has it switched off"),
-        old if old < landlock::ABI_MIN => {
-            Fact::missing("Landlock", format!("not used: ABI {old} is too old"))
-        }
-        abi if abi < landlock::ABI_OF_SCOPES => {
-            Fact::in_force("Landlock", format!("ABI {abi}: writing only below /tmp"))
-        }
-        abi => {
-            let state = format!(
-                "ABI {abi}: writing only below /tmp; signals and abstract sockets stay in the environment"
-            );
-            Fact::in_force("Landlock", state)
-        }
-    });
-    // What the backend makes of `crate::cgroups` is said here once it uses them.
-    facts.push(Fact::missing(
-        "cgroups",
-        "not used: memory and CPU are not limited, nothing is frozen between calls",
-    ));
-    facts.push(Fact::in_force("processes", format!("{} for each environment", limits::PROCESSES_MAX)));
-    facts.push(network);
-    facts.push(Fact::in_force("/tmp", "in memory, of the size that the function has set"));
-    facts
 }
 
 /// What the server needs of the network of an environment.
@@ -256,6 +232,44 @@ impl NetworkInside {
         let sockets = SocketsInside::new(descriptors.next()?);
         Some(Self { runtime_api, aws_api, sockets: Arc::new(move || sockets.open()) })
     }
+}
+
+/// Opens the groups of a server that keeps its environments in `folder`, and ends what servers left that no longer run.
+/// Without root there may be none that this user can write, which is said.
+fn open_cgroups(folder: &Path, mode: Mode) -> Result<(Option<Cgroups>, Vec<Fact>), SandboxError> {
+    let discovery = Discovery::of_this_host()?;
+    let cgroups = match Cgroups::open(&discovery, &group_name(folder)) {
+        Ok(cgroups) => cgroups,
+        Err(error) if mode == Mode::Rootless => {
+            let obstacle = match error.hint() {
+                Some(hint) => format!("{error}; {hint}"),
+                None => error.to_string(),
+            };
+            return Ok((None, in_force::limits(&discovery, Some(&obstacle))));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    // Of another data folder: they may never come back to look themselves.
+    let reaped = cgroups.reap_dead_servers(SERVERS)?;
+    if reaped > 0 {
+        tracing::info!(reaped, "ended what servers with other data folders had left in cgroups");
+    }
+    Ok((Some(cgroups), in_force::limits(&discovery, None)))
+}
+
+/// The name of a server's cgroups: always the same for the same folder, so that the next server finds what this one may
+/// leave.
+fn group_name(folder: &Path) -> String {
+    // FNV-1a: the standard library's hash may change from one compiler to the next.
+    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = folder.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fold);
+    format!("{SERVERS}{hash:016x}")
+}
+
+/// What processes may use during Init.
+fn limits_in_init(plan: &SandboxPlan) -> Limits {
+    let limits = Limits::of_memory_size(plan.memory_size_mb.into());
+    Limits { cpu: limits.cpu.max(CPU_IN_INIT_MIN), ..limits }
 }
 
 /// What an environment sees besides the host's programs.
@@ -294,11 +308,14 @@ impl Sandboxes for NamespaceSandboxes {
     }
 
     fn facts(&self) -> Facts {
-        Facts { isolation: self.isolation(), facts: facts(self.mode, self.network_fact()) }
+        Facts {
+            isolation: self.isolation(),
+            facts: in_force::facts(self.mode, self.limits.clone(), self.network_fact()),
+        }
     }
 
     fn left_over(&self) -> usize {
-        self.folders.left_over()
+        self.folders.left_over().max(self.cgroups.as_ref().map_or(0, Cgroups::reaped))
     }
 
     fn create<'a>(
@@ -314,6 +331,11 @@ impl Sandboxes for NamespaceSandboxes {
 struct NamespaceSandbox {
     // In this order: the tree ends before its folder goes.
     processes: Processes,
+    cgroup: Option<EnvironmentCgroup>,
+    /// The function's share.
+    cpu: MilliCpu,
+    /// How often memory had run out before the processes that run now were started.
+    out_of_memory_kills_before: AtomicU64,
     runtime_api: Mutex<Option<TcpListener>>,
     aws_api: Mutex<Option<TcpListener>>,
     /// Opens sockets in its network namespace.
@@ -367,15 +389,75 @@ impl Sandbox for NamespaceSandbox {
     }
 
     fn next_event(&self) -> BoxFuture<'_, SandboxEvent> {
-        Box::pin(self.processes.next_event())
+        Box::pin(async {
+            let mut event = self.processes.next_event().await;
+            match &mut event {
+                SandboxEvent::Exited {
+                    status: ExitStatus::Signal { signal: nix::libc::SIGKILL, .. },
+                    was_out_of_memory,
+                    ..
+                } => *was_out_of_memory = self.has_run_out_of_memory(),
+                SandboxEvent::AllGone => self.begin_anew(),
+                SandboxEvent::Started { .. }
+                | SandboxEvent::StartFailed { .. }
+                | SandboxEvent::Exited { .. }
+                | SandboxEvent::Lost => {}
+            }
+            event
+        })
+    }
+
+    fn can_freeze(&self) -> bool {
+        self.cgroup.is_some()
+    }
+
+    fn freeze(&self) -> Result<(), SandboxError> {
+        Ok(self.cgroup.as_ref().map_or(Ok(()), EnvironmentCgroup::begin_freeze)?)
+    }
+
+    fn thaw(&self) -> Result<(), SandboxError> {
+        Ok(self.cgroup.as_ref().map_or(Ok(()), EnvironmentCgroup::thaw)?)
+    }
+
+    fn limit_cpu(&self) -> Result<(), SandboxError> {
+        Ok(self.cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.limit_cpu(self.cpu))?)
     }
 
     fn memory_bytes_max(&self) -> u64 {
-        self.processes.memory_bytes_max()
+        let Some(cgroup) = &self.cgroup else { return self.processes.memory_bytes_max() };
+        cgroup.memory_bytes_max().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read how much memory an environment has used");
+            0
+        })
     }
 
     fn pid(&self, process: ProcessId) -> Option<i32> {
         self.processes.pid(process)
+    }
+}
+
+impl NamespaceSandbox {
+    fn has_run_out_of_memory(&self) -> bool {
+        let before = self.out_of_memory_kills_before.load(Ordering::Relaxed);
+        self.out_of_memory_kills() > before
+    }
+
+    /// Forgets what the processes did that are gone: what comes next begins with Init.
+    fn begin_anew(&self) {
+        let Some(cgroup) = &self.cgroup else { return };
+        self.out_of_memory_kills_before.store(self.out_of_memory_kills(), Ordering::Relaxed);
+        cgroup.forget_memory_max();
+        if let Err(error) = cgroup.limit_cpu(self.cpu.max(CPU_IN_INIT_MIN)) {
+            tracing::warn!(%error, "Init will be slower than usual");
+        }
+    }
+
+    fn out_of_memory_kills(&self) -> u64 {
+        let Some(cgroup) = &self.cgroup else { return 0 };
+        cgroup.oom_kills().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read whether an environment has run out of memory");
+            0
+        })
     }
 }
 
