@@ -47,8 +47,8 @@ impl Isolation {
                  and can see each other. Run only functions that you trust."
             }
             Self::Namespaces => {
-                "isolation `namespaces` is not complete: memory and CPU are not limited, environments are not frozen \
-                 between calls, and functions have no network besides their Runtime API."
+                "isolation `namespaces` is not complete: memory and CPU are not limited, and environments are not frozen \
+                 between calls."
             }
         }
     }
@@ -169,10 +169,15 @@ impl SandboxError {
                 "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
                  `--isolation process` does without, for functions that you trust",
             ),
+            Self::Network(_) => Some(
+                "functions reach the internet by veth interfaces and nf_tables, for which Hearth needs Linux with both \
+                 (modprobe veth nf_tables nft_masq nft_fib_inet nft_reject_inet nft_connlimit), and in a container the capabilities NET_ADMIN \
+                 and SYS_ADMIN and a writable /proc/sys/net and /run; `--network none` does without, for functions that \
+                 need no network",
+            ),
             Self::StartLauncher(_)
             | Self::LauncherGone(_)
             | Self::Prepare { .. }
-            | Self::Network(_)
             | Self::Unreachable(_)
             | Self::InitGone => None,
         }

@@ -1,7 +1,7 @@
 //! Backend `namespaces`: each environment has namespaces, a root file system, a user and a network of its own.
 //!
-//! The walls are built by the environment's init, see `hearth_sandbox_init`. What this backend does not do yet is in
-//! [`Isolation::warning`]: memory and CPU are not limited, nothing freezes, and there is no way out to a network.
+//! The walls are built by the environment's init, see `hearth_sandbox_init`; its network is prepared by `network`. What
+//! this backend does not do yet is in [`Isolation::warning`]: memory and CPU are not limited, and nothing freezes.
 
 use std::ffi::OsString;
 use std::io;
