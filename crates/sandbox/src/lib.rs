@@ -181,10 +181,15 @@ impl SandboxError {
                  `--isolation process` does without, for functions that you trust",
             ),
             Self::Cgroups(error) => error.hint(),
+            Self::Network(_) => Some(
+                "functions reach the internet by veth interfaces and nf_tables, for which Hearth needs Linux with both \
+                 (modprobe veth nf_tables nft_masq nft_fib_inet nft_reject_inet nft_connlimit), and in a container the capabilities NET_ADMIN \
+                 and SYS_ADMIN and a writable /proc/sys/net and /run; `--network none` does without, for functions that \
+                 need no network",
+            ),
             Self::StartLauncher(_)
             | Self::LauncherGone(_)
             | Self::Prepare { .. }
-            | Self::Network(_)
             | Self::Unreachable(_)
             | Self::InitGone => None,
         }

@@ -1,7 +1,7 @@
 //! Backend `namespaces`: each environment has namespaces, a root file system, a user and a network of its own.
 //!
-//! The walls are built by the environment's init, see `hearth_sandbox_init`. What its processes may use is limited by
-//! [`cgroups`](crate::cgroups), which also make them stand still between invocations.
+//! The walls are built by the environment's init, see `hearth_sandbox_init`; its network is prepared by `network`. What its
+//! processes may use is limited by [`cgroups`](crate::cgroups), which also make them stand still between invocations.
 //!
 //! As root every environment has users of its own on the host; an ordinary user can have the same walls by user
 //! namespaces, and all functions are that user then. What is in force and what is not says [`Sandboxes::facts`].

@@ -16,20 +16,25 @@ mod router;
 mod rules;
 
 use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 pub use error::NetworkError;
 use error::step;
 use maker::Maker;
 pub(crate) use maker::Network;
 pub(crate) use resolver::resolver;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// How many networks are kept ready. Ours: more than come at once as a rule, and an idle one costs memory of the kernel.
 const READY: usize = 8;
-/// How many may wait for a network that is being made; further ones wait to be let in.
-const WAITING_MAX: usize = 64;
+/// How many may wait for a network that is being made; further ones are refused. More than start at once.
+const WAITING_MAX: usize = 1_024;
+/// How long after one was taken the next is made. Ours: it would take the processor from the start that it was taken for.
+const REFILL_AFTER: Duration = Duration::from_millis(25);
 
 /// Where an environment's connections may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -84,7 +89,7 @@ enum Request {
 /// The networks of one server. Dropping it removes what it added to the host.
 pub(crate) struct Networks {
     /// `None` only while this is dropped: the thread ends then.
-    requests: Option<mpsc::Sender<Request>>,
+    requests: Option<SyncSender<Request>>,
     ready: Arc<Ready>,
     thread: Option<JoinHandle<()>>,
     facts: NetworkFacts,
@@ -93,7 +98,7 @@ pub(crate) struct Networks {
 impl Networks {
     /// Begins to prepare networks, having made one to see that this host can. `most` is the most that any function may.
     pub(crate) async fn start(most: NetworkPolicy) -> Result<Self, NetworkError> {
-        let (requests, received) = mpsc::channel(WAITING_MAX);
+        let (requests, received) = mpsc::sync_channel(WAITING_MAX);
         let (answer, started) = oneshot::channel();
         let ready = Arc::new(Ready::default());
         let of_thread = ready.clone();
@@ -125,12 +130,17 @@ impl Networks {
     pub(crate) async fn take(&self, policy: NetworkPolicy) -> Result<Network, NetworkError> {
         let requests = self.requests.as_ref().ok_or_else(gone)?;
         if let Some(network) = self.ready.take(policy) {
-            // A full queue means that it is awake.
+            // A full queue will have it look as well.
             let _ = requests.try_send(Request::Refill);
             return Ok(network);
         }
         let (answer, made) = oneshot::channel();
-        requests.send(Request::Make(policy, answer)).await.map_err(|_| gone())?;
+        requests.try_send(Request::Make(policy, answer)).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                step("make so many networks at once")(io::Error::from(ErrorKind::WouldBlock))
+            }
+            TrySendError::Disconnected(_) => gone(),
+        })?;
         made.await.map_err(|_| gone())?
     }
 }
@@ -147,42 +157,38 @@ impl Drop for Networks {
 }
 
 fn gone() -> NetworkError {
-    let source = std::io::ErrorKind::BrokenPipe.into();
-    NetworkError { step: "reach the thread of networks", source }
+    step("reach the thread of networks")(io::Error::from(ErrorKind::BrokenPipe))
 }
 
 /// Makes networks until nobody can ask any more. Those that somebody waits for come first.
-fn serve(mut maker: Maker, mut requests: mpsc::Receiver<Request>, ready: &Ready) {
-    // After a failure nothing is made until somebody asks again.
-    let mut rests = false;
+fn serve(mut maker: Maker, requests: Receiver<Request>, ready: &Ready) {
+    let mut refill_at = Some(Instant::now());
     loop {
-        let request = match requests.try_recv() {
-            Ok(request) => Some(request),
-            Err(mpsc::error::TryRecvError::Disconnected) => return,
-            Err(mpsc::error::TryRecvError::Empty) => match ready.missing() {
-                Some(policy) if !rests => {
-                    match maker.make(policy) {
-                        Ok(network) => ready.put(policy, network),
-                        Err(error) => {
-                            let source = &error.source;
-                            tracing::warn!(%error, %source, "cannot prepare a network");
-                            rests = true;
-                        }
-                    }
-                    continue;
-                }
-                _ => requests.blocking_recv(),
-            },
+        let missing = ready.missing().filter(|_| refill_at.is_some());
+        let request = match (missing, refill_at) {
+            (Some(_), Some(at)) => requests.recv_timeout(at.saturating_duration_since(Instant::now())),
+            _ => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        rests = false;
-        match request {
-            Some(Request::Make(policy, answer)) => {
+        match (request, missing) {
+            (Ok(Request::Make(policy, answer)), _) => {
                 ready.want(policy);
                 // Whoever asked may have gone away.
                 let _ = answer.send(maker.make(policy));
+                refill_at = refill_at.or_else(|| Some(Instant::now() + REFILL_AFTER));
             }
-            Some(Request::Refill) => {}
-            None => return,
+            (Ok(Request::Refill), Some(_)) => {}
+            (Ok(Request::Refill), None) => refill_at = Some(Instant::now() + REFILL_AFTER),
+            (Err(RecvTimeoutError::Timeout), Some(policy)) => match maker.make(policy) {
+                Ok(network) => ready.put(policy, network),
+                Err(error) => {
+                    let source = &error.source;
+                    tracing::warn!(%error, %source, "cannot prepare a network");
+                    // Not again until somebody asks.
+                    refill_at = None;
+                }
+            },
+            (Err(RecvTimeoutError::Timeout), None) => {}
+            (Err(RecvTimeoutError::Disconnected), _) => return,
         }
     }
 }
@@ -228,8 +234,6 @@ impl Ready {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use hearth_sandbox_init::RUNTIME_API;
 
     use super::*;
