@@ -359,7 +359,8 @@ fn a_python_function_behind_walls_that_an_ordinary_user_built_answers_and_leaves
     }
     let pid = function.environments()[0]["pid"].as_u64().unwrap();
     assert!(is_alive(pid));
-    assert!(server.stderr().contains("all run as this server's, 65534"), "{}", server.stderr());
+    let facts = server.hearth("isolation").to_string();
+    assert!(facts.contains("all run as this server's, 65534"), "{facts}");
     function.delete();
     eventually("the runtime of a deleted function is gone", || (!is_alive(pid)).then_some(()));
     let run = server.data_dir().path().join("run");
@@ -427,8 +428,11 @@ fn a_server_says_at_its_start_what_is_in_force() {
         );
     }
     // The block says the same.
-    let stderr = server.stderr();
-    let block = stderr.split_once("isolation `namespaces`:\n").unwrap().1;
+    let block = eventually("the block is written", || {
+        let stderr = server.stderr();
+        let (_, block) = stderr.split_once("isolation `namespaces`:\n")?;
+        (block.lines().count() >= facts.len()).then(|| block.to_owned())
+    });
     for (line, fact) in block.lines().zip(facts) {
         let text = |field: &str| fact[field].as_str().unwrap();
         assert!(line.contains(text("what")) && line.ends_with(text("state")), "{line}");

@@ -141,6 +141,8 @@ impl Processes {
                 Ok((length, descriptors)) if length > 0 => {
                     return FromInit::decode(&packet[..length]).map(|message| (message, descriptors));
                 }
+                // The other end did not read all that we said; what it said itself comes after this error, which comes once.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(_) | Err(_) => return None,
             }
