@@ -11,6 +11,8 @@
 //! starts them, adopts whatever the function leaves behind (it is a subreaper), and ends the whole tree.
 //! Nothing here outlives the server: the end of the server closes the sockets, and init ends its tree then.
 //!
+//! Without root an environment with a way to other networks has a keeper between launcher and init, see `way_out`.
+//!
 //! This crate has no async, no threads and no log. It shares [`messages`] with the crate `sandbox`.
 
 mod exec;

@@ -32,6 +32,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_host_that_was_no_router_becomes_none", |host| Box::pin(becomes_no_router(host))),
     ("after_many_environments_nothing_is_left", |host| Box::pin(nothing_is_left(host))),
     ("what_is_missing_is_named_at_the_start", |host| Box::pin(what_is_missing(host))),
+    ("what_may_stand_in_the_way_is_said", |host| Box::pin(what_may_stand_in_the_way(host))),
     ("the_time_of_a_network", |host| Box::pin(the_time_of_a_network(host))),
 ];
 
@@ -617,6 +618,24 @@ async fn what_is_missing(host: &Host) {
     let sandboxes = host.sandboxes().await;
     let NetworkFacts::Internet { range, .. } = sandboxes.network() else { panic!("no network") };
     assert_eq!(range, "198.18.32.0/19");
+}
+
+async fn what_may_stand_in_the_way(host: &Host) {
+    let warnings = async || {
+        let sandboxes = host.sandboxes().await;
+        let NetworkFacts::Internet { warnings, .. } = sandboxes.network() else { panic!("no network") };
+        warnings.iter().filter(|warning| warning.contains("`filter`")).cloned().collect::<Vec<_>>()
+    };
+    assert!(warnings().await.is_empty());
+    // As Docker, ufw and others set it up.
+    for command in
+        ["table ip filter", "chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; }"]
+    {
+        let arguments = ["add"].into_iter().chain(command.split(' '));
+        assert!(std::process::Command::new("nft").args(arguments).status().unwrap().success());
+    }
+    let said = warnings().await;
+    assert!(said.len() == 1 && said[0].contains("interface `hearth0`"), "{said:?}");
 }
 
 /// How long networks take. Printed, with a bound far above what was seen.

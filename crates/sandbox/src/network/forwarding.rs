@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::rules::{GUARD, guard};
@@ -18,6 +20,10 @@ use super::{firewall, links, netlink::Socket, place};
 const INTERFACES: &str = "/proc/sys/net/ipv4/conf";
 /// Folders there that are no interface.
 const NO_INTERFACES: [&str; 3] = ["all", "default", "lo"];
+
+/// How long another server may take for its changes: they are a few system calls.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Forwarding as far as this server has looked at it.
 pub(super) struct Forwarding {
@@ -40,7 +46,7 @@ impl Forwarding {
             self.seen = found;
             return Ok(());
         }
-        let mut shared = Shared::lock()?;
+        let shared = Shared::lock()?;
         let mut guarded = shared.read()?;
         let ours = |interface: &String| place::number_of(interface).is_some();
         let off: Vec<&String> = found.iter().filter(|name| !ours(name) && is_off(name)).collect();
@@ -60,17 +66,18 @@ impl Forwarding {
 
     /// Puts it back if no server needs it any more. This one's interface must be gone.
     pub(super) fn end() -> io::Result<()> {
-        let mut shared = Shared::lock()?;
+        let shared = Shared::lock()?;
         let mut routes = Socket::for_routes()?;
         let links = links::list_links(&mut routes)?;
         if links.iter().any(|(_, name)| place::number_of(name).is_some()) {
             return Ok(());
         }
-        for interface in shared.read()? {
-            switch(&interface, "0")?;
+        // One that is off already need not be written to, where nothing can be written.
+        for interface in shared.read()?.iter().filter(|interface| !is_off(interface)) {
+            switch(interface, "0")?;
         }
         firewall::delete(&mut Socket::for_firewalls()?, GUARD)?;
-        shared.write(&BTreeSet::new())
+        shared.remove()
     }
 }
 
@@ -96,34 +103,54 @@ fn switch(interface: &str, value: &str) -> io::Result<()> {
     }
 }
 
-/// What servers share of it: a file with the interfaces that were off, locked by whoever changes anything.
-struct Shared(Flock<File>);
+/// What servers share of it: a file with the interfaces that were off. Whoever has this has the lock for it.
+struct Shared {
+    /// Each network namespace has interfaces of its own.
+    file: PathBuf,
+    _lock: Flock<File>,
+}
 
 impl Shared {
     fn lock() -> io::Result<Self> {
-        // Each network namespace has interfaces of its own.
         let namespace = fs::metadata("/proc/thread-self/ns/net")?.ino();
-        fs::create_dir_all("/run/hearth")?;
-        let path = format!("/run/hearth/forwarding-{namespace}");
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        Flock::lock(file, FlockArg::LockExclusive).map(Self).map_err(|(_, errno)| errno.into())
+        let folder = Path::new("/run/hearth");
+        fs::create_dir_all(folder)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let mut lock = options.open(folder.join("forwarding.lock"))?;
+        let started = Instant::now();
+        loop {
+            match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
+                Ok(_lock) => return Ok(Self { file: folder.join(format!("forwarding-{namespace}")), _lock }),
+                Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) if started.elapsed() < LOCK_LIMIT => {
+                    lock = file
+                }
+                Err((_, errno)) => return Err(errno.into()),
+            }
+            std::thread::sleep(LOCK_AGAIN_AFTER);
+        }
     }
 
     /// Returns the interfaces that were off.
-    fn read(&mut self) -> io::Result<BTreeSet<String>> {
-        let mut text = String::new();
-        self.0.rewind()?;
-        self.0.read_to_string(&mut text)?;
+    fn read(&self) -> io::Result<BTreeSet<String>> {
+        let text = match fs::read_to_string(&self.file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            text => text?,
+        };
         // Without a guard the file is of a namespace that had this one's number before.
         let is_current = firewall::list(&mut Socket::for_firewalls()?)?.iter().any(|name| name == GUARD);
         Ok(text.lines().filter(|_| is_current).map(str::to_owned).collect())
     }
 
-    fn write(&mut self, interfaces: &BTreeSet<String>) -> io::Result<()> {
+    fn write(&self, interfaces: &BTreeSet<String>) -> io::Result<()> {
         let text: String = interfaces.iter().map(|interface| format!("{interface}\n")).collect();
-        self.0.rewind()?;
-        self.0.set_len(0)?;
-        self.0.write_all(text.as_bytes())
+        fs::write(&self.file, text)
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Maker {
     }
 
     pub(super) fn make(&mut self, policy: NetworkPolicy) -> Result<Network, NetworkError> {
-        let (network, mut inside) = in_new_namespace(&self.home, furnish)?;
+        let (network, mut inside) = in_new_namespace(&self.home, || furnish(policy))?;
         match (policy, &mut self.router) {
             (NetworkPolicy::None, _) => {}
             (NetworkPolicy::Internet, Some(router)) => router.connect(&network.namespace, &mut inside)?,
@@ -56,6 +56,12 @@ impl Maker {
             }
         }
         Ok(network)
+    }
+
+    /// Returns how many namespaces the router leads to.
+    #[cfg(test)]
+    pub(super) fn connected(&mut self) -> Option<usize> {
+        self.router.as_mut().map(Router::connected)
     }
 
     pub(super) fn facts(&mut self) -> NetworkFacts {
@@ -80,8 +86,10 @@ pub(super) fn current_namespace() -> Result<OwnedFd, NetworkError> {
 }
 
 /// Switches on what a new namespace has, and listens there.
-fn furnish() -> Result<(Network, Socket), NetworkError> {
-    without_ipv6().map_err(step("switch off IPv6 in a network namespace"))?;
+fn furnish(policy: NetworkPolicy) -> Result<(Network, Socket), NetworkError> {
+    if policy != NetworkPolicy::None {
+        without_ipv6().map_err(step("switch off IPv6 in a network namespace"))?;
+    }
     let mut socket = Socket::for_routes().map_err(step("reach a network namespace"))?;
     socket.request(links::switch_on(LOOPBACK)).map_err(step("switch on the loopback interface"))?;
     let network = Network {

@@ -113,6 +113,13 @@ impl Router {
         Err(step("find a free address for an environment")(Errno::EADDRNOTAVAIL))
     }
 
+    /// Returns how many namespaces it leads to.
+    #[cfg(test)]
+    pub(super) fn connected(&mut self) -> usize {
+        let links = links::list_links(&mut self.routes).unwrap();
+        links.iter().filter(|(index, _)| *index > INDEX_FIRST).count()
+    }
+
     /// Returns what the operator may want to know.
     pub(super) fn facts(&mut self) -> NetworkFacts {
         let Prefix { address, bits } = self.place.range;
@@ -148,7 +155,7 @@ impl Drop for Router {
         };
         let removed = link
             .and_then(|()| firewall::delete(&mut self.firewalls_of_host, &name))
-            .and_then(|_| if self.forwarding.is_some() { Forwarding::end() } else { Ok(()) });
+            .and_then(|_| Forwarding::end());
         if let Err(error) = removed {
             tracing::warn!(interface = name, %error, "cannot remove the network of functions; the next start does");
         }
