@@ -158,7 +158,7 @@ pub fn needs_node() -> bool {
 pub fn needs_root() -> bool {
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     if !is_root {
-        skip("isolation `namespaces` needs root");
+        skip("only root can make what this test needs");
     }
     is_root
 }

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +25,7 @@ pub struct Settings {
     program: Option<PathBuf>,
     data_path: Option<PathBuf>,
     descriptors: Option<u32>,
+    user: Option<u32>,
 }
 
 impl Settings {
@@ -92,6 +95,14 @@ impl Settings {
         self
     }
 
+    /// Starts the server as another user of this host, who needs to reach neither the repository nor its programs. Only
+    /// root can.
+    #[must_use]
+    pub fn user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
+    }
+
     /// Returns the command line, not yet started. Data goes to `data_dir`.
     pub fn command(&self, listen: &str, data_dir: &Path) -> Command {
         let program = self.program.clone().unwrap_or_else(hearth_binary);
@@ -134,7 +145,17 @@ impl Settings {
             None if self.relative_data_dir => Path::new("data"),
             None => data_dir.path(),
         };
-        let mut command = self.command("127.0.0.1:0", named);
+        let mut command = match self.user {
+            None => self.command("127.0.0.1:0", named),
+            Some(user) => {
+                chown(data_dir.path(), Some(user), Some(user)).unwrap();
+                let program = data_dir.path().join("hearth");
+                fs::copy(self.program.clone().unwrap_or_else(hearth_binary), &program).unwrap();
+                let mut command = self.clone().program(program).command("127.0.0.1:0", named);
+                command.uid(user).gid(user);
+                command
+            }
+        };
         command.current_dir(data_dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

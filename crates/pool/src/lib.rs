@@ -30,7 +30,7 @@ use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
 use members::{FunctionEnvironments, Member};
-pub use settings::PoolSettings;
+pub use settings::{NetworkPolicies, PoolSettings};
 
 /// What the pool is made of.
 pub struct PoolParts {

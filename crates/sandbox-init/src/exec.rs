@@ -126,8 +126,10 @@ fn try_become_program(
     setrlimit(Resource::RLIMIT_NOFILE, open_files, open_files)?;
     // A crash may leave no file with the function's memory on the host.
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    // When the host runs out of memory, a function is to go, not the service. It may fail without harm.
-    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    if confinement.is_none() {
+        // Behind walls init has done so.
+        goes_before_the_service();
+    }
 
     restore_signals()?;
     if let Some(confinement) = confinement {
@@ -139,6 +141,11 @@ fn try_become_program(
         confinement.seal()?;
     }
     execve(&prepared.path, &prepared.arguments, &prepared.environment)
+}
+
+/// When the host runs out of memory, a function is to go, not the service. It may fail without harm.
+pub(crate) fn goes_before_the_service() {
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
 }
 
 /// Makes `target` a copy of `source` that survives exec, also when they are the same number.

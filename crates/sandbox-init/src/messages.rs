@@ -13,8 +13,9 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 
 /// Largest packet. Arguments and environment of a function are far below (4 KB of user variables).
 pub const PACKET_BYTES_MAX: usize = 128 * 1024;
-/// Most descriptors that come along with a packet.
-const DESCRIPTORS_MAX: usize = 8;
+
+/// Most descriptors in a packet.
+pub const DESCRIPTORS_MAX: usize = 16;
 
 /// One process to start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,19 +68,27 @@ pub struct Walls {
     pub root: OsString,
     /// The user and the group of its processes, of nobody else on the host.
     pub user: u32,
+    /// Makes a user namespace, in which this user of the host, of nobody else either, is user 0. Not for an init that was
+    /// born in one.
+    pub root_user: Option<u32>,
     /// What it sees besides the host's programs.
     pub binds: Vec<Bind>,
     /// Its `/tmp`.
     pub temporary: Temporary,
     /// Most processes and threads.
     pub processes_max: u64,
+    /// The content of its `/etc/resolv.conf`.
+    pub resolver: OsString,
+    /// Whether the packet carries a network namespace, which nobody else uses. Otherwise init makes one.
+    pub network_is_prepared: bool,
 }
 
 /// From the server to init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToInit {
-    /// Build the walls; the first message, if there are to be any. The packet carries the mount of `/tmp`, if it is
-    /// [`Temporary::Mounted`]. [`FromInit::WallsBuilt`] or [`FromInit::WallsFailed`] follows.
+    /// Build the walls; the first message, if there are to be any. [`FromInit::WallsBuilt`] or
+    /// [`FromInit::WallsFailed`] follows. The packet carries descriptors of what the walls say is prepared: the network
+    /// namespace, then the mount of `/tmp`.
     BuildWalls(Walls),
     /// Every process that is started from now on is to begin in the cgroups whose files the packet carries: see
     /// [`Groups`](crate::groups::Groups).
@@ -108,7 +117,9 @@ pub enum ToInit {
 /// From init to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromInit {
-    /// The walls stand; the packet carries a listener inside, for the Runtime API.
+    /// The walls stand. If init has made the network, the packet carries listeners inside, for the Runtime API and for the
+    /// AWS API, and a socket that answers each packet with a socket inside: whoever cannot prepare a network has no right
+    /// to enter it either.
     WallsBuilt,
     /// The walls could not be built, and init has ended.
     WallsFailed {
@@ -242,11 +253,13 @@ impl ToInit {
             Self::EnterGroups { has_freezer } => encoder.number(4).number((*has_freezer).into()),
             Self::BuildWalls(walls) => {
                 let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
+                let encoder = encoder.number(walls.root_user.map_or(u64::MAX, u64::from));
                 let encoder = match walls.temporary {
                     Temporary::Mounted => encoder.number(0).number(0),
                     Temporary::Memory { bytes_max } => encoder.number(1).number(bytes_max),
                 };
                 let encoder = encoder.number(walls.processes_max);
+                let encoder = encoder.text(&walls.resolver).number(walls.network_is_prepared.into());
                 let encoder = encoder.number(walls.binds.len() as u64);
                 walls.binds.iter().fold(encoder, |encoder, bind| encoder.text(&bind.host).text(&bind.inside))
             }
@@ -275,8 +288,11 @@ impl ToInit {
             3 => Self::BuildWalls(Walls {
                 root: decoder.text()?,
                 user: u32::try_from(decoder.number()?).ok()?,
+                root_user: u32::try_from(decoder.number()?).ok(),
                 temporary: decoder.temporary()?,
                 processes_max: decoder.number()?,
+                resolver: decoder.text()?,
+                network_is_prepared: decoder.number()? != 0,
                 binds: decoder.binds()?,
             }),
             _ => return None,
@@ -382,9 +398,12 @@ mod tests {
         let walls = Walls {
             root: "/run/root".into(),
             user: 1_900_000_000,
+            root_user: Some(2_000_000_000),
             binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
             temporary: Temporary::Memory { bytes_max: 512 << 20 },
             processes_max: 1_024,
+            resolver: "nameserver 192.0.2.53\n".into(),
+            network_is_prepared: true,
         };
         for message in [
             ToInit::Start { process: 7, program: program.clone() },
@@ -394,7 +413,7 @@ mod tests {
             ToInit::EnterGroups { has_freezer: true },
             ToInit::EnterGroups { has_freezer: false },
             ToInit::BuildWalls(walls.clone()),
-            ToInit::BuildWalls(Walls { temporary: Temporary::Mounted, ..walls }),
+            ToInit::BuildWalls(Walls { temporary: Temporary::Mounted, root_user: None, ..walls }),
         ] {
             assert_eq!(ToInit::decode(&message.encode()), Some(message));
         }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::{
-    Command, EphemeralStorageKind, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan,
-    Sandboxes,
+    Command, EphemeralStorageKind, ExitStatus, NetworkPolicy, Output, ProcessId, Sandbox, SandboxEvent,
+    SandboxPlan, Sandboxes,
 };
 use hearth_tests::rounds;
 use hearth_types::EnvironmentId;
@@ -133,7 +133,7 @@ struct Disk(PathBuf);
 
 impl Disk {
     async fn sandboxes(&self) -> NamespaceSandboxes {
-        let sandboxes = NamespaceSandboxes::start(&self.0.join("run")).await.unwrap();
+        let sandboxes = NamespaceSandboxes::start(&self.0.join("run"), NetworkPolicy::None).await.unwrap();
         assert_eq!(sandboxes.ephemeral_storage(), EphemeralStorageKind::Disk);
         sandboxes
     }
@@ -225,14 +225,14 @@ async fn tmp_is_empty_and_everybodys(host: &Host) {
     let sandbox = create(&sandboxes, 512).await;
     let script = "
 status = os.stat('/tmp')
-print(oct(status.st_mode), status.st_uid, os.listdir('/tmp'), os.path.ismount('/tmp'))
+print(oct(status.st_mode), status.st_uid == os.getuid(), os.listdir('/tmp'), os.path.ismount('/tmp'))
 for line in open('/proc/self/mounts'):
     if line.split()[1] == '/tmp':
         print(line.split()[2], sorted(set(line.split()[3].split(',')) & {'rw', 'nosuid', 'nodev', 'noexec'}))
 open('/tmp/own', 'w').write('kept'); os.chmod('/tmp/own', 0o6755); os.makedirs('/tmp/a/b')
 ";
     let found = run(&*sandbox, &python(script)).await;
-    assert_eq!(found, "0o41777 0 [] True\next4 ['nodev', 'nosuid', 'rw']\n");
+    assert_eq!(found, "0o41777 False [] True\next4 ['nodev', 'nosuid', 'rw']\n");
     // It stays over a reset, and is of this environment alone.
     sandbox.kill_all().unwrap();
     assert_eq!(next(&*sandbox).await, SandboxEvent::AllGone);
@@ -407,7 +407,7 @@ print(os.statvfs('/tmp').f_files - os.statvfs('/tmp').f_ffree)
 
 /// A server: makes an environment that has written to its `/tmp`, says so, and waits to be killed.
 async fn victim(folder: &Path) {
-    let sandboxes = NamespaceSandboxes::start(folder).await.unwrap();
+    let sandboxes = NamespaceSandboxes::start(folder, NetworkPolicy::None).await.unwrap();
     assert_eq!(sandboxes.ephemeral_storage(), EphemeralStorageKind::Disk);
     let sandbox = create(&sandboxes, 512).await;
     let other = create(&sandboxes, 700).await;
@@ -450,10 +450,9 @@ async fn without_a_disk(host: &Host) {
     let memory = host.0.join("disk");
     std::fs::create_dir_all(&memory).unwrap();
     mount(Some("test"), &memory, Some("tmpfs"), MsFlags::empty(), Some("size=64m")).unwrap();
-    let sandboxes = NamespaceSandboxes::start(&memory.join("run")).await.unwrap();
-    let expected = "/tmp is in memory and counts against MemorySize: failed to make a file on disk: the data folder is \
-                    in memory itself";
-    assert_eq!(sandboxes.ephemeral_storage().to_string(), expected);
+    let sandboxes = NamespaceSandboxes::start(&memory.join("run"), NetworkPolicy::None).await.unwrap();
+    let why = "failed to make a file on disk: the data folder is in memory itself".to_owned();
+    assert_eq!(sandboxes.ephemeral_storage(), EphemeralStorageKind::Memory { why });
     let sandbox = create(&sandboxes, 16).await;
     assert_eq!(run(&*sandbox, &python("print(*fill('full', 20))")).await, format!("{} ENOSPC\n", 16 * MB));
 }
@@ -486,7 +485,7 @@ async fn the_time_that_a_disk_adds(host: &Host) {
     let memory = host.0.join("memory");
     std::fs::create_dir_all(&memory).unwrap();
     mount(Some("test"), &memory, Some("tmpfs"), MsFlags::empty(), Some("size=64m")).unwrap();
-    let in_memory = NamespaceSandboxes::start(&memory.join("run")).await.unwrap();
+    let in_memory = NamespaceSandboxes::start(&memory.join("run"), NetworkPolicy::None).await.unwrap();
     let ways: [(&str, &NamespaceSandboxes, u32); 3] =
         [("in memory", &in_memory, 512), ("made ahead", &on_disk, 512), ("made at once", &on_disk, 600)];
     let mut times = ways.map(|_| (Vec::new(), Vec::new()));

@@ -25,7 +25,6 @@ mod stock;
 mod template;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -37,7 +36,7 @@ use nix::sys::statfs::{FsType, TMPFS_MAGIC, fstatfs};
 
 use self::stock::Stock;
 use self::template::Template;
-use crate::SandboxError;
+use crate::{Fact, SandboxError};
 
 /// `EphemeralStorage.Size` of a function that does not say anything about it, in MB.
 ///
@@ -60,18 +59,20 @@ pub enum EphemeralStorageKind {
         /// Why it cannot be on disk.
         why: String,
     },
-    /// In a folder of the host, and nothing limits it.
-    Host,
 }
 
-impl fmt::Display for EphemeralStorageKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Disk => formatter.write_str("/tmp is on disk, and ends at EphemeralStorage"),
-            Self::Memory { why } => {
-                write!(formatter, "/tmp is in memory and counts against MemorySize: {why}")
+impl From<EphemeralStorageKind> for Fact {
+    fn from(kind: EphemeralStorageKind) -> Self {
+        match kind {
+            EphemeralStorageKind::Disk => {
+                Self::in_force("/tmp", "on disk, and ends at EphemeralStorage.Size")
             }
-            Self::Host => formatter.write_str("/tmp is a folder of this host, without a limit"),
+            EphemeralStorageKind::Memory { why } => {
+                let state = format!(
+                    "in memory, ends at EphemeralStorage.Size, and counts against MemorySize, unlike on AWS: {why}"
+                );
+                Self::missing("/tmp", state)
+            }
         }
     }
 }
