@@ -26,3 +26,4 @@ mod scaling;
 mod telemetry;
 mod update;
 mod versions;
+mod walls;
