@@ -27,3 +27,4 @@ mod telemetry;
 mod update;
 mod versions;
 mod walls;
+mod without_walls;
