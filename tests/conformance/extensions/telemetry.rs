@@ -23,7 +23,8 @@ fn subscribed(server: &Server, file: &FileInside, types: &str) -> NewFunction {
         "TELEMETRY_PORT": port.to_string(),
         "TELEMETRY_TYPES": types,
     });
-    python("told", PRINTING).whole_cpu()
+    python("told", PRINTING)
+        .whole_cpu()
         .with("Layers", json!([layer]))
         .with("Environment", json!({ "Variables": variables }))
 }

@@ -78,7 +78,8 @@ fn calls_that_end_badly() {
     let subscriber = Subscriber::new();
     let program = subscriber.program(TELEMETRY_API, &body(&["platform"]), &[]);
     let layer = server.publish_extensions(&[("agent", program)]);
-    let function = server.create(python("failing", SOURCE).whole_cpu().timeout(1).with("Layers", json!([layer])));
+    let function =
+        server.create(python("failing", SOURCE).whole_cpu().timeout(1).with("Layers", json!([layer])));
     for (at, what) in ["raise", "hang", "crash", "nothing"].iter().enumerate() {
         function.invoke(json!({ "do": what }).to_string());
         subscriber.until(at + 1, "platform.report");
@@ -126,7 +127,8 @@ fn with_failing_init(server: &Server, subscriber: &Subscriber, source: &str) -> 
     let program = subscriber.program(TELEMETRY_API, &body(&["platform"]), &[last]);
     let layer = server.publish_extensions(&[("agent", program)]);
     let variables = json!({ "Variables": { "RECEIVED": subscriber.file() } });
-    python("failing", &format!("{FAILING_INIT}{source}")).whole_cpu()
+    python("failing", &format!("{FAILING_INIT}{source}"))
+        .whole_cpu()
         .with("Environment", variables)
         .with("Layers", json!([layer]))
 }

@@ -36,8 +36,9 @@ fn records_of_json_arrive_as_objects_and_levels_are_for_the_log_only() {
     ));
     let layer = server.publish_extensions(&programs);
     let logging = json!({ "LogFormat": "JSON", "ApplicationLogLevel": "WARN", "SystemLogLevel": "WARN" });
-    let function = server
-        .create(python("records", SOURCE).whole_cpu().with("LoggingConfig", logging).with("Layers", json!([layer])));
+    let function = server.create(
+        python("records", SOURCE).whole_cpu().with("LoggingConfig", logging).with("Layers", json!([layer])),
+    );
     function.invoke("{}").success();
     let [first, second, third] = [0, 1, 2].map(|at| subscribers[at].until(1, "platform.report"));
     let old = old.until(1, "platform.report");
@@ -86,8 +87,9 @@ fn system_records(level: &str) -> Vec<String> {
     let layer = server.publish_extensions(&[("agent", subscriber.program(TELEMETRY_API, &body, &[]))]);
     let logging = json!({ "LogFormat": "JSON", "SystemLogLevel": level });
     let source = "import os\ndef handler(event, context): return event or os._exit(3)\n";
-    let function =
-        server.create(python("levels", source).whole_cpu().with("LoggingConfig", logging).with("Layers", json!([layer])));
+    let function = server.create(
+        python("levels", source).whole_cpu().with("LoggingConfig", logging).with("Layers", json!([layer])),
+    );
     function.invoke("1").success();
     subscriber.until(1, "platform.report");
     function.invoke("0").function_error();

@@ -20,7 +20,8 @@ fn check(body: &Value, listen: &Value, expected: Expect) {
     steps[1].as_object_mut().unwrap().extend(listen.as_object().unwrap().clone());
     steps.push(json!({ "follow": true }));
     let layer = server.publish_extensions(&[("old", hearth_tests::scripted(&json!(steps)))]);
-    let function = server.create(python("logged", SOURCE).whole_cpu().timeout(1).with("Layers", json!([layer])));
+    let function =
+        server.create(python("logged", SOURCE).whole_cpu().timeout(1).with("Layers", json!([layer])));
     for (at, event) in [r#""well""#, r#""hang""#, r#""crash""#].iter().enumerate() {
         function.invoke(event);
         subscriber.until(at + 1, "platform.report");
