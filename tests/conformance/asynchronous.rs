@@ -126,6 +126,9 @@ fn case_122_a_function_that_fails_is_tried_again_after_one_and_two_minutes() {
         expected.push(format!("SAW {attempt} {other}"));
         assert_eq!(seen(&function, expected.len()), expected);
         eventually("only the one that failed is left", || (queued(&server) == 1).then_some(()));
+        // Its wait begins when its attempt has ended, with all that the function had to say about it.
+        function.logs_with_reports(expected.len());
+        function.wait_until_all_are_ready();
         set_ahead(ahead_ms);
         expected.push(format!("SAW 1 {id}"));
         assert_eq!(seen(&function, expected.len()), expected);

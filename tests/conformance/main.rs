@@ -26,3 +26,5 @@ mod scaling;
 mod telemetry;
 mod update;
 mod versions;
+mod walls;
+mod without_walls;

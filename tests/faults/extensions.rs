@@ -8,7 +8,9 @@ mod shutdown;
 
 use std::path::PathBuf;
 
-use hearth_tests::{NewFunction, Server, eventually, processes_of, python, scripted};
+use hearth_tests::{
+    NewFunction, Server, eventually, is_init_of_an_environment, processes_of, python, scripted,
+};
 use serde_json::{Value, json};
 
 /// Says in which environment it is called, and in which process there.
@@ -50,7 +52,9 @@ fn reported(path: &str, error_type: &str) -> Value {
 
 /// Waits until no process of the function is left.
 fn wait_until_nothing_runs(server: &Server) {
-    eventually("nothing runs", || processes_of(&trees(server)).is_empty().then_some(()));
+    eventually("nothing runs", || {
+        processes_of(&trees(server)).into_iter().all(is_init_of_an_environment).then_some(())
+    });
 }
 
 /// Where the server has the unpacked packages: every process of a function knows a path there.

@@ -37,7 +37,7 @@ pub use logs::{LogEvent, lines_of, reports, streams, transcript};
 pub use neighbour::Neighbour;
 pub use notes::{Notes, PYTHON_NOTES};
 pub use package::{Package, provided_bootstrap};
-pub use processes::{family, is_alive, on_host, processes_of, running};
+pub use processes::{family, is_alive, is_init_of_an_environment, on_host, processes_of, running};
 pub use programs::{
     Finished, Following, aws, aws_follow, hearth, hearth_with, needs_aws_cli_2, needs_node, needs_root,
     run_node, run_python, skip,

@@ -53,14 +53,22 @@ pub(crate) fn processes_of_this_test() -> Vec<u32> {
 /// # Panics
 /// Unless there is exactly one.
 pub fn on_host(inside: u64) -> u64 {
-    let is_it = |id: &u32| {
-        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
-        ids.split_ascii_whitespace().next_back().and_then(|last| last.parse().ok()) == Some(inside)
-    };
+    let is_it = |id: &u32| ids_of(*id).last() == Some(&inside);
     let found: Vec<u32> = processes_of_this_test().into_iter().filter(is_it).collect();
     assert_eq!(found.len(), 1, "processes that are {inside} inside: {found:?}");
     found[0].into()
+}
+
+/// Says whether a process is the first one behind its walls. It is Hearth's own, and stays as long as they do.
+pub fn is_init_of_an_environment(process: u32) -> bool {
+    matches!(ids_of(process)[..], [_, .., 1])
+}
+
+/// Returns the ids of a process, from the host's to its own.
+fn ids_of(process: u32) -> Vec<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    ids.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
 /// Says whether a process is there and not a zombie.

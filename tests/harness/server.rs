@@ -24,8 +24,8 @@ pub struct Settings {
     relative_data_dir: bool,
     program: Option<PathBuf>,
     data_path: Option<PathBuf>,
-    descriptors: Option<u32>,
     user: Option<u32>,
+    limits: Vec<String>,
 }
 
 impl Settings {
@@ -91,7 +91,14 @@ impl Settings {
     /// Lets the server have so many files and sockets open at most.
     #[must_use]
     pub fn descriptors(mut self, number: u32) -> Self {
-        self.descriptors = Some(number);
+        self.limits.push(format!("ulimit -n {number}"));
+        self
+    }
+
+    /// Sets the file mode creation mask of the server.
+    #[must_use]
+    pub fn file_mode_mask(mut self, mask: &str) -> Self {
+        self.limits.push(format!("umask {mask}"));
         self
     }
 
@@ -106,13 +113,12 @@ impl Settings {
     /// Returns the command line, not yet started. Data goes to `data_dir`.
     pub fn command(&self, listen: &str, data_dir: &Path) -> Command {
         let program = self.program.clone().unwrap_or_else(hearth_binary);
-        let mut command = match self.descriptors {
-            None => Command::new(program),
-            Some(number) => {
-                let mut command = Command::new("sh");
-                command.args(["-c", &format!("ulimit -n {number} && exec \"$0\" \"$@\"")]).arg(program);
-                command
-            }
+        let mut command = if self.limits.is_empty() {
+            Command::new(program)
+        } else {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("{} && exec \"$0\" \"$@\"", self.limits.join(" && "))]).arg(program);
+            command
         };
         command.args(["serve", "--listen", listen, "--data-dir"]).arg(data_dir).args(&self.arguments);
         for (name, _) in env::vars_os() {

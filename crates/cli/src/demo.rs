@@ -61,11 +61,11 @@ pub(crate) async fn run(
         ..ServeArguments::default()
     };
     let settings = settings(&arguments, &surroundings)?;
-    if settings.isolation == Isolation::Process {
-        eprintln!("warning: {}", settings.isolation.warning());
-    }
     let mut stop = StopSignals::new()?;
     let server = hearth_server::start(settings).await.context("cannot start the private server")?;
+    if server.walls().isolation == Isolation::Process {
+        eprint!("{}", server.walls());
+    }
     let demo = Demo { client: Client::of(Endpoint::parse(&server.url())?) };
 
     let told = tokio::select! {

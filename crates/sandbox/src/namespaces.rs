@@ -324,7 +324,12 @@ fn binds(plan: &SandboxPlan) -> std::io::Result<Vec<Bind>> {
     // The host has an interpreter in /opt, which the layers as a whole would cover.
     for entry in std::fs::read_dir(layers)? {
         let entry = entry?;
-        binds.push(bind(&entry.path(), &opt.join(entry.file_name())));
+        let inside = opt.join(entry.file_name());
+        if plan.runtime_files.iter().any(|file| file.starts_with(&inside)) {
+            let why = format!("they have `{}`, where this host has the interpreter", inside.display());
+            return Err(io::Error::other(why));
+        }
+        binds.push(bind(&entry.path(), &inside));
     }
     Ok(binds)
 }
@@ -546,6 +551,9 @@ mod tests {
             (layers.join("python").into(), "/opt/python".into()),
         ];
         assert_eq!(shown(&plan), parts);
+        std::fs::create_dir(layers.join("node")).unwrap();
+        let error = binds(&plan).unwrap_err().to_string();
+        assert_eq!(error, "they have `/opt/node`, where this host has the interpreter");
         std::fs::remove_dir_all(layers).unwrap();
     }
 }

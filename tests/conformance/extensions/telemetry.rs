@@ -24,6 +24,7 @@ fn subscribed(server: &Server, file: &FileInside, types: &str) -> NewFunction {
         "TELEMETRY_TYPES": types,
     });
     python("told", PRINTING)
+        .whole_cpu()
         .with("Layers", json!([layer]))
         .with("Environment", json!({ "Variables": variables }))
 }

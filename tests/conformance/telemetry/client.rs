@@ -19,7 +19,7 @@ fn awss_rust_client_subscribes_and_understands_every_event() {
         "TELEMETRY_TYPES": "platform,function",
     });
     let source = "def handler(event, context): print('called')\n";
-    let new = python("by-aws", source).with("Environment", json!({ "Variables": variables }));
+    let new = python("by-aws", source).whole_cpu().with("Environment", json!({ "Variables": variables }));
     let function = server.create(new.with("Layers", json!([layer])));
     function.invoke("{}").success();
     let events: Vec<String> = eventually("a report is received", || {
@@ -37,7 +37,7 @@ fn awss_rust_client_subscribes_and_understands_every_event() {
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":4},"spans":[{"durationMs":<ms>,"name":"responseLatency","start":<time>},{"durationMs":<ms>,"name":"responseDuration","start":<time>},{"durationMs":<ms>,"name":"runtimeOverhead","start":<time>}]}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[]}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[]}}
     "#]].assert_eq(&redacted(&settled(&events)));
     expect![[r#"
         TELEMETRY	Name: telemetry	State: Subscribed	Types: [Platform, Function]

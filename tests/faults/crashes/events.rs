@@ -74,7 +74,10 @@ def handler(event, context): note(event['requestPayload']['number'])
         let last = 1 + round / POINTS.len() % PASSINGS_MAX;
         let faults = format!("{point}=kill({last})");
         let status = match Settings::new().data_dir(&data).faults(&faults).try_start() {
-            Err(ended) => ended.status,
+            Err(ended) => {
+                eprintln!("{faults} at the start: {}", ended.stderr);
+                ended.status
+            }
             Ok(server) => {
                 loop {
                     sent += 1;
