@@ -306,7 +306,7 @@ pub trait Sandbox: Send + Sync + 'static {
     }
 
     /// Returns what opens sockets in the network of this sandbox, if it has one of its own: who connects with them reaches
-    /// what listens inside, and nothing else.
+    /// what the function's own processes would, and a loopback address is the environment's.
     fn sockets(&self) -> Option<OpenSocket> {
         None
     }
