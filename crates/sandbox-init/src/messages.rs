@@ -13,9 +13,8 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 
 /// Largest packet. Arguments and environment of a function are far below (4 KB of user variables).
 pub const PACKET_BYTES_MAX: usize = 128 * 1024;
-
-/// Most descriptors in a packet.
-pub const DESCRIPTORS_MAX: usize = 16;
+/// Most descriptors that come along with a packet.
+const DESCRIPTORS_MAX: usize = 8;
 
 /// One process to start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
