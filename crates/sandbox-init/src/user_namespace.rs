@@ -11,15 +11,13 @@
 //!
 //! An ordinary user has no rights to build with but those that a user namespace gives: init is born in it.
 
-use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::fs::File;
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Gid, Uid, fork, pipe2, setgroups, setresgid, setresuid};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, pause, setgroups, setresgid, setresuid};
 
+use crate::launcher;
 use crate::walls::{Failed, io_step, step};
 
 /// The user and group outside of a user namespace that has been made without root.
@@ -51,46 +49,29 @@ impl Owner {
 /// Moves this process, which is process 1 and root on the host, into a new user namespace in which `user` is that user of
 /// the host, and user 0 is the host's `root`. This process is user 0 there afterwards.
 pub(crate) fn enter(user: u32, root: u32) -> Result<(), Failed> {
-    // Only a process outside may map users that are not its own.
-    let (go, going) = pipe2(OFlag::O_CLOEXEC).map_err(step("make a pipe"))?;
-    // SAFETY: this process has a single thread (see `run_if_launcher`), so the child may do what the parent could.
-    #[allow(unsafe_code)]
-    let forked = unsafe { fork() }.map_err(step("fork"))?;
-    let mapper = match forked {
-        ForkResult::Child => {
-            drop(going);
-            let code = i32::from(map_users_of_init(go, user, root).is_err());
-            // SAFETY: `_exit` has no conditions; it skips what belongs to init.
-            #[allow(unsafe_code)]
-            unsafe {
-                nix::libc::_exit(code)
-            }
-        }
+    // Only a process outside may map users that are not its own. So another one is the first inside, and nobody waits for
+    // it: it need not even come to run. It is reaped like any orphan.
+    let first = match launcher::fork_into(CloneFlags::CLONE_NEWUSER).map_err(step("make a user namespace"))? {
+        ForkResult::Child => loop {
+            pause();
+        },
         ForkResult::Parent { child } => child,
     };
-    drop(go);
-    let entered = unshare(CloneFlags::CLONE_NEWUSER);
-    if entered.is_ok() {
-        let mut going = std::fs::File::from(going);
-        going.write_all(b"x").map_err(io_step("have users mapped"))?;
-    }
-    let mapped = waitpid(mapper, None).map_err(step("have users mapped"))?;
-    entered.map_err(step("make a user namespace"))?;
-    if !matches!(mapped, WaitStatus::Exited(_, 0)) {
-        return Err(Failed { step: "map the users of a user namespace".to_owned(), errno: Errno::EPERM });
-    }
+    let entered = map_and_enter(first, user, root);
+    let _ = kill(first, Signal::SIGKILL);
+    entered?;
     let (first, group) = (Uid::from_raw(0), Gid::from_raw(0));
     setgroups(&[]).map_err(step("leave the host's groups"))?;
     setresgid(group, group, group).map_err(step("leave the host's root"))?;
     setresuid(first, first, first).map_err(step("leave the host's root"))
 }
 
-/// Runs in a child of init that stayed outside.
-fn map_users_of_init(go: OwnedFd, user: u32, root: u32) -> std::io::Result<()> {
-    std::fs::File::from(go).read_exact(&mut [0])?;
-    for map in ["/proc/1/uid_map", "/proc/1/gid_map"] {
+fn map_and_enter(first: Pid, user: u32, root: u32) -> Result<(), Failed> {
+    for map in ["uid_map", "gid_map"] {
         // In one call, as the kernel wants it.
-        std::fs::write(map, format!("0 {root} 1\n{user} {user} 1\n"))?;
+        std::fs::write(format!("/proc/{first}/{map}"), format!("0 {root} 1\n{user} {user} 1\n"))
+            .map_err(io_step(format!("write {map} of a user namespace")))?;
     }
-    Ok(())
+    let namespace = File::open(format!("/proc/{first}/ns/user")).map_err(io_step("open a user namespace"))?;
+    setns(namespace, CloneFlags::CLONE_NEWUSER).map_err(step("enter a user namespace"))
 }
