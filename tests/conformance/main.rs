@@ -20,6 +20,7 @@ mod json_logs;
 mod layers;
 mod logs;
 mod outcomes;
+mod own_api;
 mod restart;
 mod runtimes;
 mod scaling;

@@ -72,6 +72,11 @@ pub(crate) struct ServeArguments {
     /// their scope @aws-sdk/ [default: eight that are used most]
     #[arg(long, env = "HEARTH_NODE_SDK_CLIENTS", value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) node_sdk_clients: Vec<String>,
+    /// What functions may do with Hearth's own API, with commas between: actions as in AWS's policies, with ` on own` for
+    /// the function's own log group or itself, or none [default: lambda:InvokeFunction, logs:CreateLogStream on own,
+    /// logs:PutLogEvents on own]
+    #[arg(long, env = "HEARTH_FUNCTION_RIGHTS", value_name = "ACTION,…", value_delimiter = ',')]
+    pub(crate) function_rights: Vec<String>,
     /// A file with settings; its keys are the names of these flags [default: hearth.toml, if it is there]
     #[arg(long, env = "HEARTH_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -6,9 +6,10 @@ use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_server::Settings;
+use hearth_server::{Right, RightError, Settings};
 use hearth_types::{AccountId, Region, Runtime};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -32,6 +33,8 @@ pub(crate) enum SettingsError {
     Zero(&'static str),
     #[error("{0}")]
     SdkClient(String),
+    #[error("{0}")]
+    Right(#[from] RightError),
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
     NoHome,
 }
@@ -45,6 +48,7 @@ impl SettingsError {
             Self::SdkClient(_) => {
                 Some("name clients such as client-s3 or lib-storage, with commas between them")
             }
+            Self::Right(_) => Some("rights are actions of lambda and logs; `none` alone allows nothing"),
             Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
         }
     }
@@ -64,6 +68,7 @@ struct File {
     cold_starts_max: Option<usize>,
     log_retention_days: Option<u64>,
     node_sdk_clients: Option<Vec<String>>,
+    function_rights: Option<Vec<String>>,
     #[serde(default)]
     interpreter: BTreeMap<RuntimeId, PathBuf>,
 }
@@ -144,9 +149,21 @@ fn put_together(
     set(&mut settings.log_retention, log_retention_days.map(days));
     let named = Some(arguments.node_sdk_clients.clone()).filter(|clients| !clients.is_empty());
     set(&mut settings.node_sdk_clients, named.or(file.node_sdk_clients));
+    let rights = Some(&arguments.function_rights).filter(|rights| !rights.is_empty());
+    if let Some(rights) = rights.or(file.function_rights.as_ref()) {
+        settings.function_rights = function_rights(rights)?;
+    }
     let from_file = file.interpreter.into_iter().map(|(id, path)| (id.0.to_string(), path));
     settings.interpreters = from_file.chain(arguments.interpreter.iter().cloned()).collect();
     check(settings)
+}
+
+/// Reads the rights of functions. `none` stands for no right at all, which a variable or a flag could not say.
+fn function_rights(rights: &[String]) -> Result<Arc<[Right]>, SettingsError> {
+    match rights {
+        [none] if none == "none" => Ok(Arc::default()),
+        rights => Ok(rights.iter().map(|right| right.parse()).collect::<Result<_, RightError>>()?),
+    }
 }
 
 fn set<T>(setting: &mut T, value: Option<T>) {

@@ -88,6 +88,10 @@ fn defaults(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
         ("PATH", path(&opt.join("bin"), places, request.paths)),
         ("TZ", ":UTC".into()),
     ];
+    // Whoever names another one, or one for a single service, means it: SDKs prefer the latter by themselves.
+    if let Some(endpoint_url) = request.credentials.and_then(|keys| keys.endpoint_url.as_deref()) {
+        variables.push(("AWS_ENDPOINT_URL", endpoint_url.into()));
+    }
     if request.log_format == LogFormat::Json {
         variables.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".into()));
     }

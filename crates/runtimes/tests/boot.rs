@@ -56,6 +56,7 @@ impl Host {
             access_key_id: "ASIAEXAMPLE".to_owned(),
             secret_access_key: "secret".to_owned(),
             session_token: "token".to_owned(),
+            endpoint_url: Some("http://127.0.0.2:9002".to_owned()),
         };
         let mut request = BootRequest {
             runtime: Runtime::parse(runtime).unwrap(),

@@ -247,6 +247,12 @@ pub trait Sandbox: Send + Sync + 'static {
         None
     }
 
+    /// Returns the listener for Hearth's own API, which only this sandbox can be meant to reach. Only once; `None`: there
+    /// is no way to that API from inside.
+    fn aws_api(&self) -> io::Result<Option<TcpListener>> {
+        Ok(None)
+    }
+
     /// Returns what opens sockets in the network of this sandbox, if it has one of its own: who connects with them reaches
     /// what listens inside, and nothing else.
     fn sockets(&self) -> Option<OpenSocket> {

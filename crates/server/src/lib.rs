@@ -3,17 +3,20 @@
 mod deployment;
 mod descriptors;
 mod event_clock;
+mod guard;
 mod insight;
 mod offline;
+mod own_api;
 mod runtimes;
 mod settings;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use hearth_auth::{Asked, Resource};
 use hearth_aws_wire::{Response, Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
@@ -30,7 +33,7 @@ use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{LocalBlobStore, StoreError};
 use hearth_telemetry::{Clock, LogStore, LogStoreError, LogStoreSettings, Recorder};
 use hearth_types::{AccountId, Architecture, NameError, Region, Runtime, UnknownRuntime};
-use http::Request;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -38,8 +41,10 @@ use tokio::task::JoinHandle;
 use deployment::{HostDeployment, runtime_ready};
 use event_clock::SteadyClock;
 use insight::Insight;
+use own_api::OwnApis;
 use runtimes::{Installations, RuntimesApi};
 
+pub use hearth_auth::{Right, RightError};
 pub use hearth_runtimes::{
     InstallError, InstallOptions, NODE_SDK_CLIENTS_DEFAULT, Progress, Watcher, node_sdk_clients,
 };
@@ -119,6 +124,8 @@ pub struct Running {
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
     store: Arc<EmbeddedStore>,
+    /// What environments reach as long as they live.
+    _front: Arc<Front>,
 }
 
 /// Starts a server. It answers when this returns. Needs a Tokio runtime with all drivers.
@@ -156,6 +163,13 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let environments = sandboxes.left_over();
     let recorder = Arc::new(Recorder::default());
+    let front_inside = Arc::new(OnceLock::new());
+    let own_api = Arc::new(OwnApis {
+        front: front_inside.clone(),
+        clock,
+        region: region.clone(),
+        rights: settings.function_rights.clone(),
+    });
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
             account: account.clone(),
@@ -167,6 +181,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             ending_limit: settings::ENDING_LIMIT,
         },
         sandboxes,
+        own_api,
         runtimes: runtimes.clone(),
         logs: logs.clone(),
         recorder: recorder.clone(),
@@ -241,17 +256,31 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let front = Arc::new(Front { api, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
 
+    let _ = front_inside.set(Arc::downgrade(&front));
+
     let (stop, stopped) = watch::channel(false);
     let mut limits = ServerSettings::default();
     limits.connections_max = descriptors::room_for_connections(limits.connections_max);
     let server = Server { settings: limits };
+    let outside = front.clone();
     let answer = move |request| {
-        let front = front.clone();
+        let front = outside.clone();
         async move { front.answer(request).await }
     };
     let serving = tokio::spawn(server.serve(listener, answer, stopped));
     tracing::info!(%address, "server ready");
-    Ok(Running { address, stop, serving, pool, events, logs, packages, runtimes: runtimes_api, store })
+    Ok(Running {
+        address,
+        stop,
+        serving,
+        pool,
+        events,
+        logs,
+        packages,
+        runtimes: runtimes_api,
+        store,
+        _front: front,
+    })
 }
 
 impl Running {
@@ -313,6 +342,9 @@ async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>, packa
     futures_util::future::join_all(preparing).await;
 }
 
+/// Where Hearth's own HTTP is.
+const HEARTH: &str = "/_hearth/";
+
 /// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, and Hearth's own.
 struct Front {
     api: LambdaApi,
@@ -323,11 +355,8 @@ struct Front {
 
 impl Front {
     async fn answer(&self, request: Request<Incoming>) -> Response {
-        let Some(path) = request.uri().path().strip_prefix("/_hearth/") else {
-            return match CloudWatchLogs::is_asked(&request) {
-                true => self.cloudwatch_logs.answer(request).await,
-                false => self.api.answer(request).await,
-            };
+        let Some(path) = request.uri().path().strip_prefix(HEARTH) else {
+            return self.answer_aws(request).await;
         };
         let path = path.to_owned();
         let (first, rest) = path.split_once('/').unwrap_or((&path, ""));
@@ -337,6 +366,23 @@ impl Front {
             _ => self.insight.answer(&path, &request).await,
         }
     }
+
+    /// Answers as AWS: Hearth's own HTTP is a path like any other that Lambda does not have.
+    async fn answer_aws(&self, request: Request<Incoming>) -> Response {
+        match CloudWatchLogs::is_asked(&request) {
+            true => self.cloudwatch_logs.answer(request).await,
+            false => self.api.answer(request).await,
+        }
+    }
+}
+
+/// What a request asks Hearth's own HTTP for, as rights name it.
+fn asked_of_hearth<B>(request: &Request<B>) -> Asked {
+    let action = match *request.method() {
+        Method::GET | Method::HEAD => "hearth:Get",
+        _ => "hearth:Change",
+    };
+    Asked { action: action.to_owned(), resource: Resource::Any }
 }
 
 /// The wall clock for those who need only that.
