@@ -86,7 +86,7 @@ pub(crate) fn boot(
     region: Region,
     log_stream: LogStreamName,
     runtime_api: SocketAddr,
-    credentials: Option<Credentials>,
+    credentials: Credentials,
 ) -> Boot {
     let shown_program = match version.configuration.runtime.family() {
         RuntimeFamily::Provided => {
@@ -136,7 +136,7 @@ struct Facts {
     region: Region,
     log_stream: LogStreamName,
     runtime_api: String,
-    credentials: Option<Credentials>,
+    credentials: Credentials,
 }
 
 impl Facts {
@@ -165,7 +165,7 @@ impl Facts {
                 LogFormat::Json => configuration.logging.application_level,
                 LogFormat::Text => None,
             },
-            credentials: self.credentials.as_ref(),
+            credentials: Some(&self.credentials),
             log_fd,
         }
     }

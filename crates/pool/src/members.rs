@@ -20,8 +20,8 @@ pub(crate) struct Member {
     pub(crate) version: Arc<ResolvedVersion>,
     /// Its listener: closed when the member is dropped.
     pub(crate) _runtime_api: RuntimeApi,
-    /// Hearth's API for it, if there is a way to it: closed when the member is dropped.
-    pub(crate) _own_api: Option<Box<dyn Any + Send + Sync>>,
+    /// Hearth's API for it: closed when the member is dropped.
+    pub(crate) _own_api: Box<dyn Any + Send + Sync>,
 }
 
 /// Warm, or reset: waits for an invocation.

@@ -10,10 +10,11 @@ use hearth_types::EnvironmentId;
 
 /// Offers the API to environments. What it offers to one ends with it.
 pub trait OwnApi: Send + Sync + 'static {
-    /// Begins to serve `listener`, which does not block and is for one environment alone.
+    /// Begins to serve `listener`, which does not block and is where only the environment can reach it. Without, a free
+    /// port of the loopback interface.
     fn open(
         &self,
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         id: EnvironmentId,
         version: &ResolvedVersion,
     ) -> io::Result<OpenOwnApi>;

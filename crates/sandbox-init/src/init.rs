@@ -18,7 +18,7 @@ use crate::exec;
 use crate::messages::{self, ExitStatus, FromInit, PACKET_BYTES_MAX, ToInit};
 use crate::privileges::Confinement;
 use crate::tree;
-use crate::walls::{self, Failed};
+use crate::walls::{self, Failed, Network};
 
 /// How often a killing is repeated while processes are still there: one that forked just then got away.
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -137,10 +137,10 @@ impl Init {
             Some(ToInit::BuildWalls(_)) if !self.is_walled || self.confinement.is_some() => {
                 return Err(Errno::EPROTO);
             }
-            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls) {
+            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls, descriptors) {
                 Ok(network) => {
                     self.confinement = Some(Confinement::new(walls.user, walls.processes_max));
-                    let descriptors = [network.listener.as_raw_fd(), network.namespace.as_raw_fd()];
+                    let descriptors: Vec<i32> = network.iter().flat_map(Network::descriptors).collect();
                     self.say_with(&FromInit::WallsBuilt, &descriptors);
                 }
                 Err(Failed { step, errno }) => {

@@ -25,7 +25,7 @@ mod walls;
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
-pub use walls::RUNTIME_API_PORT;
+pub use walls::{AWS_API, RUNTIME_API, RUNTIME_API_PORT};
 
 /// The first argument by which a process knows that it is the launcher.
 pub const LAUNCHER_ARGUMENT: &str = "hearth-sandbox-launcher";

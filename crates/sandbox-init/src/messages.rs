@@ -14,6 +14,9 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 /// Largest packet. Arguments and environment of a function are far below (4 KB of user variables).
 pub const PACKET_BYTES_MAX: usize = 128 * 1024;
 
+/// Most descriptors in a packet.
+pub const DESCRIPTORS_MAX: usize = 16;
+
 /// One process to start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Program {
@@ -53,13 +56,16 @@ pub struct Walls {
     pub temporary_bytes_max: u64,
     /// Most processes and threads.
     pub processes_max: u64,
+    /// Whether the packet carries a network namespace, which nobody else uses. Otherwise init makes one.
+    pub network_is_prepared: bool,
 }
 
 /// From the server to init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToInit {
     /// Build the walls; the first message, if there are to be any. [`FromInit::WallsBuilt`] or
-    /// [`FromInit::WallsFailed`] follows.
+    /// [`FromInit::WallsFailed`] follows. The packet carries descriptors of what the walls say is prepared, in the order in
+    /// which they say it.
     BuildWalls(Walls),
     /// Start a process; the packet carries the write end of the output pipe.
     Start {
@@ -82,7 +88,8 @@ pub enum ToInit {
 /// From init to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromInit {
-    /// The walls stand; the packet carries a listener inside, for the Runtime API.
+    /// The walls stand. If init has made the network, the packet carries a listener inside, for the Runtime API, and the
+    /// network namespace.
     WallsBuilt,
     /// The walls could not be built, and init has ended.
     WallsFailed {
@@ -208,6 +215,7 @@ impl ToInit {
             Self::BuildWalls(walls) => {
                 let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
                 let encoder = encoder.number(walls.temporary_bytes_max).number(walls.processes_max);
+                let encoder = encoder.number(walls.network_is_prepared.into());
                 let encoder = encoder.number(walls.binds.len() as u64);
                 walls.binds.iter().fold(encoder, |encoder, bind| encoder.text(&bind.host).text(&bind.inside))
             }
@@ -237,6 +245,7 @@ impl ToInit {
                 user: u32::try_from(decoder.number()?).ok()?,
                 temporary_bytes_max: decoder.number()?,
                 processes_max: decoder.number()?,
+                network_is_prepared: decoder.number()? != 0,
                 binds: decoder.binds()?,
             }),
             _ => return None,
@@ -310,7 +319,7 @@ pub fn send(socket: BorrowedFd<'_>, packet: &[u8], descriptors: &[RawFd]) -> io:
 
 /// Receives one packet into `buffer`; returns its length and the descriptors that came along. Length 0 is the end.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut control = cmsg_space!([RawFd; 2]);
+    let mut control = cmsg_space!([RawFd; DESCRIPTORS_MAX]);
     let mut slices = [IoSliceMut::new(buffer)];
     let message =
         recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
@@ -350,6 +359,7 @@ mod tests {
                 binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
                 temporary_bytes_max: 512 << 20,
                 processes_max: 1_024,
+                network_is_prepared: true,
             }),
         ] {
             assert_eq!(ToInit::decode(&message.encode()), Some(message));

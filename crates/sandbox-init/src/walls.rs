@@ -4,19 +4,23 @@
 //! here is seen by this environment only and goes with its last process. See `root_file_system` for what it finds.
 
 use std::fs::File;
-use std::net::TcpListener;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::messages::Walls;
 use crate::{privileges, root_file_system};
 
 /// Where the Runtime API is, from inside.
+pub const RUNTIME_API: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, RUNTIME_API_PORT);
+/// Its port; AWS's number, seen there in 2026.
 pub const RUNTIME_API_PORT: u16 = 9_001;
+/// Where Hearth's own AWS API is, from inside. An address of its own, so that a function may listen at this port.
+pub const AWS_API: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 9_002);
 /// What the environment believes to be called.
 const HOST_NAME: &str = "sandbox";
 
@@ -47,26 +51,47 @@ pub(crate) struct Network {
     pub(crate) namespace: File,
 }
 
-/// Builds them, and returns the network inside.
-pub(crate) fn build(walls: &Walls) -> Result<Network, Failed> {
-    let namespaces = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWNET
+impl Network {
+    /// Returns what goes to the server, in the order of [`FromInit::WallsBuilt`](crate::messages::FromInit::WallsBuilt).
+    pub(crate) fn descriptors(&self) -> [RawFd; 2] {
+        [self.listener.as_raw_fd(), self.namespace.as_raw_fd()]
+    }
+}
+
+/// Builds them. `descriptors` are what the walls say is handed in. Returns the network inside, if none was.
+pub(crate) fn build(walls: &Walls, descriptors: Vec<OwnedFd>) -> Result<Option<Network>, Failed> {
+    let mut descriptors = descriptors.into_iter();
+    let mut handed_in =
+        |what: &str| descriptors.next().ok_or(Errno::EBADF).map_err(step(format!("take over {what}")));
+    let mut namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWCGROUP;
+    if walls.network_is_prepared {
+        let network = handed_in("a network")?;
+        setns(network, CloneFlags::CLONE_NEWNET).map_err(step("enter a network"))?;
+    } else {
+        namespaces |= CloneFlags::CLONE_NEWNET;
+    }
     unshare(namespaces).map_err(step("make namespaces"))?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     // Nothing that is mounted here may reach the host, nor the other way round.
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount::<str, str, str, str>(None, "/", None, private, None).map_err(step("separate the mounts"))?;
     set_host_name().map_err(step("set the host name"))?;
+    let network = if walls.network_is_prepared { None } else { Some(own_network()?) };
+    root_file_system::build(walls)?;
+    privileges::keep_what_init_needs().map_err(step("drop capabilities"))?;
+    Ok(network)
+}
+
+/// Furnishes a new network namespace with the only thing that can be had there: its loopback interface.
+fn own_network() -> Result<Network, Failed> {
     switch_on_loopback().map_err(step("switch on the loopback interface"))?;
-    let listener = TcpListener::bind(("127.0.0.1", RUNTIME_API_PORT));
+    let listener = TcpListener::bind(RUNTIME_API);
     let listener = listener.map_err(io_step("open a listener for the Runtime API"))?;
     listener.set_nonblocking(true).map_err(io_step("open a listener for the Runtime API"))?;
     let namespace = File::open("/proc/self/ns/net").map_err(io_step("find the network namespace"))?;
-    root_file_system::build(walls)?;
-    privileges::keep_what_init_needs().map_err(step("drop capabilities"))?;
     Ok(Network { listener, namespace })
 }
 

@@ -11,6 +11,7 @@ mod folder;
 mod launcher;
 mod memory;
 pub mod namespaces;
+mod network;
 pub mod process;
 mod processes;
 
@@ -22,8 +23,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::EnvironmentId;
+pub use network::{NetworkError, NetworkPolicy};
 use nix::fcntl::OFlag;
 
 /// How a backend separates functions from the host and from each other.
@@ -146,6 +149,9 @@ pub enum SandboxError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The network of an environment could not be made.
+    #[error("cannot give functions a network")]
+    Network(#[from] NetworkError),
     /// The backend needs root.
     #[error("isolation `namespaces` needs root")]
     NotRoot,
@@ -166,6 +172,7 @@ impl SandboxError {
             Self::StartLauncher(_)
             | Self::LauncherGone(_)
             | Self::Prepare { .. }
+            | Self::Network(_)
             | Self::Unreachable(_)
             | Self::InitGone => None,
         }
@@ -247,10 +254,10 @@ pub trait Sandbox: Send + Sync + 'static {
         None
     }
 
-    /// Returns the listener for Hearth's own API, which only this sandbox can be meant to reach. Only once; `None`: there
-    /// is no way to that API from inside.
-    fn aws_api(&self) -> io::Result<Option<TcpListener>> {
-        Ok(None)
+    /// Returns the listener for the AWS API that functions reach without going out, at [`AWS_API`], if this sandbox has a
+    /// network of its own. Only once.
+    fn aws_api(&self) -> Option<TcpListener> {
+        None
     }
 
     /// Returns what opens sockets in the network of this sandbox, if it has one of its own: who connects with them reaches

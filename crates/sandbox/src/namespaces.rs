@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
+use crate::network::{NetworkPolicy, Networks};
 use crate::processes::{LOG_FD, Processes};
 use crate::{
     Command, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
@@ -42,6 +43,7 @@ const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"
 pub struct NamespaceSandboxes {
     launchers: Launchers,
     folders: Folders,
+    networks: Networks,
     users: AtomicU32,
 }
 
@@ -55,6 +57,7 @@ impl NamespaceSandboxes {
         let sandboxes = Self {
             folders: Folders::start(folder)?,
             launchers: Launchers::start()?,
+            networks: Networks::start(NetworkPolicy::None).await?,
             users: AtomicU32::new(0),
         };
         drop(sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await?);
@@ -75,16 +78,16 @@ impl NamespaceSandboxes {
             binds: binds(plan).map_err(|source| SandboxError::Prepare { what: "its layers", source })?,
             temporary_bytes_max: u64::from(plan.ephemeral_storage_mb) << 20,
             processes_max: limits::PROCESSES_MAX,
+            network_is_prepared: true,
         };
-        processes.say(&ToInit::BuildWalls(walls), &[])?;
+        let network = self.networks.take(NetworkPolicy::None).await?;
+        processes.say(&ToInit::BuildWalls(walls), &[network.namespace.as_raw_fd()])?;
         match processes.receive().await {
-            Some((FromInit::WallsBuilt, mut descriptors)) => {
-                let (Some(network), Some(listener)) = (descriptors.pop(), descriptors.pop()) else {
-                    return Err(SandboxError::InitGone);
-                };
-                let runtime_api = Mutex::new(Some(TcpListener::from(listener)));
-                let network = Arc::new(network);
-                Ok(Box::new(NamespaceSandbox { processes, runtime_api, network, _folder: folder }))
+            Some((FromInit::WallsBuilt, _)) => {
+                let runtime_api = Mutex::new(Some(network.runtime_api));
+                let aws_api = Mutex::new(Some(network.aws_api));
+                let network = network.namespace;
+                Ok(Box::new(NamespaceSandbox { processes, runtime_api, aws_api, network, _folder: folder }))
             }
             Some((FromInit::WallsFailed { step, errno }, _)) => {
                 Err(SandboxError::Build { step, source: std::io::Error::from_raw_os_error(errno) })
@@ -147,6 +150,7 @@ struct NamespaceSandbox {
     // In this order: the tree ends before its folder goes.
     processes: Processes,
     runtime_api: Mutex<Option<TcpListener>>,
+    aws_api: Mutex<Option<TcpListener>>,
     /// Its network namespace.
     network: Arc<OwnedFd>,
     _folder: Folder,
@@ -171,6 +175,10 @@ impl Sandbox for NamespaceSandbox {
 
     fn runtime_api(&self) -> Option<TcpListener> {
         self.runtime_api.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn aws_api(&self) -> Option<TcpListener> {
+        self.aws_api.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn sockets(&self) -> Option<OpenSocket> {

@@ -5,8 +5,6 @@
 //! What it does not: keep hostile code away from anything. `/tmp` is the host's; `TMPDIR` names the own folder.
 
 use std::ffi::OsString;
-use std::io;
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -81,13 +79,6 @@ impl Sandbox for ProcessSandbox {
 
     fn extra_environment(&self) -> Vec<(OsString, OsString)> {
         vec![("TMPDIR".into(), self.folder.join(TEMPORARY).into())]
-    }
-
-    /// A free port on the loopback interface: any local process can reach it, and finds that it needs keys.
-    fn aws_api(&self) -> io::Result<Option<TcpListener>> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        listener.set_nonblocking(true)?;
-        Ok(Some(listener))
     }
 
     fn start(&self, process: ProcessId, command: &Command, output: Output<'_>) -> Result<(), SandboxError> {

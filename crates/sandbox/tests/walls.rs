@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
-use hearth_sandbox::{Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan, Sandboxes};
+use hearth_sandbox::{
+    AWS_API, Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan, Sandboxes,
+};
 use hearth_types::EnvironmentId;
 
 type Test = for<'a> fn(&'a Host) -> BoxFuture<'a, ()>;
@@ -418,6 +420,9 @@ async fn case_084_085(host: &Host) {
     let listener = sandbox.runtime_api().unwrap();
     assert_eq!(listener.local_addr().unwrap().to_string(), "127.0.0.1:9001");
     assert!(sandbox.runtime_api().is_none());
+    let aws_api = sandbox.aws_api().unwrap();
+    assert_eq!(aws_api.local_addr().unwrap(), AWS_API.into());
+    assert!(sandbox.aws_api().is_none());
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let script = format!(
         "
@@ -425,6 +430,7 @@ def connect(address, port):
     connection = socket.socket(); connection.settimeout(2)
     return attempt(lambda: connection.connect((address, port)))
 print('runtime-api', connect('127.0.0.1', 9001))
+print('aws-api', connect('127.0.0.2', 9002))
 print('loopback', connect('127.0.0.1', {}))
 print('any', connect('127.0.0.1', {}))
 for address in ('169.254.169.254', '169.254.170.2', '10.0.0.1', '192.0.2.1'):
@@ -435,15 +441,16 @@ for address in ('169.254.169.254', '169.254.170.2', '10.0.0.1', '192.0.2.1'):
     );
     let found = answers(&*sandbox, &script).await;
     listener.accept().await.unwrap();
+    aws_api.accept().unwrap();
     for (what, answer) in &found {
         let expected = match what.as_str() {
-            "runtime-api" => "works",
+            "runtime-api" | "aws-api" => "works",
             "loopback" | "any" => "ECONNREFUSED",
             _ => "ENETUNREACH",
         };
         assert_eq!(answer, expected, "{what}");
     }
-    assert_eq!(found.len(), 7);
+    assert_eq!(found.len(), 8);
 }
 
 async fn case_088(host: &Host) {

@@ -46,10 +46,14 @@ pub(crate) struct OwnApis {
 impl OwnApi for OwnApis {
     fn open(
         &self,
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         id: EnvironmentId,
         version: &ResolvedVersion,
     ) -> io::Result<OpenOwnApi> {
+        let listener = match listener {
+            Some(listener) => listener,
+            None => on_loopback()?,
+        };
         let keys = Temporary::random()?;
         let endpoint_url = format!("http://{}", listener.local_addr()?);
         let credential = Arc::new(Credential {
@@ -88,6 +92,14 @@ impl OwnApi for OwnApis {
             served,
         })
     }
+}
+
+/// Without a network of its own, an environment's listener can be reached by all local processes: they find that it needs
+/// keys.
+fn on_loopback() -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// A served API. Dropping it closes the listener and every connection, and forgets the keys.
