@@ -11,6 +11,7 @@ mod cloudwatch_logs;
 mod cloudwatch_logs_input;
 mod command_line;
 mod control_plane;
+mod credentials;
 mod experiment;
 mod extensions;
 mod init;

@@ -69,6 +69,7 @@ struct File {
     log_retention_days: Option<u64>,
     node_sdk_clients: Option<Vec<String>>,
     function_rights: Option<Vec<String>>,
+    allow_unauthenticated: Option<bool>,
     #[serde(default)]
     interpreter: BTreeMap<RuntimeId, PathBuf>,
 }
@@ -149,6 +150,8 @@ fn put_together(
     set(&mut settings.log_retention, log_retention_days.map(days));
     let named = Some(arguments.node_sdk_clients.clone()).filter(|clients| !clients.is_empty());
     set(&mut settings.node_sdk_clients, named.or(file.node_sdk_clients));
+    settings.allow_unauthenticated =
+        arguments.allow_unauthenticated || file.allow_unauthenticated.unwrap_or_default();
     let rights = Some(&arguments.function_rights).filter(|rights| !rights.is_empty());
     if let Some(rights) = rights.or(file.function_rights.as_ref()) {
         settings.function_rights = function_rights(rights)?;
