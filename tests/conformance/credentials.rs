@@ -5,8 +5,12 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use expect_test::{Expect, expect};
-use hearth_tests::{Folder, Server, Settings, eventually, hearth_with, python, run_python};
+use hearth_tests::{
+    Folder, Package, Server, Settings, eventually, hearth_with, needs_node, python, run_node_with_key,
+    run_python, run_python_with_key,
+};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 const LIST: &str = "/2015-03-31/functions/";
 
@@ -55,7 +59,9 @@ fn case_092_093_094_095_096_097_098_099_only_what_is_signed_right_is_answered() 
     let (server, keys) = guarded(&["admin"]);
     let Key { id, secret } = &keys[0];
     let seen = run_python(&server, "signatures.py", &[id, secret]).json();
-    check(&seen["92"], &expect![[r#"
+    check(
+        &seen["92"],
+        &expect![[r#"
         403 MissingAuthenticationTokenException Missing Authentication Token
         403 MissingAuthenticationTokenException Missing Authentication Token
         403 MissingAuthenticationTokenException Missing Authentication Token
@@ -65,8 +71,11 @@ fn case_092_093_094_095_096_097_098_099_only_what_is_signed_right_is_answered() 
         403 MissingAuthenticationTokenException Missing Authentication Token
         403 MissingAuthenticationTokenException Missing Authentication Token
         200 - 
-    "#]]);
-    check(&seen["93"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &seen["93"],
+        &expect![[r#"
         200 - 
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
@@ -77,31 +86,46 @@ fn case_092_093_094_095_096_097_098_099_only_what_is_signed_right_is_answered() 
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
         403 InvalidSignatureException 'x-amz-log-type' must be a 'SignedHeader' in the AWS Authorization.
-    "#]]);
-    check(&seen["94"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &seen["94"],
+        &expect![[r#"
         403 UnrecognizedClientException The security token included in the request is invalid.
         403 InvalidClientTokenId The security token included in the request is invalid.
         400 UnrecognizedClientException The security token included in the request is invalid.
-    "#]]);
-    check(&seen["95"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &seen["95"],
+        &expect![[r#"
         200 - 
         200 - 
         403 InvalidSignatureException Signature expired: TIME is now earlier than TIME (TIME - 5 min.)
         403 InvalidSignatureException Signature not yet current: TIME is still later than TIME (TIME + 5 min.)
-    "#]]);
-    check(&seen["96"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &seen["96"],
+        &expect![[r#"
         200 - 
         200 - 
         403 InvalidSignatureException Signature expired: TIME is now earlier than TIME (TIME - 5 min.)
-    "#]]);
-    check(&seen["97"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &seen["97"],
+        &expect![[r#"
         403 InvalidSignatureException Credential should be scoped to a valid region.
         403 InvalidSignatureException Credential should be scoped to correct service: 'lambda'.
         400 InvalidSignatureException Credential should be scoped to correct service: 'logs'.
         403 InvalidSignatureException Credential should be scoped to correct service: 'hearth'.
         403 InvalidSignatureException Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: DAY != DAY, from 'TIME'.
-    "#]]);
-    check(&seen["99"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &seen["99"],
+        &expect![[r#"
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
@@ -111,19 +135,26 @@ fn case_092_093_094_095_096_097_098_099_only_what_is_signed_right_is_answered() 
         400 ValidationException 1 validation error detected: Value 'arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Aecho' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?
         200 - 
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
-    "#]]);
-    check(&seen["presigned"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &seen["presigned"],
+        &expect![[r#"
         200 - 
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
         403 InvalidSignatureException Signature expired: TIME is now earlier than TIME
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
         403 InvalidSignatureException The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.
-    "#]]);
-    check(&seen["services"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &seen["services"],
+        &expect![[r#"
         200 - 
         200 - 
         200 - 
-    "#]]);
+    "#]],
+    );
     let malformed = seen["98"].as_object().unwrap();
     let all: u64 = malformed.values().map(|count| count.as_u64().unwrap()).sum();
     assert!(all >= 200, "{malformed:?}");
@@ -167,7 +198,41 @@ fn a_key_may_do_what_its_policy_says() {
             "who": "arn:aws:iam::000000000000:user/read-only"
           }
         ]
-    "#]].assert_eq(&format!("{:#}\n", json!(table)));
+    "#]]
+    .assert_eq(&format!("{:#}\n", json!(table)));
+}
+
+/// Packages that answer differently, the first of them an upload of megabytes.
+fn packages(file: &str, source: impl Fn(&str) -> String) -> (Folder, [String; 2]) {
+    let folder = Folder::new();
+    // What cannot be compressed: digests of numbers.
+    let ballast: Vec<u8> = (0_u32..50_000).flat_map(|number| Sha256::digest(number.to_le_bytes())).collect();
+    let package = |code: &str| Package::new().file(file, source(code)).file("ballast", ballast.clone());
+    let paths = ["one", "two"]
+        .map(|code| folder.write(&format!("{code}.zip"), package(code).zip()).to_str().unwrap().to_owned());
+    (folder, paths)
+}
+
+#[test]
+fn boto3_and_the_javascript_sdk_drive_a_whole_life_with_a_key_and_nothing_without() {
+    let (server, keys) = guarded(&["admin"]);
+    let key = (&*keys[0].id, &*keys[0].secret);
+    let source = |code: &str| {
+        format!("def handler(event, context):\n    return {{'code': '{code}', 'hello': event['name']}}\n")
+    };
+    let (_folder, [first, second]) = packages("app.py", source);
+    let arguments = ["python3.11", "app.handler", &first, &second];
+    let seen = run_python_with_key(&server, key, "lifecycle.py", &arguments).json();
+    assert_eq!(seen["after"]["Payload"]["code"], "two", "{seen:#}");
+    assert_eq!(seen["deleted"], 204, "{seen:#}");
+    let refused = run_python(&server, "lifecycle.py", &arguments);
+    assert!(refused.stderr.contains("UnrecognizedClientException"), "{}", refused.stderr);
+    if !needs_node() {
+        return;
+    }
+    let seen = run_node_with_key(&server, key, "lifecycle.js", &arguments).json();
+    assert_eq!(seen["after"]["Payload"]["code"], "two", "{seen:#}");
+    assert_eq!(seen["deleted"], 204, "{seen:#}");
 }
 
 #[test]

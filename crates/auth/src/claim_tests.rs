@@ -366,3 +366,25 @@ fn a_presigned_url_is_good_for_as_long_as_it_says() {
     }
     assert!(count >= 12, "{count}");
 }
+
+proptest::proptest! {
+    /// Whoever has no key gets a refusal, whatever they send.
+    #[test]
+    fn nothing_that_is_sent_panics_or_passes(
+        authorization in "(AWS4-HMAC-SHA256 )?(Credential=AKIDEXAMPLE/20150830/us-east-1/lambda/aws4_request,? ?)?\\PC{0,80}",
+        query in "(X-Amz-[A-Za-z]{1,12}=[%/a-zA-Z0-9+]{0,12}&?){0,8}",
+        date in "(20150830T123600Z|[ -~]{0,20})",
+        token in "[ -~]{0,20}",
+    ) {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, "localhost".parse().unwrap());
+        for (name, value) in [(AUTHORIZATION, &authorization), (AMZ_DATE, &date), (SECURITY_TOKEN, &token)] {
+            if !value.is_empty() && let Ok(value) = http::HeaderValue::from_bytes(value.as_bytes()) {
+                headers.insert(name, value);
+            }
+        }
+        let sent = Sent { method: Method::GET, uri: format!("/?{query}"), headers, body: vec![] };
+        sent.verified().unwrap_err();
+        Sent { headers: HeaderMap::new(), ..sent }.verified().unwrap_err();
+    }
+}

@@ -298,17 +298,36 @@ mod tests {
             of(&["--region", "../.."], ""),
             of(&["--cold-starts-max", "0"], ""),
             of(&["--node-sdk-clients", "client-s3,left-pad@1"], ""),
+            of(&[], "function-rights = [\"lambda:InvokeFunction on all\"]"),
+            of(&["--function-rights", "none,lambda:InvokeFunction"], ""),
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `interpreter`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `interpreter`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
             cold-starts-max must be at least 1
-            `left-pad@1` is not the name of a package of the AWS SDK for JavaScript"#]].assert_eq(&errors.join("\n"));
+            `left-pad@1` is not the name of a package of the AWS SDK for JavaScript
+            `lambda:InvokeFunction on all` is not a right such as `lambda:InvokeFunction`, `lambda:Get*` or `logs:PutLogEvents on own`
+            `none` is not a right such as `lambda:InvokeFunction`, `lambda:Get*` or `logs:PutLogEvents on own`"#]].assert_eq(&errors.join("\n"));
+    }
+
+    #[test]
+    fn rights_of_functions_are_what_the_setting_says_and_no_more() {
+        let rights = |flags: &[&str], toml: &str| -> Vec<String> {
+            of(flags, toml).unwrap().function_rights.iter().map(ToString::to_string).collect()
+        };
+        let default = ["lambda:invokefunction", "logs:createlogstream on own", "logs:putlogevents on own"];
+        assert_eq!(rights(&[], ""), default);
+        let toml = "function-rights = [\"lambda:Get*\", \"logs:* on own\"]";
+        assert_eq!(rights(&[], toml), ["lambda:get*", "logs:* on own"]);
+        assert_eq!(rights(&["--function-rights", "lambda:List*"], toml), ["lambda:list*"]);
+        assert!(rights(&["--function-rights", "none"], toml).is_empty());
+        assert!(!of(&[], "").unwrap().allow_unauthenticated);
+        assert!(of(&[], "allow-unauthenticated = true").unwrap().allow_unauthenticated);
     }
 
     #[test]

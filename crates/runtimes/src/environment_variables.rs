@@ -10,7 +10,7 @@ use hearth_types::{LogFormat, RuntimeFamily};
 
 use crate::boot::{BootRequest, Paths};
 
-/// What is given when the function has no role that Hearth knows: SDKs refuse to start without keys, or go looking
+/// What is given when nobody has made keys for the environment: SDKs refuse to start without keys, or go looking
 /// for them elsewhere.
 const NO_KEYS: [(&str, &str); 3] = [
     ("AWS_ACCESS_KEY_ID", "ASIAHEARTHNOROLE0000"),

@@ -132,6 +132,7 @@ fn a_python_function_starts_in_its_code_with_the_variables_of_lambda() {
         in HOST/task
         AWS_ACCESS_KEY_ID=ASIAEXAMPLE
         AWS_DEFAULT_REGION=eu-west-1
+        AWS_ENDPOINT_URL=http://127.0.0.2:9002
         AWS_EXECUTION_ENV=AWS_Lambda_python3.11
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128
         AWS_LAMBDA_FUNCTION_NAME=greet
@@ -174,6 +175,7 @@ fn a_node_function_starts_in_its_code_with_the_variables_of_lambda() {
         in HOST/task
         AWS_ACCESS_KEY_ID=ASIAEXAMPLE
         AWS_DEFAULT_REGION=eu-west-1
+        AWS_ENDPOINT_URL=http://127.0.0.2:9002
         AWS_EXECUTION_ENV=AWS_Lambda_nodejs20.x
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128
         AWS_LAMBDA_FUNCTION_NAME=greet
@@ -214,6 +216,7 @@ fn an_os_only_function_is_its_bootstrap() {
         in HOST/task
         AWS_ACCESS_KEY_ID=ASIAEXAMPLE
         AWS_DEFAULT_REGION=eu-west-1
+        AWS_ENDPOINT_URL=http://127.0.0.2:9002
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128
         AWS_LAMBDA_FUNCTION_NAME=greet
         AWS_LAMBDA_FUNCTION_VERSION=$LATEST
