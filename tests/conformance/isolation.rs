@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use hearth_tests::{
-    Folder, Function, NewFunction, Package, Server, Settings, Subscriber, eventually, hearth_binary,
-    is_alive, needs_node, needs_root, node, provided_bootstrap, python, said, scripted,
+    Folder, Function, Neighbour, NewFunction, Package, Server, Settings, Subscriber, eventually,
+    hearth_binary, is_alive, needs_node, needs_root, node, provided_bootstrap, python, said, scripted,
 };
 use serde_json::{Value, json};
 
@@ -323,6 +323,74 @@ fn case_125_without_root_namespaces_are_refused_with_the_way_out() {
     assert!(!ended.status.success() && ended.stdout.is_empty(), "{stderr}");
     assert!(stderr.contains("isolation `namespaces` needs root"), "{stderr}");
     assert!(stderr.contains("hint: start Hearth as root, or use `--isolation process`"), "{stderr}");
+}
+
+/// Connects to `event['to']`, and answers with what is said there or with why it cannot.
+const CONNECTS: &str = "
+import errno, socket
+def handler(event, context):
+    address, port = event['to']
+    try:
+        with socket.create_connection((address, port), 5) as connection:
+            return connection.recv(100).decode()
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error))
+";
+
+#[test]
+fn case_085_a_function_behind_walls_reaches_the_network_around_this_host_and_not_the_host() {
+    if !needs_root() {
+        return;
+    }
+    let neighbour = Neighbour::new();
+    let everywhere = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = everywhere.local_addr().unwrap().port();
+    let folder = Folder::new();
+    let file = folder.path().join("hearth.toml");
+    std::fs::write(&file, "isolation = 'namespaces'\n[function.closed]\nnetwork = 'none'\n").unwrap();
+    let server = Settings::new().arguments(&["--config", file.to_str().unwrap()]).start();
+    let to_neighbour = json!({ "to": [neighbour.address().to_string(), 8080] }).to_string();
+    let to_host = json!({ "to": [neighbour.of_this_host().to_string(), port] }).to_string();
+    let open = server.create(python("open", CONNECTS));
+    assert_eq!(open.invoke(&to_neighbour).success(), neighbour.of_this_host().to_string());
+    assert_eq!(open.invoke(&to_host).success(), "EHOSTUNREACH");
+    assert_eq!(open.invoke(json!({ "to": ["169.254.169.254", 80] }).to_string()).success(), "EHOSTUNREACH");
+    let closed = server.create(python("closed", CONNECTS));
+    assert_eq!(closed.invoke(&to_neighbour).success(), "ENETUNREACH");
+    assert_eq!(closed.invoke(&to_host).success(), "ENETUNREACH");
+}
+
+#[test]
+fn case_125_where_functions_cannot_be_connected_the_start_says_what_to_do() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !needs_root() {
+        return;
+    }
+    // As in many containers: nothing about the network can be set.
+    let folder = Folder::new();
+    let program = folder.path().join("hearth");
+    let script = format!(
+        "#!/bin/sh\nexec unshare --mount sh -c 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys \
+         && exec \"$@\"' sh {} \"$@\"\n",
+        hearth_binary().display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let settings = |network: &[&str]| {
+        Settings::new()
+            .program(program.clone())
+            .arguments(&[&["--isolation", "namespaces"], network].concat())
+    };
+    let ended = settings(&[]).command("127.0.0.1:0", &folder.path().join("data")).output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success() && ended.stdout.is_empty(), "{stderr}");
+    assert!(stderr.contains("cannot give functions a network"), "{stderr}");
+    assert!(stderr.contains("hint: ") && stderr.contains("--network none"), "{stderr}");
+    let server = settings(&["--network", "none"]).start();
+    assert_eq!(
+        server.create(python("local", "def handler(event, context): return 1\n")).invoke("1").success(),
+        1
+    );
 }
 
 /// An extension that subscribes to telemetry at this port, or takes one and waits for what comes there.

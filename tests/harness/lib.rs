@@ -14,6 +14,7 @@ mod gate;
 mod http;
 mod layer;
 mod logs;
+mod neighbour;
 mod package;
 mod processes;
 mod programs;
@@ -29,6 +30,7 @@ pub use function::{Answer, Call, Function, NewFunction, bootstrap, node, python}
 pub use gate::{Gate, NODE_WAIT, PYTHON_WAIT};
 pub use http::{Response, encode, http, try_http};
 pub use logs::{LogEvent, lines_of, reports, streams, transcript};
+pub use neighbour::Neighbour;
 pub use package::{Package, provided_bootstrap};
 pub use processes::{is_alive, processes_of, running};
 pub use programs::{

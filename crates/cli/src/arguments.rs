@@ -49,6 +49,10 @@ pub(crate) struct ServeArguments {
     /// What stands between a function and this machine [default: process]
     #[arg(long, env = "HEARTH_ISOLATION", value_enum)]
     pub(crate) isolation: Option<Isolation>,
+    /// Where functions may connect to, with isolation `namespaces`; single functions can be told otherwise in the file with
+    /// settings [default: internet]
+    #[arg(long, env = "HEARTH_NETWORK", value_enum)]
+    pub(crate) network: Option<Network>,
     /// The region in ARNs and in AWS_REGION [default: us-east-1]
     #[arg(long, env = "HEARTH_REGION", value_name = "NAME")]
     pub(crate) region: Option<String>,
@@ -93,7 +97,7 @@ pub(crate) struct ServeArguments {
 pub(crate) enum Isolation {
     /// Nothing: functions are processes of the server's user
     Process,
-    /// Linux namespaces and seccomp, as root; no limits of memory and CPU yet, and no network
+    /// Linux namespaces and seccomp, as root; no limits of memory and CPU yet
     Namespaces,
 }
 
@@ -102,6 +106,25 @@ impl From<Isolation> for hearth_server::Isolation {
         match isolation {
             Isolation::Process => Self::Process,
             Isolation::Namespaces => Self::Namespaces,
+        }
+    }
+}
+
+/// Where a function may connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Network {
+    /// To the internet and the networks around this machine; not to the machine itself, nor to other functions
+    Internet,
+    /// Nowhere
+    None,
+}
+
+impl From<Network> for hearth_server::NetworkPolicy {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Internet => Self::Internet,
+            Network::None => Self::None,
         }
     }
 }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_server::{Right, RightError, Settings};
-use hearth_types::{AccountId, Region, Runtime};
+use hearth_types::{AccountId, FunctionName, Region, Runtime};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::arguments::{Isolation, ServeArguments};
+use crate::arguments::{Isolation, Network, ServeArguments};
 
 /// The file that is read when it is there.
 const FILE_DEFAULT: &str = "hearth.toml";
@@ -35,6 +35,8 @@ pub(crate) enum SettingsError {
     SdkClient(String),
     #[error("{0}")]
     Right(#[from] RightError),
+    #[error("isolation `process` cannot keep functions from the network")]
+    NetworkWithoutWalls,
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
     NoHome,
 }
@@ -44,6 +46,9 @@ impl SettingsError {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoHome => Some("name a folder with --data-dir"),
+            Self::NetworkWithoutWalls => {
+                Some("use `--isolation namespaces`, or leave the network at `internet`")
+            }
             Self::File { .. } => Some("the keys are the names of the flags, see `hearth serve --help`"),
             Self::SdkClient(_) => {
                 Some("name clients such as client-s3 or lib-storage, with commas between them")
@@ -54,13 +59,14 @@ impl SettingsError {
     }
 }
 
-/// `hearth.toml`. Its keys are the flags of `hearth serve`, except for the table of interpreters.
+/// `hearth.toml`. Its keys are the flags of `hearth serve`, except for the tables of interpreters and functions.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct File {
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
     isolation: Option<Isolation>,
+    network: Option<Network>,
     region: Option<String>,
     account: Option<String>,
     concurrency: Option<u32>,
@@ -72,6 +78,28 @@ struct File {
     allow_unauthenticated: Option<bool>,
     #[serde(default)]
     interpreter: BTreeMap<RuntimeId, PathBuf>,
+    #[serde(default)]
+    function: BTreeMap<FunctionKey, Function>,
+}
+
+/// What can be said of a single function, whether it exists or not.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Function {
+    network: Option<Network>,
+}
+
+/// A key of the table of functions.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+struct FunctionKey(FunctionName);
+
+impl TryFrom<String> for FunctionKey {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        FunctionName::new(&name).map(Self).map_err(|_| format!("`{name}` is not the name of a function"))
+    }
 }
 
 /// A key of the table of interpreters.
@@ -136,6 +164,10 @@ fn put_together(
     };
     let mut settings = Settings::new(data_dir, surroundings.path.clone());
     set(&mut settings.isolation, arguments.isolation.or(file.isolation).map(Into::into));
+    set(&mut settings.networks.default, arguments.network.or(file.network).map(Into::into));
+    let of_functions = file.function.into_iter();
+    settings.networks.by_function =
+        of_functions.filter_map(|(name, function)| Some((name.0, function.network?.into()))).collect();
     set(&mut settings.listen, arguments.listen.or(file.listen));
     set(&mut settings.region, arguments.region.clone().or(file.region));
     set(&mut settings.account, arguments.account.clone().or(file.account));
@@ -177,6 +209,9 @@ fn set<T>(setting: &mut T, value: Option<T>) {
 
 fn check(settings: Settings) -> Result<Settings, SettingsError> {
     let Settings { account, region, .. } = &settings;
+    if settings.isolation == hearth_server::Isolation::Process && settings.networks.restrict() {
+        return Err(SettingsError::NetworkWithoutWalls);
+    }
     if AccountId::new(account).is_err() {
         return Err(SettingsError::Account(account.clone()));
     }
@@ -288,12 +323,43 @@ mod tests {
     }
 
     #[test]
+    fn the_network_is_the_functions_own_then_that_of_all() {
+        let toml = r#"
+            network = "internet"
+            [function.resize]
+            network = "none"
+            [function.fetch]
+            network = "internet"
+            [function.other]
+        "#;
+        let networks = |flags| of(flags, toml).unwrap().networks;
+        let closed = networks(&["--isolation", "namespaces", "--network", "none"]);
+        let open = networks(&["--isolation", "namespaces"]);
+        let name = |name| FunctionName::new(name).unwrap();
+        use hearth_server::NetworkPolicy::{Internet, None};
+        for (function, if_closed, if_open) in
+            [("resize", None, None), ("fetch", Internet, Internet), ("other", None, Internet)]
+        {
+            assert_eq!(
+                (closed.of(&name(function)), open.of(&name(function))),
+                (if_closed, if_open),
+                "{function}"
+            );
+        }
+        assert_eq!((closed.most(), open.most()), (Internet, Internet));
+    }
+
+    #[test]
     fn a_mistake_is_named_with_its_place() {
         let errors = [
             of(&[], "region = \"us-east-1\"\nidle-timeout = 3\n"),
             of(&[], "concurrency = \"many\""),
             of(&[], "[interpreter]\nnode = \"/bin/node\""),
             of(&[], "listen"),
+            of(&[], "[function.\"a b\"]\nnetwork = \"none\""),
+            of(&[], "[function.resize]\nmemory = 128"),
+            of(&["--network", "none"], ""),
+            of(&[], "[function.resize]\nnetwork = \"none\""),
             of(&["--account", "1234"], ""),
             of(&["--region", "../.."], ""),
             of(&["--cold-starts-max", "0"], ""),
@@ -303,10 +369,14 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `interpreter`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
+            `DIR/hearth.toml`, line 1: `a b` is not the name of a function
+            `DIR/hearth.toml`, line 2: unknown field `memory`, expected `network`
+            isolation `process` cannot keep functions from the network
+            isolation `process` cannot keep functions from the network
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
             cold-starts-max must be at least 1

@@ -193,7 +193,7 @@ impl Pool {
         let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let log_stream = boot::log_stream(version, id, now_epoch_ms);
-        let plan = boot::plan(version, &self.parts.runtimes);
+        let plan = boot::plan(version, &self.parts.runtimes, &self.parts.settings.networks);
         let sandbox = self.parts.sandboxes.create(id, &plan).await;
         let sandbox = sandbox.map_err(|error| cannot("create a sandbox", &error))?;
         let runtime_api = match sandbox.runtime_api() {

@@ -15,6 +15,8 @@ use hearth_types::{
     LogStreamName, Region, RuntimeFamily,
 };
 
+use crate::NetworkPolicies;
+
 /// Names the log stream of a new environment: date in UTC, version, id; with a custom group, the function too.
 pub(crate) fn log_stream(version: &ResolvedVersion, id: EnvironmentId, now_epoch_ms: i64) -> LogStreamName {
     let (year, month, day) = date(now_epoch_ms.div_euclid(86_400_000));
@@ -70,12 +72,17 @@ pub(crate) fn function_facts(version: &ResolvedVersion, account: &AccountId) -> 
 }
 
 /// Says what an environment of the version has to see.
-pub(crate) fn plan(version: &ResolvedVersion, runtimes: &Runtimes) -> SandboxPlan {
+pub(crate) fn plan(
+    version: &ResolvedVersion,
+    runtimes: &Runtimes,
+    networks: &NetworkPolicies,
+) -> SandboxPlan {
     SandboxPlan {
         code: Some(version.code.root.clone()),
         layers: version.layers.root.clone(),
         runtime_files: runtimes.files(version.configuration.runtime),
         ephemeral_storage_mb: version.configuration.ephemeral_storage_mb,
+        network: networks.of(&version.configuration.name),
     }
 }
 

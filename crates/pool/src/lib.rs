@@ -32,7 +32,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use members::{FunctionEnvironments, Member};
 pub use own_api::{OpenOwnApi, OwnApi};
-pub use settings::PoolSettings;
+pub use settings::{NetworkPolicies, PoolSettings};
 
 /// What the pool is made of.
 pub struct PoolParts {

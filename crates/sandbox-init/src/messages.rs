@@ -56,6 +56,8 @@ pub struct Walls {
     pub temporary_bytes_max: u64,
     /// Most processes and threads.
     pub processes_max: u64,
+    /// The content of its `/etc/resolv.conf`.
+    pub resolver: OsString,
     /// Whether the packet carries a network namespace, which nobody else uses. Otherwise init makes one.
     pub network_is_prepared: bool,
 }
@@ -215,7 +217,7 @@ impl ToInit {
             Self::BuildWalls(walls) => {
                 let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
                 let encoder = encoder.number(walls.temporary_bytes_max).number(walls.processes_max);
-                let encoder = encoder.number(walls.network_is_prepared.into());
+                let encoder = encoder.text(&walls.resolver).number(walls.network_is_prepared.into());
                 let encoder = encoder.number(walls.binds.len() as u64);
                 walls.binds.iter().fold(encoder, |encoder, bind| encoder.text(&bind.host).text(&bind.inside))
             }
@@ -245,6 +247,7 @@ impl ToInit {
                 user: u32::try_from(decoder.number()?).ok()?,
                 temporary_bytes_max: decoder.number()?,
                 processes_max: decoder.number()?,
+                resolver: decoder.text()?,
                 network_is_prepared: decoder.number()? != 0,
                 binds: decoder.binds()?,
             }),
@@ -359,6 +362,7 @@ mod tests {
                 binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
                 temporary_bytes_max: 512 << 20,
                 processes_max: 1_024,
+                resolver: "nameserver 192.0.2.53\n".into(),
                 network_is_prepared: true,
             }),
         ] {

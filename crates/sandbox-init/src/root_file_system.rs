@@ -11,6 +11,7 @@
 //! ```
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::Path;
 
@@ -150,8 +151,6 @@ fn programs(host: &Path, inside: &Path) -> Result<(), Failed> {
 
 fn etc(folder: &Path, walls: &Walls) -> Result<(), Failed> {
     let user = walls.user;
-    // A function without network has no use for the resolver, but programs read the file.
-    let resolver = fs::read("/etc/resolv.conf").unwrap_or_default();
     let files: [(&str, Vec<u8>); 6] = [
         (
             "passwd",
@@ -162,7 +161,7 @@ fn etc(folder: &Path, walls: &Walls) -> Result<(), Failed> {
         ("hosts", b"127.0.0.1 localhost sandbox.localdomain sandbox\n".to_vec()),
         ("hostname", b"sandbox\n".to_vec()),
         ("nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n".to_vec()),
-        ("resolv.conf", resolver),
+        ("resolv.conf", walls.resolver.as_bytes().to_vec()),
     ];
     for (name, content) in files {
         fs::write(folder.join(name), content).map_err(io_step(format!("write /etc/{name}")))?;
@@ -234,7 +233,6 @@ struct MountAttributes {
 
 /// Adds attributes to a mount, or with `AT_RECURSIVE` to all below it as well. Linux 5.12 and later.
 fn set_mount(path: &Path, set: u64, flags: libc::c_int) -> Result<(), Errno> {
-    use std::os::unix::ffi::OsStrExt as _;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
     let attributes = MountAttributes { set, clear: 0, propagation: 0, user_namespace: 0 };
     // SAFETY: the path ends with NUL and the attributes have the size that is given; both live throughout the call, which

@@ -26,7 +26,7 @@ use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::EnvironmentId;
-pub use network::{NetworkError, NetworkPolicy};
+pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
 
 /// How a backend separates functions from the host and from each other.
@@ -47,8 +47,8 @@ impl Isolation {
                  and can see each other. Run only functions that you trust."
             }
             Self::Namespaces => {
-                "isolation `namespaces` is not complete: memory and CPU are not limited, environments are not frozen \
-                 between calls, and functions have no network besides their Runtime API."
+                "isolation `namespaces` is not complete: memory and CPU are not limited, and environments are not frozen \
+                 between calls."
             }
         }
     }
@@ -169,10 +169,15 @@ impl SandboxError {
                 "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
                  `--isolation process` does without, for functions that you trust",
             ),
+            Self::Network(_) => Some(
+                "functions reach the internet by veth interfaces and nf_tables, for which Hearth needs Linux with both \
+                 (modprobe veth nf_tables nft_masq nft_fib_inet nft_reject_inet nft_connlimit), and in a container the capabilities NET_ADMIN \
+                 and SYS_ADMIN and a writable /proc/sys/net and /run; `--network none` does without, for functions that \
+                 need no network",
+            ),
             Self::StartLauncher(_)
             | Self::LauncherGone(_)
             | Self::Prepare { .. }
-            | Self::Network(_)
             | Self::Unreachable(_)
             | Self::InitGone => None,
         }
@@ -196,12 +201,20 @@ pub struct SandboxPlan {
     pub runtime_files: Vec<PathBuf>,
     /// The size of `/tmp`.
     pub ephemeral_storage_mb: u32,
+    /// Where its connections may go.
+    pub network: NetworkPolicy,
 }
 
 impl Default for SandboxPlan {
-    /// Nothing but the host's programs, and the `/tmp` of a function that does not say anything about it.
+    /// Nothing but the host's programs, no network, and the `/tmp` of a function that does not say anything about it.
     fn default() -> Self {
-        Self { code: None, layers: None, runtime_files: vec![], ephemeral_storage_mb: 512 }
+        Self {
+            code: None,
+            layers: None,
+            runtime_files: vec![],
+            ephemeral_storage_mb: 512,
+            network: NetworkPolicy::None,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Backend `namespaces`: each environment has namespaces, a root file system, a user and a network of its own.
 //!
-//! The walls are built by the environment's init, see `hearth_sandbox_init`. What this backend does not do yet is in
-//! [`Isolation::warning`]: memory and CPU are not limited, nothing freezes, and there is no way out to a network.
+//! The walls are built by the environment's init, see `hearth_sandbox_init`; its network is prepared by `network`. What
+//! this backend does not do yet is in [`Isolation::warning`]: memory and CPU are not limited, and nothing freezes.
 
 use std::ffi::OsString;
 use std::io;
@@ -20,7 +20,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
-use crate::network::{NetworkPolicy, Networks};
+use crate::network::{NetworkFacts, NetworkPolicy, Networks};
 use crate::processes::{LOG_FD, Processes};
 use crate::{
     Command, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
@@ -49,19 +49,26 @@ pub struct NamespaceSandboxes {
 
 impl NamespaceSandboxes {
     /// Starts the launcher, and builds one sandbox to see that this host can. `folder` will hold a folder for each
-    /// environment; what an earlier server left in it is removed. Needs a Tokio runtime.
-    pub async fn start(folder: &Path) -> Result<Self, SandboxError> {
+    /// environment; what an earlier server left in it is removed. `network` is the most that any function may. Needs a
+    /// Tokio runtime.
+    pub async fn start(folder: &Path, network: NetworkPolicy) -> Result<Self, SandboxError> {
         if !nix::unistd::geteuid().is_root() {
             return Err(SandboxError::NotRoot);
         }
         let sandboxes = Self {
             folders: Folders::start(folder)?,
             launchers: Launchers::start()?,
-            networks: Networks::start(NetworkPolicy::None).await?,
+            networks: Networks::start(network).await?,
             users: AtomicU32::new(0),
         };
-        drop(sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await?);
+        let plan = SandboxPlan { network, ..SandboxPlan::default() };
+        drop(sandboxes.create(EnvironmentId::random(), &plan).await?);
         Ok(sandboxes)
+    }
+
+    /// Returns what was found and done for the networks of functions.
+    pub fn network(&self) -> &NetworkFacts {
+        self.networks.facts()
     }
 
     async fn build(
@@ -78,9 +85,10 @@ impl NamespaceSandboxes {
             binds: binds(plan).map_err(|source| SandboxError::Prepare { what: "its layers", source })?,
             temporary_bytes_max: u64::from(plan.ephemeral_storage_mb) << 20,
             processes_max: limits::PROCESSES_MAX,
+            resolver: crate::network::resolver().0.into(),
             network_is_prepared: true,
         };
-        let network = self.networks.take(NetworkPolicy::None).await?;
+        let network = self.networks.take(plan.network).await?;
         processes.say(&ToInit::BuildWalls(walls), &[network.namespace.as_raw_fd()])?;
         match processes.receive().await {
             Some((FromInit::WallsBuilt, _)) => {

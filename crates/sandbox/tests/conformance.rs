@@ -11,7 +11,8 @@ use std::time::Duration;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
 use hearth_sandbox::{
-    Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan, Sandboxes, output_pipe,
+    Command, ExitStatus, NetworkPolicy, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan, Sandboxes,
+    output_pipe,
 };
 use hearth_types::EnvironmentId;
 
@@ -45,7 +46,7 @@ fn main() {
             suite(&sandboxes, &folder).await;
         }
         if chosen("namespaces") && nix::unistd::geteuid().is_root() {
-            let sandboxes = NamespaceSandboxes::start(&folder).await.unwrap();
+            let sandboxes = NamespaceSandboxes::start(&folder, NetworkPolicy::None).await.unwrap();
             suite(&sandboxes, &folder).await;
         }
     });

@@ -15,7 +15,8 @@ use futures_util::future::BoxFuture;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
 use hearth_sandbox::{
-    AWS_API, Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan, Sandboxes,
+    AWS_API, Command, ExitStatus, NetworkPolicy, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan,
+    Sandboxes,
 };
 use hearth_types::EnvironmentId;
 
@@ -85,7 +86,7 @@ impl Host {
     }
 
     async fn sandboxes(&self) -> NamespaceSandboxes {
-        NamespaceSandboxes::start(&self.folder("run")).await.unwrap()
+        NamespaceSandboxes::start(&self.folder("run"), NetworkPolicy::None).await.unwrap()
     }
 
     fn plan(&self) -> SandboxPlan {
@@ -505,7 +506,7 @@ async fn case_089_090(host: &Host) {
 
 /// A server: makes an environment with a daemon in it, says so, and waits to be killed.
 async fn victim(folder: &Path, mark: &str) {
-    let sandboxes = NamespaceSandboxes::start(folder).await.unwrap();
+    let sandboxes = NamespaceSandboxes::start(folder, NetworkPolicy::None).await.unwrap();
     let sandbox = sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await.unwrap();
     let script = format!("setsid sleep {mark} & exec sleep {mark}");
     sandbox.start(RUNTIME, &command("/bin/sh", &["-c", &script]), Output::Shared).unwrap();

@@ -24,12 +24,13 @@ use hearth_code::{Packages, PackagesError};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
 use hearth_invoke::{Concurrency, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
+pub use hearth_pool::NetworkPolicies;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
-pub use hearth_sandbox::Isolation;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
-use hearth_sandbox::{SandboxError, Sandboxes};
+pub use hearth_sandbox::{Isolation, NetworkPolicy};
+use hearth_sandbox::{NetworkFacts, SandboxError, Sandboxes};
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{LocalBlobStore, StoreError};
 use hearth_telemetry::{Clock, LogStore, LogStoreError, LogStoreSettings, Recorder};
@@ -187,7 +188,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let runtime_packages = Arc::new(runtime_packages.map_err(StartError::Runtimes)?);
     let sandboxes: Arc<dyn Sandboxes> = match settings.isolation {
         Isolation::Process => Arc::new(ProcessSandboxes::start(&data.join("run"))?),
-        Isolation::Namespaces => Arc::new(NamespaceSandboxes::start(&data.join("run")).await?),
+        Isolation::Namespaces => {
+            let sandboxes = NamespaceSandboxes::start(&data.join("run"), settings.networks.most()).await?;
+            tell_about(sandboxes.network());
+            Arc::new(sandboxes)
+        }
     };
     let environments = sandboxes.left_over();
     let recorder = Arc::new(Recorder::default());
@@ -203,6 +208,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             account: account.clone(),
             region: region.clone(),
             idle_timeout: settings.idle_timeout,
+            networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,
             environments_max: settings.account_concurrency as usize,
             drain_limit: settings::DRAIN_LIMIT,
@@ -338,6 +344,20 @@ impl Running {
         })
         .await;
         served.unwrap_or(Ok(())).and(closed).map_err(DrainError)
+    }
+}
+
+/// Says what functions reach, and what was left of the networks of servers that did not end in order.
+fn tell_about(network: &NetworkFacts) {
+    tracing::info!(network = %network, "the network of functions is ready");
+    if let NetworkFacts::Internet { left_over, warnings, .. } = network {
+        if *left_over > 0 {
+            tracing::warn!(
+                networks = left_over,
+                "servers that had ended left networks behind, which are removed"
+            );
+        }
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_auth::Right;
+use hearth_pool::NetworkPolicies;
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
 use hearth_sandbox::Isolation;
 use hearth_types::limits;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// What stands between functions and this machine.
     pub isolation: Isolation,
+    /// Where the connections of functions may go.
+    pub networks: NetworkPolicies,
     /// The region that ARNs and functions show.
     pub region: String,
     /// The account that owns everything: twelve digits.
@@ -59,6 +62,7 @@ impl Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
             data_dir,
             isolation: Isolation::Process,
+            networks: NetworkPolicies::default(),
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             account_concurrency: limits::ACCOUNT_CONCURRENCY_DEFAULT,

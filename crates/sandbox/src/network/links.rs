@@ -13,6 +13,7 @@ const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
 const GET_LINK: u16 = 18;
 const NEW_ADDRESS: u16 = 20;
+const GET_ADDRESS: u16 = 22;
 const NEW_ROUTE: u16 = 24;
 const GET_ROUTE: u16 = 26;
 
@@ -53,21 +54,22 @@ impl Prefix {
     }
 }
 
-/// One end of a cable between two namespaces, up from the start.
+/// One end of a cable between two namespaces.
 pub(super) struct End<'a> {
     pub(super) name: &'a str,
-    /// Its number there, if it is not to be the next one.
+    /// Its number there; 0 for the next one, and then of both ends.
     pub(super) index: u32,
 }
 
-/// Makes a cable: the near end here, the far end in another namespace.
+/// Makes a cable: the near end here, and on; the far end in another namespace, and off, since the kernel can switch it on
+/// only when both are there.
 pub(super) fn new_cable(near: &End<'_>, far: &End<'_>, far_namespace: RawFd) -> Message {
     Message::new(NEW_LINK, CREATE_NEW, &link_body(near.index, UP)).text(LINK_NAME, near.name).nest(
         LINK_INFO,
         |info| {
             info.text(INFO_KIND, "veth").nest(INFO_DATA, |data| {
                 data.nest(VETH_PEER, |peer| {
-                    let peer = peer.raw(&link_body(far.index, UP)).text(LINK_NAME, far.name);
+                    let peer = peer.raw(&link_body(far.index, 0)).text(LINK_NAME, far.name);
                     peer.number(LINK_NAMESPACE, far_namespace as u32)
                 })
             })
@@ -131,6 +133,19 @@ pub(super) fn list_links(socket: &mut Socket) -> io::Result<Vec<(u32, String)>> 
         .collect())
 }
 
+/// Lists the IPv4 addresses of this host.
+pub(super) fn list_addresses(socket: &mut Socket) -> io::Result<Vec<Ipv4Addr>> {
+    let answers = socket.list(Message::new(GET_ADDRESS, 0, &[IPV4, 0, 0, 0, 0, 0, 0, 0]))?;
+    Ok(answers
+        .iter()
+        .filter_map(|answer| {
+            let attributes = attributes(answer.body.get(8..)?);
+            let (_, address) = attributes.into_iter().find(|(kind, _)| *kind == ADDRESS_LOCAL)?;
+            Some(Ipv4Addr::from(*address.first_chunk::<4>()?))
+        })
+        .collect())
+}
+
 /// Lists where IPv4 routes lead, in all tables; a default route is not among them.
 pub(super) fn list_routes(socket: &mut Socket) -> io::Result<Vec<Prefix>> {
     let answers = socket.list(Message::new(GET_ROUTE, 0, &[IPV4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))?;
@@ -170,6 +185,7 @@ mod tests {
     fn the_loopback_interface_and_its_network_are_listed() {
         let mut socket = Socket::for_routes().unwrap();
         assert!(list_links(&mut socket).unwrap().contains(&(LOOPBACK, "lo".to_owned())));
+        assert!(list_addresses(&mut socket).unwrap().contains(&Ipv4Addr::LOCALHOST));
         assert!(list_routes(&mut socket).unwrap().contains(&prefix([127, 0, 0, 0], 8)));
     }
 }

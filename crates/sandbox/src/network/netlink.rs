@@ -182,18 +182,9 @@ impl Socket {
 
     /// Has something done.
     pub(super) fn request(&mut self, message: Message) -> io::Result<()> {
-        self.requests(vec![message])
-    }
-
-    /// Has several things done. Each is sent with the one before, and all are done or, at the first error, not waited for.
-    pub(super) fn requests(&mut self, messages: Vec<Message>) -> io::Result<()> {
-        let first = self.sequence + 1;
-        let mut packet = Vec::new();
-        for message in messages {
-            self.sequence += 1;
-            packet.extend(message.numbered(WANTS_ANSWER, self.sequence));
-        }
-        self.send_and_wait(&packet, first)
+        self.sequence += 1;
+        let packet = message.numbered(WANTS_ANSWER, self.sequence);
+        self.send_and_wait(&packet, self.sequence)
     }
 
     /// Has all of these done, or none.
