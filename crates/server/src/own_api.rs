@@ -10,13 +10,13 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use hearth_auth::{Caller, Credential, Identity, Own, Right, Temporary};
-use hearth_aws_wire::{ErrorBody, MessageKey, Response, Server, ServerSettings, WireError};
+use hearth_aws_wire::{ErrorBody, MessageKey, REQUEST_ID, Response, Server, ServerSettings, WireError};
 use hearth_functions::ResolvedVersion;
 use hearth_pool::{OpenOwnApi, OwnApi};
 use hearth_runtimes::Credentials;
 use hearth_telemetry::Clock;
-use hearth_types::{Arn, EnvironmentId, Region};
-use http::{Request, StatusCode};
+use hearth_types::{Arn, EnvironmentId, Region, RequestId};
+use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -127,7 +127,7 @@ async fn answer(front: Option<Arc<Front>>, guard: &Guard, request: Request<Incom
 
 /// 503: the server begins or ends just now.
 fn unavailable() -> Response {
-    WireError {
+    let mut response = WireError {
         status: StatusCode::SERVICE_UNAVAILABLE,
         error_type: "ServiceUnavailableException",
         body: ErrorBody::Framework,
@@ -135,7 +135,11 @@ fn unavailable() -> Response {
         message: "The server is starting or stopping".to_owned(),
         more: vec![],
     }
-    .into_response()
+    .into_response();
+    if let Ok(request_id) = HeaderValue::from_str(&RequestId::random().to_string()) {
+        response.headers_mut().insert(REQUEST_ID, request_id);
+    }
+    response
 }
 
 /// Who an environment is: its function's role, with the function's name as the name of the session, as on AWS.
