@@ -335,3 +335,28 @@ fn an_unavailable_runtime_is_an_error_of_the_start() {
     assert_eq!(provided.name, "provided:al2023.v1");
     assert_eq!(host.runtimes.runtime_version(Runtime::parse("python3.11").unwrap()), None, "not made ready");
 }
+
+#[test]
+fn an_external_extension_has_the_keys_of_the_environment_and_the_endpoint_that_takes_them() {
+    let host = Host::new("keys");
+    let mut seen = Vec::new();
+    let own = [("AWS_ENDPOINT_URL_S3", "http://elsewhere:9000")];
+    let _ = host.request("provided.al2023", &own, |request| {
+        seen = host.runtimes.extension_variables(request);
+    });
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "token"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.2:9002"),
+        ("AWS_ENDPOINT_URL_S3", "http://elsewhere:9000"),
+    ] {
+        assert!(seen.contains(&(name.into(), value.into())), "{name}: {seen:?}");
+    }
+    // Who names another endpoint keeps it.
+    let own = [("AWS_ENDPOINT_URL", "http://elsewhere:1")];
+    let _ = host.request("provided.al2023", &own, |request| {
+        seen = host.runtimes.extension_variables(request);
+    });
+    assert!(seen.contains(&("AWS_ENDPOINT_URL".into(), "http://elsewhere:1".into())), "{seen:?}");
+}
