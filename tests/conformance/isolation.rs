@@ -342,7 +342,7 @@ fn case_085_a_function_behind_walls_reaches_the_network_around_this_host_and_not
     if !needs_root() {
         return;
     }
-    let neighbour = Neighbour::new();
+    let neighbour = Neighbour::start();
     let everywhere = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = everywhere.local_addr().unwrap().port();
     let folder = Folder::new();

@@ -25,11 +25,11 @@ while True:
 ";
 
 impl Neighbour {
-    /// Makes one, at an address that no other test uses now.
+    /// Starts one, at an address that no other test uses now.
     ///
     /// # Panics
     /// When this host does not know the programs `ip`, `unshare` and `python3`, or does not allow it.
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         let own = std::process::id();
         // Out of 100.64.0.0/10, four addresses for each process id.
         let network = Ipv4Addr::new(100, 64, 0, 0).to_bits() + (own % (1 << 20)) * 4;

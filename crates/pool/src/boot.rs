@@ -82,6 +82,7 @@ pub(crate) fn plan(
         layers: version.layers.root.clone(),
         runtime_files: runtimes.files(version.configuration.runtime),
         ephemeral_storage_mb: version.configuration.ephemeral_storage_mb,
+        memory_size_mb: version.configuration.memory.get(),
         network: networks.of(&version.configuration.name),
     }
 }
@@ -113,7 +114,7 @@ pub(crate) fn boot(
         let boot = for_runtime
             .runtimes
             .command(&for_runtime.request(sandbox, Some(sandbox.log_fd())))
-            .map_err(|error| FatalError { error_type: error.error_type, message: error.message })?;
+            .map_err(|error| FatalError::new(error.error_type, error.message))?;
         Ok(Command {
             program: boot.program,
             arguments: boot.args,

@@ -107,6 +107,8 @@ def udp():
     server.bind(('0.0.0.0', 53))
     while True:
         question, peer = server.recvfrom(512)
+        if len(question) < 17:
+            continue
         end = question.index(b'\0', 12) + 5
         answer = b'\xc0\x0c' + struct.pack('>HHIH', 1, 1, 60, 4) + bytes([203, 0, 113, 77])
         server.sendto(question[:2] + b'\x81\x80\0\1\0\1\0\0\0\0' + question[12:end] + answer, peer)
@@ -297,7 +299,7 @@ async fn answers(sandbox: &dyn Sandbox, script: &str) -> BTreeMap<String, String
 async fn until(what: &str, reached: impl Fn() -> bool) {
     let started = Instant::now();
     while !reached() {
-        assert!(started.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}");
         tokio::task::yield_now().await;
     }
 }
@@ -450,15 +452,18 @@ print('loopback', connect('127.0.0.1', 9001))
 
 async fn case_072(host: &Host) {
     let sandboxes = host.sandboxes().await;
-    let greedy = host.environment(&sandboxes).await;
+    // So that the first are remembered until the last are there, however slow this machine is.
+    std::fs::write("/proc/sys/net/netfilter/nf_conntrack_udp_timeout", "600").unwrap();
+    // With a whole CPU.
+    let plan = SandboxPlan { memory_size_mb: 2_048, ..host.plan(NetworkPolicy::Internet) };
+    let greedy = sandboxes.create(EnvironmentId::random(), &plan).await.unwrap();
     let script = format!(
         "
-made = {{}}
 def open_many(count):
     kept = []
     for _ in range(count):
         connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        connection.connect(('{WORLD}', 53)); 
+        connection.connect(('{WORLD}', 53))
         try:
             connection.send(b'too short')
         except OSError as error:
@@ -466,14 +471,13 @@ def open_many(count):
         kept.append(connection)
     return kept
 read, write = os.pipe()
-for child in range(20):
+for child in range(10):
     if os.fork() == 0:
-        # The first ten thousand stay, then others follow until nothing goes any more.
         kept = open_many(1000)
         os.write(write, b'.')
         import time, signal
         signal.pause()
-for _ in range(20):
+for _ in range(10):
     os.read(read, 1)
 print('open', flush=True)
 import signal
@@ -483,7 +487,7 @@ signal.pause()
     greedy.start(RUNTIME, &python(&script), Output::Shared).unwrap();
     assert_eq!(next(&*greedy).await, SandboxEvent::Started { process: RUNTIME });
     let said = std::cell::RefCell::new(String::new());
-    until("twenty thousand sockets are open", || {
+    until("ten thousand sockets are open", || {
         said.borrow_mut().push_str(&written(&*greedy));
         said.borrow().contains("open")
     })

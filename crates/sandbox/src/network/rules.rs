@@ -19,9 +19,10 @@ use super::expressions::{
 use super::firewall::{Chain, Hook, Table};
 use super::links::Prefix;
 
-/// How many connections an environment may have to the outside, those included that ended within the last two minutes.
-/// Ours: the ports of a host are 64,512 to each destination, and its list of connections is often 262,144 long.
-pub(super) const CONNECTIONS_MAX: u32 = 16_384;
+/// How many connections an environment may have to the outside: those of TCP that are not closed, and those of UDP that
+/// the host remembers, for 30 seconds and more. Ours: the host has 64,512 ports to each destination, its list of
+/// connections is often 262,144 long, and counting them takes the kernel the longer the more there are.
+pub(super) const CONNECTIONS_MAX: u32 = 8_192;
 
 /// What the interfaces and tables of all servers begin with.
 pub(super) const NAME: &str = "hearth";
