@@ -40,7 +40,7 @@ pub use package::{Package, provided_bootstrap};
 pub use processes::{family, is_alive, is_init_of_an_environment, on_host, processes_of, running};
 pub use programs::{
     Finished, Following, aws, aws_follow, hearth, hearth_with, needs_aws_cli_2, needs_node, needs_root,
-    run_node, run_python, skip,
+    run_node, run_node_with_key, run_python, run_python_with_key, skip,
 };
 pub use raw_zip::{RawEntry, RawHeader, RawZip, crc32};
 pub use server::{Ended, Server, Settings, hearth_binary, hearth_with_fault_points};

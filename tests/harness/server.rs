@@ -13,7 +13,7 @@ use std::{env, fs, thread};
 use serde_json::Value;
 
 use crate::http::{Response, http};
-use crate::wait::{Folder, LIMIT, eventually, pause, repository};
+use crate::wait::{Folder, LIMIT, eventually, pause, repository, try_within};
 
 /// How the server of a test differs from one that is started without any setting.
 #[derive(Debug, Clone, Default)]
@@ -166,7 +166,7 @@ impl Settings {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));
-        collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
+        let collecting = collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
 
         let (send, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -185,6 +185,8 @@ impl Settings {
                 let _ = child.kill();
             }
             let status = child.wait().unwrap();
+            // It has ended, but what it wrote last may not have been read yet.
+            let _ = try_within(LIMIT, || collecting.is_finished().then_some(()));
             let stderr = stderr.lock().unwrap().clone();
             return Err(Ended { status, stderr: format!("{stderr}(standard output: {ready:?})") });
         };
@@ -391,11 +393,14 @@ fn path_with_interpreters() -> String {
 }
 
 /// Adds what comes to `into`, until nothing does.
-pub(crate) fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
+pub(crate) fn collect(
+    mut from: impl Read + Send + 'static,
+    into: Arc<Mutex<String>>,
+) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(length @ 1..) = from.read(&mut bytes) {
             into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..length]));
         }
-    });
+    })
 }

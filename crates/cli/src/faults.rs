@@ -21,6 +21,7 @@ const POINTS: &[&str] = &[
     "code::unpack_entry",
     "code::write_archive",
     "code::write_boot_id",
+    "credentials::write",
     "events::accept",
     "events::accepted",
     "events::begin",

@@ -6,9 +6,10 @@ use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_server::Settings;
+use hearth_server::{Right, RightError, Settings};
 use hearth_types::{AccountId, FunctionName, Region, Runtime};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -32,6 +33,8 @@ pub(crate) enum SettingsError {
     Zero(&'static str),
     #[error("{0}")]
     SdkClient(String),
+    #[error("{0}")]
+    Right(#[from] RightError),
     #[error("isolation `process` cannot keep functions from the network")]
     NetworkWithoutWalls,
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
@@ -50,6 +53,7 @@ impl SettingsError {
             Self::SdkClient(_) => {
                 Some("name clients such as client-s3 or lib-storage, with commas between them")
             }
+            Self::Right(_) => Some("rights are actions of lambda and logs; `none` alone allows nothing"),
             Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
         }
     }
@@ -70,6 +74,8 @@ struct File {
     cold_starts_max: Option<usize>,
     log_retention_days: Option<u64>,
     node_sdk_clients: Option<Vec<String>>,
+    function_rights: Option<Vec<String>>,
+    allow_unauthenticated: Option<bool>,
     #[serde(default)]
     interpreter: BTreeMap<RuntimeId, PathBuf>,
     #[serde(default)]
@@ -176,9 +182,23 @@ fn put_together(
     set(&mut settings.log_retention, log_retention_days.map(days));
     let named = Some(arguments.node_sdk_clients.clone()).filter(|clients| !clients.is_empty());
     set(&mut settings.node_sdk_clients, named.or(file.node_sdk_clients));
+    settings.allow_unauthenticated =
+        arguments.allow_unauthenticated || file.allow_unauthenticated.unwrap_or_default();
+    let rights = Some(&arguments.function_rights).filter(|rights| !rights.is_empty());
+    if let Some(rights) = rights.or(file.function_rights.as_ref()) {
+        settings.function_rights = function_rights(rights)?;
+    }
     let from_file = file.interpreter.into_iter().map(|(id, path)| (id.0.to_string(), path));
     settings.interpreters = from_file.chain(arguments.interpreter.iter().cloned()).collect();
     check(settings)
+}
+
+/// Reads the rights of functions. `none` stands for no right at all, which a variable or a flag could not say.
+fn function_rights(rights: &[String]) -> Result<Arc<[Right]>, SettingsError> {
+    match rights {
+        [none] if none == "none" => Ok(Arc::default()),
+        rights => Ok(rights.iter().map(|right| right.parse()).collect::<Result<_, RightError>>()?),
+    }
 }
 
 fn set<T>(setting: &mut T, value: Option<T>) {
@@ -346,10 +366,12 @@ mod tests {
             of(&["--region", "../.."], ""),
             of(&["--cold-starts-max", "0"], ""),
             of(&["--node-sdk-clients", "client-s3,left-pad@1"], ""),
+            of(&[], "function-rights = [\"lambda:InvokeFunction on all\"]"),
+            of(&["--function-rights", "none,lambda:InvokeFunction"], ""),
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
@@ -360,7 +382,24 @@ mod tests {
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
             cold-starts-max must be at least 1
-            `left-pad@1` is not the name of a package of the AWS SDK for JavaScript"#]].assert_eq(&errors.join("\n"));
+            `left-pad@1` is not the name of a package of the AWS SDK for JavaScript
+            `lambda:InvokeFunction on all` is not a right such as `lambda:InvokeFunction`, `lambda:Get*` or `logs:PutLogEvents on own`
+            `none` is not a right such as `lambda:InvokeFunction`, `lambda:Get*` or `logs:PutLogEvents on own`"#]].assert_eq(&errors.join("\n"));
+    }
+
+    #[test]
+    fn rights_of_functions_are_what_the_setting_says_and_no_more() {
+        let rights = |flags: &[&str], toml: &str| -> Vec<String> {
+            of(flags, toml).unwrap().function_rights.iter().map(ToString::to_string).collect()
+        };
+        let default = ["lambda:invokefunction", "logs:createlogstream on own", "logs:putlogevents on own"];
+        assert_eq!(rights(&[], ""), default);
+        let toml = "function-rights = [\"lambda:Get*\", \"logs:* on own\"]";
+        assert_eq!(rights(&[], toml), ["lambda:get*", "logs:* on own"]);
+        assert_eq!(rights(&["--function-rights", "lambda:List*"], toml), ["lambda:list*"]);
+        assert!(rights(&["--function-rights", "none"], toml).is_empty());
+        assert!(!of(&[], "").unwrap().allow_unauthenticated);
+        assert!(of(&[], "allow-unauthenticated = true").unwrap().allow_unauthenticated);
     }
 
     #[test]

@@ -201,6 +201,8 @@ impl Pool {
             None => BoundRuntimeApi::bind(),
         };
         let runtime_api = runtime_api.map_err(|error| cannot("open a Runtime API listener", &error))?;
+        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version);
+        let own_api = own_api.map_err(|error| cannot("open Hearth's API for an environment", &error))?;
         let configuration = &version.configuration;
         let record = self.parts.recorder.begin(
             id,
@@ -224,6 +226,7 @@ impl Pool {
             self.parts.settings.region.clone(),
             log_stream,
             runtime_api.address(),
+            own_api.credentials,
         );
         let environment = Environment::make(EnvironmentParts {
             id,
@@ -239,6 +242,7 @@ impl Pool {
             environment: environment.clone(),
             version: version.clone(),
             _runtime_api: runtime_api.serve(environment.clone()),
+            _own_api: own_api.served,
         };
         // In the pool before anything runs: its callbacks must find it.
         if let Some(environments) = self.lock().versions.get_mut(&key_of(version)) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hearth_environment::{Boot, FatalError, FunctionFacts, ProgramNumber};
 use hearth_functions::ResolvedVersion;
-use hearth_runtimes::{BootRequest, Bootstrap, Runtimes};
+use hearth_runtimes::{BootRequest, Bootstrap, Credentials, Runtimes};
 use hearth_sandbox::{Command, LAYERS_ROOT, Paths, Sandbox, SandboxPlan};
 use hearth_telemetry::FunctionIdentity;
 use hearth_types::{
@@ -94,6 +94,7 @@ pub(crate) fn boot(
     region: Region,
     log_stream: LogStreamName,
     runtime_api: SocketAddr,
+    credentials: Credentials,
 ) -> Boot {
     let shown_program = match version.configuration.runtime.family() {
         RuntimeFamily::Provided => {
@@ -104,8 +105,8 @@ pub(crate) fn boot(
             "/var/runtime/bootstrap"
         }
     };
-    let facts =
-        Arc::new(Facts { runtimes, version, region, log_stream, runtime_api: runtime_api.to_string() });
+    let runtime_api = runtime_api.to_string();
+    let facts = Arc::new(Facts { runtimes, version, region, log_stream, runtime_api, credentials });
     let extensions = external_extensions(facts.version.layers.root.as_deref());
     let names = extensions.iter().map(|(name, _)| name.clone()).collect();
     let for_runtime = facts.clone();
@@ -143,6 +144,7 @@ struct Facts {
     region: Region,
     log_stream: LogStreamName,
     runtime_api: String,
+    credentials: Credentials,
 }
 
 impl Facts {
@@ -171,7 +173,7 @@ impl Facts {
                 LogFormat::Json => configuration.logging.application_level,
                 LogFormat::Text => None,
             },
-            credentials: None,
+            credentials: Some(&self.credentials),
             log_fd,
         }
     }

@@ -13,6 +13,7 @@
 mod acquire;
 mod boot;
 mod members;
+mod own_api;
 mod settings;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
 use members::{FunctionEnvironments, Member};
+pub use own_api::{OpenOwnApi, OwnApi};
 pub use settings::{NetworkPolicies, PoolSettings};
 
 /// What the pool is made of.
@@ -38,6 +40,8 @@ pub struct PoolParts {
     pub settings: PoolSettings,
     /// Where processes run.
     pub sandboxes: Arc<dyn Sandboxes>,
+    /// Offers Hearth's API to environments.
+    pub own_api: Arc<dyn OwnApi>,
     /// How runtimes are started.
     pub runtimes: Arc<Runtimes>,
     /// Where logs go.
