@@ -40,9 +40,9 @@ fn burst_s(server: &Server, name: &str) -> f64 {
     let function = server.create(native(name));
     let address = server.address().to_string();
     let all_are_ready = &Barrier::new(usize::from(CALLS) + 1);
+    // Functions reach nothing of the host, so that they cannot wait for each other; they wait for the clock.
+    let call = &OnceLock::new();
     let (started_us, came_us) = thread::scope(|scope| {
-        // Functions reach nothing of the host, so that they cannot wait for each other; they wait for the clock.
-        let call = &OnceLock::new();
         let calls: Vec<_> = (0..CALLS)
             .map(|_| {
                 let mut connection = Connection::open(&address).unwrap();
