@@ -90,7 +90,7 @@ fn an_extension_that_floods_its_output_costs_the_server_no_memory_and_the_caller
     let server = Server::start();
     let steps =
         json!([{ "register": ["INVOKE"] }, { "next": 1 }, { "print": 128 << 20 }, { "events": true }]);
-    let function = server.create(with_extension(&server, "flooding", &steps).timeout(60).whole_cpu());
+    let function = server.create(with_extension(&server, "flooding", &steps).timeout(60));
     let before = server.resident_kib();
     let started = Instant::now();
     let pid = function.invoke("{}").success();
