@@ -9,7 +9,8 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hearth_tests::{
-    Folder, NewFunction, Package, RawEntry, RawZip, Settings, hearth_with, needs_node, node, python, skip,
+    Folder, NewFunction, Package, RawEntry, RawZip, Settings, hearth_binary, hearth_with, needs_node,
+    needs_root, node, python, skip,
 };
 use serde_json::json;
 
@@ -208,4 +209,30 @@ fn the_demo_runs_without_walls_when_it_is_told_to_and_says_so() {
     let demo = hearth_with(&[], &["demo", "--isolation", "process"]);
     assert!(demo.stderr.contains("isolates nothing"), "{}", demo.stderr);
     assert!(demo.success().contains("first invocation"));
+}
+/// A user who is root, but not of the host: as in a container without any right to mount.
+#[test]
+fn case_125_a_host_that_allows_no_walls_is_told_with_the_way_out_and_the_demo_says_the_same() {
+    if !needs_root() {
+        return;
+    }
+    let data = Folder::new();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", data.path().to_str().unwrap()];
+    for arguments in [&serve[..], &["demo"]] {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", "--"]);
+        command.arg(hearth_binary()).args(arguments);
+        for name in ["HEARTH_ISOLATION", "HEARTH_DATA_DIR", "HEARTH_LISTEN"] {
+            command.env_remove(name);
+        }
+        let ended = command.output().unwrap();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert!(!ended.status.success() && ended.stdout.is_empty(), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("error: cannot start the "), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("Operation not permitted"), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("hint: ") && stderr.contains("`--isolation process`"),
+            "{arguments:?}: {stderr}"
+        );
+    }
 }
