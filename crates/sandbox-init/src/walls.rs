@@ -13,7 +13,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::messages::Walls;
-use crate::{privileges, root_file_system};
+use crate::{exec, privileges, root_file_system};
 
 /// Where the Runtime API is, from inside.
 pub const RUNTIME_API_PORT: u16 = 9_001;
@@ -60,6 +60,9 @@ pub(crate) fn build(walls: &Walls) -> Result<Network, Failed> {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount::<str, str, str, str>(None, "/", None, private, None).map_err(step("separate the mounts"))?;
     set_host_name().map_err(step("set the host name"))?;
+    // When the host runs out of memory, a function is to go, not the service. Said while init may still do anything, it is
+    // the least that any process below can ever set for itself.
+    std::fs::write("/proc/self/oom_score_adj", exec::OOM_SCORE).map_err(io_step("set the OOM score"))?;
     switch_on_loopback().map_err(step("switch on the loopback interface"))?;
     let listener = TcpListener::bind(("127.0.0.1", RUNTIME_API_PORT));
     let listener = listener.map_err(io_step("open a listener for the Runtime API"))?;

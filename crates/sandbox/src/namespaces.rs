@@ -4,6 +4,7 @@
 //! [`Isolation::warning`]: memory and CPU are not limited, nothing freezes, and there is no way out to a network.
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -26,7 +27,8 @@ use crate::{
     SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
 };
 
-/// The first user of an environment. Each environment gets the next one, and none is used twice within a server's life.
+/// The first user of all environments. Each environment gets the next one, and none is used twice within a server's life.
+/// A server begins anywhere in the range: two servers of a host share no users, for whom the kernel counts processes.
 /// The range lies between what systemd gives to containers and the foreign users above, where no tool assigns any.
 const USER_FIRST: u32 = 1_900_000_000;
 /// How many there are before they begin again.
@@ -55,7 +57,7 @@ impl NamespaceSandboxes {
         let sandboxes = Self {
             folders: Folders::start(folder)?,
             launchers: Launchers::start()?,
-            users: AtomicU32::new(0),
+            users: AtomicU32::new(anywhere()),
         };
         drop(sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await?);
         Ok(sandboxes)
@@ -92,6 +94,12 @@ impl NamespaceSandboxes {
             _ => Err(SandboxError::InitGone),
         }
     }
+}
+
+/// A number that is another one in each process.
+fn anywhere() -> u32 {
+    // The standard library's hashes begin with random keys; this is no secret and needs no better source.
+    (RandomState::new().build_hasher().finish() % u64::from(USERS)) as u32
 }
 
 /// What an environment sees besides the host's programs.
