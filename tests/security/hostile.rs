@@ -8,6 +8,14 @@
 //!   kill PID SIGNAL              hunt PIDS               setns PATH           raise LIMIT          link TARGET PATH
 //!   int80                        memfd                   run PROGRAM WORD…    crash                pid
 //!   spin THREADS MS              linger                  bomb threads|forks   descriptors KIND N   heap MB
+//!   sleep MS (not in Node.js)
+//! ```
+//!
+//! And the one in Python besides:
+//!
+//! ```text
+//!   fill PATH MB                 tree PATH FOLDERS FILES flood STREAM N BYTES line MB              count LINES
+//!   daemon SECONDS
 //! ```
 
 use std::fmt::Write as _;
@@ -15,10 +23,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use hearth_tests::{
-    Answer, Function, NewFunction, Package, Server, Settings, eventually, needs_node, needs_root, python,
-    repository, skip,
+    Answer, Function, NewFunction, Package, Server, Settings, needs_node, needs_root, python, repository,
+    skip,
 };
 use serde_json::{Value, json};
 
@@ -205,16 +214,22 @@ impl Calm {
     }
 }
 
+/// Calls a function so often and returns how long the call took that `share` of all did not exceed.
+pub(crate) fn percentile(function: &Function<'_>, calls: usize, share: f64) -> Duration {
+    let mut all: Vec<Duration> = (0..calls)
+        .map(|_| {
+            let started = Instant::now();
+            function.invoke("{}").success();
+            started.elapsed()
+        })
+        .collect();
+    all.sort();
+    all[((calls as f64 * share) as usize).min(calls - 1)]
+}
+
 /// A server with walls whose own environment holds a secret.
 pub(crate) fn walled() -> Settings {
     Settings::new().arguments(&["--isolation", "namespaces"]).variable("CANARY", CANARY)
-}
-
-/// Waits until a function has ended what it does after its answers.
-pub(crate) fn settled(function: &Function<'_>) {
-    eventually("the environments are ready", || {
-        function.environments().iter().all(|environment| environment["state"] == "Ready").then_some(())
-    });
 }
 
 /// Makes a test of a check for each language: `python`, `node` and `c`, in a module of the check's name.

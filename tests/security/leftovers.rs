@@ -14,6 +14,8 @@ pub(crate) struct Traces {
     users: BTreeSet<u32>,
     /// Their ids: the names of folders and cgroups.
     environments: Vec<String>,
+    /// Their runtimes.
+    pids: Vec<u64>,
     data_dir: PathBuf,
 }
 
@@ -23,8 +25,9 @@ impl Traces {
         let mut traces = Self { data_dir: server.data_dir().path().to_owned(), ..Self::default() };
         for environment in server.environments(function) {
             traces.environments.push(environment["environment_id"].as_str().unwrap().to_owned());
-            let user = environment["pid"].as_u64().and_then(user_of);
-            traces.users.extend(user);
+            let pid = environment["pid"].as_u64();
+            traces.pids.extend(pid);
+            traces.users.extend(pid.and_then(user_of));
         }
         traces
     }
@@ -33,12 +36,18 @@ impl Traces {
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.users.extend(other.users);
         self.environments.extend(other.environments);
+        self.pids.extend(other.pids);
         self
     }
 
     /// The users of the processes.
     pub(crate) fn users(&self) -> &BTreeSet<u32> {
         &self.users
+    }
+
+    /// The runtimes' processes.
+    pub(crate) fn environment_pids(&self) -> &[u64] {
+        &self.pids
     }
 
     /// Waits until none of it is there.
@@ -92,6 +101,12 @@ pub(crate) fn user_of(pid: u64) -> Option<u32> {
         return None;
     }
     line("Uid:")?.split_whitespace().next()?.parse().ok()
+}
+
+/// The parent of a process.
+pub(crate) fn parent_of(pid: u64) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 fn cgroup(folder: &Path, depth: u8, is_ours: &impl Fn(&str) -> bool) -> Option<PathBuf> {

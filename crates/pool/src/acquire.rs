@@ -12,7 +12,7 @@ use hearth_types::{ColdReason, EnvironmentId, Qualifier, TraceHeader};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::members::{Busy, Member};
-use crate::{FunctionVersion, Pool, State, boot, key_of};
+use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
 
 /// How long an invocation waits for an environment that has answered its caller and has not yet asked for the next
 /// event. Ours: a runtime asks within 0.1 ms, and no cold start of Node or Python is faster than this (measured).
@@ -190,6 +190,11 @@ impl Pool {
             InvokeError::Service(format!("cannot {what}: {error}"))
         };
         let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
+        self.parts.code.check(version).await.map_err(|ChangedCode(error)| {
+            let reason = chain(&*error);
+            tracing::error!(function = %version.configuration.name, reason, "code on disk is not what was deployed");
+            InvokeError::Code { reason }
+        })?;
         let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let log_stream = boot::log_stream(version, id, now_epoch_ms);

@@ -159,15 +159,12 @@ impl SandboxError {
                 "start Hearth as root, or use `--isolation process` for functions that you trust: it does not isolate \
                  them from this machine",
             ),
-            Self::Build { .. } => Some(
-                "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
-                 `--isolation process` does without, for functions that you trust",
+            // What its first process could not do is in a warning above.
+            Self::Build { .. } | Self::InitGone | Self::Unreachable(_) => Some(
+                "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to make namespaces and to \
+                 mount (CAP_SYS_ADMIN); `--isolation process` does without, for functions that you trust",
             ),
-            Self::StartLauncher(_)
-            | Self::LauncherGone(_)
-            | Self::Prepare { .. }
-            | Self::Unreachable(_)
-            | Self::InitGone => None,
+            Self::StartLauncher(_) | Self::LauncherGone(_) | Self::Prepare { .. } => None,
         }
     }
 }

@@ -156,6 +156,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let environments = sandboxes.left_over();
     let recorder = Arc::new(Recorder::default());
+    let deployment = Arc::new(HostDeployment {
+        packages: packages.clone(),
+        runtimes: runtimes.clone(),
+        runtime_packages: runtime_packages.clone(),
+    });
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
             account: account.clone(),
@@ -167,17 +172,13 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             ending_limit: settings::ENDING_LIMIT,
         },
         sandboxes,
+        code: deployment.clone(),
         runtimes: runtimes.clone(),
         logs: logs.clone(),
         recorder: recorder.clone(),
         clock,
     });
 
-    let deployment = Arc::new(HostDeployment {
-        packages: packages.clone(),
-        runtimes: runtimes.clone(),
-        runtime_packages: runtime_packages.clone(),
-    });
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
     let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
     let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;

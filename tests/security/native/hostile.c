@@ -358,8 +358,11 @@ static void do_bomb(char **words)
         pid_t child = fork();
         if (child < 0)
             break;
-        if (child == 0)
+        if (child == 0) {
+            for (int fd = 0; fd < 3; fd++)
+                close(fd); /* nobody waits for the end of its output */
             wait_for_ever(NULL);
+        }
     }
     say("%d %s", made, strerrorname_np(errno));
 }
@@ -443,6 +446,7 @@ static void carry_out(char *operation)
     else if (!strcmp(what, "descriptors")) do_descriptors(words);
     else if (!strcmp(what, "heap")) do_heap(words);
     else if (!strcmp(what, "crash")) do_crash();
+    else if (!strcmp(what, "sleep")) verdict(poll(NULL, 0, atoi(words[1])));
     else if (!strcmp(what, "pid")) say("%d", getpid());
 }
 

@@ -329,7 +329,7 @@ OPERATIONS = {
     "crash": crash,
     "daemon": daemon,
     "pid": lambda: str(os.getpid()),
-    "sleep": lambda seconds: time.sleep(float(seconds)) or "works",
+    "sleep": lambda milliseconds: time.sleep(int(milliseconds) / 1000) or "works",
 }
 
 

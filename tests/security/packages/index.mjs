@@ -1,7 +1,7 @@
 // A hostile function in Node.js. See native/hostile.c for what an event is; what Node.js cannot do, that program does.
 import fs from 'node:fs';
 import net from 'node:net';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 
 const code = (error) => error.code ?? 'unknown';
 
@@ -90,6 +90,10 @@ const OPERATIONS = {
     const line = 'x'.repeat(Number(bytesEach) - 1) + '\n';
     const fd = stream === 'stdout' ? 1 : 2;
     for (let sent = 0; sent < Number(lines); sent += 100) fs.writeSync(fd, line.repeat(100));
+    return 'works';
+  },
+  linger: () => {
+    spawn('/var/task/native', ['spin 1 600000'], { detached: true, stdio: 'ignore' }).unref();
     return 'works';
   },
   pid: () => String(process.pid),
