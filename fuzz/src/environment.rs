@@ -186,7 +186,8 @@ impl Sandbox for EmptySandbox {
     }
 
     fn terminate(&self, process: ProcessId) -> Result<(), SandboxError> {
-        self.say(SandboxEvent::Exited { process, status: ExitStatus::Code(0) })
+        let was_out_of_memory = false;
+        self.say(SandboxEvent::Exited { process, status: ExitStatus::Code(0), was_out_of_memory })
     }
 
     fn kill(&self, process: ProcessId) -> Result<(), SandboxError> {

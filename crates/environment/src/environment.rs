@@ -107,8 +107,10 @@ impl Environment {
     pub fn make(parts: EnvironmentParts) -> Result<Arc<Self>, SandboxError> {
         let EnvironmentParts { id, sandbox, boot, function, telemetry, owner, clock } = parts;
         let record = telemetry.record().clone();
+        let machine = Machine::new(limits::INIT_LIMIT_ON_DEMAND, boot.extensions.clone());
+        let machine = if sandbox.can_freeze() { machine.freezing() } else { machine };
         let inner = Inner {
-            machine: Machine::new(limits::INIT_LIMIT_ON_DEMAND, boot.extensions.clone()),
+            machine,
             telemetry,
             outputs: Outputs::new(sandbox.output()?),
             notifications: Notifications::default(),
@@ -186,6 +188,14 @@ impl Environment {
         let (reply, answer) = oneshot::channel();
         let wants_log_tail = invocation.wants_log_tail;
         let mut inner = self.lock();
+        // Before anybody looks at the clock: what thawing takes is not the call's.
+        if inner.machine.is_frozen() {
+            inner.machine.thawed();
+            if let Err(event) = self.thaw(&mut inner) {
+                self.feed_locked(inner, event, None);
+                inner = self.lock();
+            }
+        }
         if inner.caller.is_some() {
             let _ = reply.send(Err("the environment is busy"));
             return answer;
@@ -301,6 +311,13 @@ impl Environment {
             Action::KillExtension(program) => {
                 drop(self.sandbox.kill(extension_process(inner.generation, program)));
             }
+            Action::Freeze => self.freeze(inner, now, afterwards),
+            Action::Thaw => {
+                if let Err(event) = self.thaw(inner) {
+                    afterwards.follow_up = Some(event);
+                }
+            }
+            Action::HurrySubscribers => inner.telemetry.hurry_subscribers(),
             Action::Subscribe(extension) => {
                 if let Some(Brought::Subscription(subscription)) = brought.take() {
                     inner.telemetry.subscribe(extension, subscription);
@@ -355,6 +372,26 @@ impl Environment {
         })
     }
 
+    fn freeze(&self, inner: &mut Inner, now: Instant, afterwards: &mut Afterwards) {
+        inner.telemetry.hold_subscribers(true);
+        match self.sandbox.freeze() {
+            Ok(()) => self.record_step(inner, now, LifecycleEvent::Frozen, afterwards),
+            Err(error) => {
+                tracing::error!(environment_id = %self.id, %error, "cannot freeze an environment");
+                afterwards.follow_up = Some(Event::SandboxLost);
+            }
+        }
+    }
+
+    fn thaw(&self, inner: &mut Inner) -> Result<(), Event> {
+        self.sandbox.thaw().map_err(|error| {
+            tracing::error!(environment_id = %self.id, %error, "cannot thaw an environment");
+            Event::SandboxLost
+        })?;
+        inner.telemetry.hold_subscribers(false);
+        Ok(())
+    }
+
     fn deliver(&self, inner: &mut Inner, now: Instant, invocation: Invocation) {
         let deadline = inner.machine.running().map_or(now, |(_, deadline)| deadline);
         let mut delivery = Delivery {
@@ -404,6 +441,11 @@ impl Environment {
                 inner.memory_bytes_max = self.sandbox.memory_bytes_max();
                 inner.memory_measured_at = Some(at);
                 inner.outputs.drain(&mut inner.telemetry);
+                // Init has the CPU that it needs; from now on the function's share counts.
+                if let Err(error) = self.sandbox.limit_cpu() {
+                    tracing::error!(environment_id = %self.id, %error, "cannot limit the CPU of an environment");
+                    afterwards.follow_up = Some(Event::SandboxLost);
+                }
             }
             LifecycleEvent::ResetDone => {
                 while inner.outputs.drain(&mut inner.telemetry) {}
@@ -427,6 +469,7 @@ impl Environment {
             | LifecycleEvent::FunctionInitStarted
             | LifecycleEvent::ResponseSent { .. }
             | LifecycleEvent::ExtensionDone { .. }
+            | LifecycleEvent::Frozen
             | LifecycleEvent::ResetStarted { .. }
             | LifecycleEvent::ShutdownStarted { .. }
             | LifecycleEvent::RuntimeTerminated

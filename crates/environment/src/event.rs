@@ -34,6 +34,8 @@ pub enum Event {
         program: ProgramNumber,
         /// How.
         status: ExitStatus,
+        /// Whether because memory had run out.
+        was_out_of_memory: bool,
     },
     /// An extension registers.
     ExtensionRegisters {
@@ -78,7 +80,12 @@ pub enum Event {
     /// The runtime's process could not be started.
     RuntimeStartFailed(FatalError),
     /// The runtime's process ended.
-    RuntimeExited(ExitStatus),
+    RuntimeExited {
+        /// How.
+        status: ExitStatus,
+        /// Whether because memory had run out.
+        was_out_of_memory: bool,
+    },
     /// The runtime asks for an event.
     Next {
         /// When it began to load the function's code, if it says so.
@@ -221,6 +228,12 @@ pub enum Action {
     },
     /// Tell the caller that the service failed.
     AnswerFailure(&'static str),
+    /// Make all processes stand still, and record it.
+    Freeze,
+    /// Let all processes go on.
+    Thaw,
+    /// Send subscribers of telemetry what waits for them.
+    HurrySubscribers,
     /// Record a step.
     Record(LifecycleEvent),
     /// Record a step that happened a little earlier.

@@ -13,7 +13,7 @@ fn next_of(number: usize) -> Event {
 }
 
 fn exit_of(program: usize, code: i32) -> Event {
-    Event::ExtensionExited { program, status: ExitStatus::Code(code) }
+    Event::ExtensionExited { program, status: ExitStatus::Code(code), was_out_of_memory: false }
 }
 
 fn reports(number: usize, report: ExtensionReport) -> Event {
@@ -312,6 +312,7 @@ fn case_056_an_extension_that_never_registers_ends_init_and_the_runtime_is_never
                 Event::ExtensionExited {
                     program: 0,
                     status: ExitStatus::Signal { signal: 9, core_dumped: false },
+                    was_out_of_memory: false,
                 },
             ),
             (0, Event::AllGone),

@@ -421,8 +421,8 @@ impl Extension {
     }
 
     /// Its process ended, and nobody had asked it to.
-    pub(crate) fn crash(&mut self, status: ExitStatus) -> FatalError {
-        let error = FatalError::extension_exited(status);
+    pub(crate) fn crash(&mut self, status: ExitStatus, was_out_of_memory: bool) -> FatalError {
+        let error = FatalError::extension_exited(status).because_out_of_memory(was_out_of_memory);
         self.is_alive = false;
         if self.error_type.is_none() {
             self.state = ExtensionState::Exited;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use hearth_sandbox::ExitStatus;
+use hearth_telemetry::PhaseStatus;
 use hearth_types::limits::EXTENSIONS_MAX;
 use hearth_types::{ExtensionName, RequestId};
 
@@ -14,9 +15,27 @@ pub struct FatalError {
     pub error_type: String,
     /// What stands behind `RequestId: … Error: `.
     pub message: String,
+    /// What the record and the REPORT line name it, if they know more than the caller is told.
+    recorded_as: Option<&'static str>,
 }
 
 impl FatalError {
+    /// An error that is told and recorded by the same name.
+    pub fn new(error_type: String, message: String) -> Self {
+        Self { error_type, message, recorded_as: None }
+    }
+
+    /// The same error, because memory had run out: AWS tells the caller of a kill, and names the reason in REPORT.
+    pub(crate) fn because_out_of_memory(self, was_out_of_memory: bool) -> Self {
+        let recorded_as = was_out_of_memory.then_some("Runtime.OutOfMemory").or(self.recorded_as);
+        Self { recorded_as, ..self }
+    }
+
+    /// How a phase ends with it.
+    pub(crate) fn status(&self) -> PhaseStatus {
+        PhaseStatus::Error { error_type: self.recorded_as.unwrap_or(&self.error_type).to_owned() }
+    }
+
     /// The runtime's process ended before it answered.
     pub fn exited(status: ExitStatus) -> Self {
         let message = match status {
@@ -25,12 +44,12 @@ impl FatalError {
                 format!("Runtime exited with error: {}", status_text(status))
             }
         };
-        Self { error_type: "Runtime.ExitError".to_owned(), message }
+        Self::new("Runtime.ExitError".to_owned(), message)
     }
 
     /// The program could not be executed.
     pub fn cannot_execute(shown_path: &str, errno: i32) -> Self {
-        Self { error_type: "Runtime.InvalidEntrypoint".to_owned(), message: exec_text(shown_path, errno) }
+        Self::new("Runtime.InvalidEntrypoint".to_owned(), exec_text(shown_path, errno))
     }
 
     /// The process of an external extension ended, and nobody had asked it to.
@@ -39,19 +58,19 @@ impl FatalError {
             ExitStatus::Code(0) => "exit code 0".to_owned(),
             ExitStatus::Code(_) | ExitStatus::Signal { .. } => status_text(status),
         };
-        Self { error_type: "Extension.Crash".to_owned(), message }
+        Self::new("Extension.Crash".to_owned(), message)
     }
 
     /// The program of an external extension could not be executed.
     pub(crate) fn cannot_launch_extension(name: &ExtensionName, errno: i32) -> Self {
         let message = exec_text(&format!("/opt/extensions/{name}"), errno);
-        Self { error_type: "Extension.LaunchError".to_owned(), message }
+        Self::new("Extension.LaunchError".to_owned(), message)
     }
 
     /// There are more programs in `/opt/extensions` than may be started.
     pub(crate) fn too_many_extensions() -> Self {
         let message = format!("Extension limit ({EXTENSIONS_MAX}) reached");
-        Self { error_type: "Extension.LaunchError".to_owned(), message }
+        Self::new("Extension.LaunchError".to_owned(), message)
     }
 
     /// An extension has reported an error.
@@ -62,15 +81,15 @@ impl FatalError {
     ) -> Self {
         // AWS's text for a report without a message is not recorded.
         let message = message.unwrap_or_else(|| format!("extension {name} reported an error"));
-        Self { error_type, message }
+        Self::new(error_type, message)
     }
 
     /// The invocation ran past its deadline. The message has the configured time-out, not a measured one.
     pub fn timed_out(timeout: Duration) -> Self {
-        Self {
-            error_type: "Sandbox.Timedout".to_owned(),
-            message: format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
-        }
+        Self::new(
+            "Sandbox.Timedout".to_owned(),
+            format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+        )
     }
 
     /// Returns the payload for the caller, `errorType` first, as AWS writes it.

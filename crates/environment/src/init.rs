@@ -124,9 +124,7 @@ impl Machine {
     /// Init failed: by an exit, or because the program could not be started.
     pub(crate) fn fail_init(&mut self, now: Instant, error: FatalError) -> Vec<Action> {
         // What the runtime has reported came first, and the first error counts: its Init has ended already then.
-        self.end_init(now, PhaseStatus::Error { error_type: error.error_type.clone() }, |invocation| {
-            Bytes::from(error.payload(invocation.request_id))
-        })
+        self.end_init(now, error.status(), |invocation| Bytes::from(error.payload(invocation.request_id)))
     }
 
     /// Init failed, and the runtime says why. Its report is the caller's answer, byte for byte.

@@ -101,8 +101,7 @@ impl Machine {
         why_cold: ColdReason,
         error: FatalError,
     ) -> Vec<Action> {
-        let status = PhaseStatus::Error { error_type: error.error_type.clone() };
-        self.end_invoke(now, status, why_cold, &error)
+        self.end_invoke(now, error.status(), why_cold, &error)
     }
 
     /// The invocation's time is up.
@@ -172,7 +171,7 @@ impl Running {
         }
         self.runtime = RuntimeState::ResponseSent;
         let service_error = |error_type: &str, message: &str| {
-            let error = FatalError { error_type: error_type.to_owned(), message: message.to_owned() };
+            let error = FatalError::new(error_type.to_owned(), message.to_owned());
             Bytes::from(error.payload(self.invocation.request_id))
         };
         let (kind, payload, error_type, reply) = match answer {

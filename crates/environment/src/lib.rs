@@ -15,6 +15,7 @@ mod extension_processes;
 mod extension_requests;
 mod extensions;
 mod fatal_error;
+mod freeze;
 pub mod init;
 mod invocation;
 pub mod invoke;

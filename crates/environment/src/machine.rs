@@ -8,6 +8,7 @@ use hearth_types::{ColdReason, ExtensionName};
 pub use crate::event::{Action, Event, EventHolder, ExtensionEvent, RuntimeAnswer, ShutdownEventReason};
 use crate::extensions::{ExtensionRejection, Extensions};
 use crate::fatal_error::FatalError;
+use crate::freeze::Stillness;
 use crate::invocation::Invocation;
 use crate::runtime_state::{Rejection, RuntimeState};
 use crate::shutdown::Ending;
@@ -72,6 +73,7 @@ pub struct Machine {
     pub(crate) extensions: Extensions,
     /// Whether the runtime's process runs, as far as is known.
     pub(crate) runtime_runs: bool,
+    pub(crate) stillness: Stillness,
 }
 
 impl Machine {
@@ -79,7 +81,13 @@ impl Machine {
     /// external extensions, in the order in which they are started.
     pub fn new(init_limit: Duration, programs: Vec<ExtensionName>) -> Self {
         let extensions = Extensions::new(programs);
-        Self { phase: Phase::Empty { why_cold: None }, init_limit, extensions, runtime_runs: false }
+        Self {
+            phase: Phase::Empty { why_cold: None },
+            init_limit,
+            extensions,
+            runtime_runs: false,
+            stillness: Stillness::Never,
+        }
     }
 
     /// Returns the phase as a word for people.
@@ -132,12 +140,19 @@ impl Machine {
             Phase::Init(init) => Some(init.deadline),
             Phase::Busy(running) => Some(running.deadline),
             Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending) => ending.next_deadline(),
-            Phase::Empty { .. } | Phase::Ready | Phase::Gone => None,
+            Phase::Ready => self.stillness.next_deadline(),
+            Phase::Empty { .. } | Phase::Gone => None,
         }
     }
 
     /// Decides. Requests of runtime and extensions get exactly one of `Accept`, `Reject`, `Park` and `Deliver`.
     pub fn on_event(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        let mut actions = self.decide(now, event);
+        self.freeze_or_thaw(now, &mut actions);
+        actions
+    }
+
+    fn decide(&mut self, now: Instant, event: Event) -> Vec<Action> {
         match (&mut self.phase, event) {
             // The pool begins an environment once.
             (Phase::Empty { why_cold: None }, Event::Init) => self.begin_init(now),
@@ -182,23 +197,31 @@ impl Machine {
                     None => vec![],
                 }
             }
-            (Phase::Init(_), Event::ExtensionExited { program, status }) => {
-                match self.extensions.of_program(program).map(|extension| extension.crash(status)) {
+            (Phase::Init(_), Event::ExtensionExited { program, status, was_out_of_memory }) => {
+                match self
+                    .extensions
+                    .of_program(program)
+                    .map(|extension| extension.crash(status, was_out_of_memory))
+                {
                     Some(error) => self.fail_init(now, error),
                     None => vec![],
                 }
             }
-            (Phase::Busy(_), Event::ExtensionExited { program, status }) => {
-                match self.extensions.of_program(program).map(|extension| extension.crash(status)) {
+            (Phase::Busy(_), Event::ExtensionExited { program, status, was_out_of_memory }) => {
+                match self
+                    .extensions
+                    .of_program(program)
+                    .map(|extension| extension.crash(status, was_out_of_memory))
+                {
                     Some(error) => self.fail_invoke(now, ColdReason::ExtensionFailed, error),
                     None => vec![],
                 }
             }
             // AWS notices it at the next invocation and fails that; here no invocation is affected, as with a runtime that
             // exits while it waits.
-            (Phase::Ready, Event::ExtensionExited { program, status }) => {
+            (Phase::Ready, Event::ExtensionExited { program, status, was_out_of_memory }) => {
                 if let Some(extension) = self.extensions.of_program(program) {
-                    extension.crash(status);
+                    extension.crash(status, was_out_of_memory);
                 }
                 self.reset(now, ResetReason::Failure, ColdReason::ExtensionFailed, None)
             }
@@ -273,29 +296,33 @@ impl Machine {
                 self.runtime_runs = false;
                 self.fail_init(now, error)
             }
-            (Phase::Init(_), Event::RuntimeExited(status)) => {
+            (Phase::Init(_), Event::RuntimeExited { status, was_out_of_memory }) => {
                 self.runtime_runs = false;
-                self.fail_init(now, FatalError::exited(status))
+                self.fail_init(now, FatalError::exited(status).because_out_of_memory(was_out_of_memory))
             }
-            (Phase::Busy(_), Event::RuntimeExited(status)) => {
+            (Phase::Busy(_), Event::RuntimeExited { status, was_out_of_memory }) => {
                 self.runtime_runs = false;
-                self.fail_invoke(now, ColdReason::RuntimeExited, FatalError::exited(status))
+                self.fail_invoke(
+                    now,
+                    ColdReason::RuntimeExited,
+                    FatalError::exited(status).because_out_of_memory(was_out_of_memory),
+                )
             }
             // A warm environment died while nobody was looking. No invocation is affected; the next one begins with Init.
-            (Phase::Ready, Event::RuntimeExited(_)) => {
+            (Phase::Ready, Event::RuntimeExited { .. }) => {
                 self.runtime_runs = false;
                 self.reset(now, ResetReason::Failure, ColdReason::RuntimeExited, None)
             }
             (
                 Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending),
-                Event::RuntimeExited(_) | Event::RuntimeStartFailed(_),
+                Event::RuntimeExited { .. } | Event::RuntimeStartFailed(_),
             ) => {
                 self.runtime_runs = false;
                 ending.runtime_gone(&mut self.extensions)
             }
             (
                 Phase::Empty { .. } | Phase::Gone,
-                Event::RuntimeExited(_) | Event::RuntimeStarted | Event::RuntimeStartFailed(_),
+                Event::RuntimeExited { .. } | Event::RuntimeStarted | Event::RuntimeStartFailed(_),
             )
             | (Phase::Ready | Phase::Busy(_), Event::RuntimeStarted | Event::RuntimeStartFailed(_))
             | (Phase::Resetting { .. } | Phase::ShuttingDown(_), Event::RuntimeStarted) => vec![],
@@ -399,3 +426,7 @@ mod tests;
 #[cfg(test)]
 #[path = "extension_tests.rs"]
 mod extension_tests;
+
+#[cfg(test)]
+#[path = "freeze_tests.rs"]
+mod freeze_tests;

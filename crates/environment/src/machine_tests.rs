@@ -50,7 +50,7 @@ fn next_of_another() -> Event {
 }
 
 pub(super) fn exit(code: i32) -> Event {
-    Event::RuntimeExited(ExitStatus::Code(code))
+    Event::RuntimeExited { status: ExitStatus::Code(code), was_out_of_memory: false }
 }
 
 fn init_error() -> Event {
@@ -69,8 +69,15 @@ fn check(events: &[(u64, Event)], expected: Expect) {
 
 /// As [`check`], with so many external extensions.
 pub(super) fn check_with(programs: usize, events: &[(u64, Event)], expected: Expect) {
-    let names = (0..programs).map(|number| an_extension(number).0).collect();
-    let mut machine = Machine::new(10 * SECOND, names);
+    check_machine(machine(programs), events, expected);
+}
+
+/// A machine with so many external extensions.
+pub(super) fn machine(programs: usize) -> Machine {
+    Machine::new(10 * SECOND, (0..programs).map(|number| an_extension(number).0).collect())
+}
+
+pub(super) fn check_machine(mut machine: Machine, events: &[(u64, Event)], expected: Expect) {
     let mut now = Instant::now();
     let mut lines = String::new();
     for (seconds, event) in events {
@@ -606,7 +613,7 @@ fn any_event_of_an_extension() -> impl Strategy<Value = Event> {
     prop_oneof![
         1 => number().prop_map(Event::ExtensionStarted),
         1 => number().prop_map(|program| Event::ExtensionStartFailed { program, errno: 2 }),
-        1 => number().prop_map(|program| Event::ExtensionExited { program, status: ExitStatus::Code(0) }),
+        1 => number().prop_map(|program| Event::ExtensionExited { program, status: ExitStatus::Code(0), was_out_of_memory: false }),
         6 => (number(), any::<bool>(), any::<bool>()).prop_map(|(number, invoke, shutdown)| {
             let events = [(invoke, "INVOKE"), (shutdown, "SHUTDOWN")];
             let wanted: Vec<&str> = events.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
@@ -659,7 +666,7 @@ proptest! {
 
     /// Whatever the order: each invocation is answered at most once, and exactly once when the machine is at rest;
     /// started invocations end exactly once; every request of the runtime gets exactly one reply; every killing is
-    /// waited for; nothing happens after the end.
+    /// waited for; nothing is asked of processes that stand still; nothing happens after the end.
     #[test]
     fn any_order_of_events_keeps_the_promises(
         programs in 0..3usize,
@@ -668,8 +675,8 @@ proptest! {
             1..80
         )
     ) {
-        let names = (0..programs).map(|number| an_extension(number).0).collect();
-        let mut machine = Machine::new(10 * SECOND, names);
+        let mut machine = machine(programs).freezing();
+        let mut is_frozen = false;
         let mut now = Instant::now();
         let mut next_number = 0;
         let (mut open_callers, mut answered) = (0i64, 0i64);
@@ -720,17 +727,21 @@ proptest! {
                     Action::Accept | Action::Reject(_) | Action::Park => replies += 1,
                     Action::Settled => settled_or_new = true,
                     Action::Gone => gone = true,
+                    Action::Freeze => {
+                        prop_assert!(settled_or_new && !is_frozen, "frozen at work, or twice");
+                        is_frozen = true;
+                    }
+                    Action::Thaw => is_frozen = false,
                     Action::Boot
-                    | Action::Renew
                     | Action::StartExtension(_)
                     | Action::TerminateRuntime
                     | Action::KillRuntime
                     | Action::KillExtension(_)
                     | Action::KillAll
                     | Action::Deliver(_)
-                    | Action::Notify { .. }
-                    | Action::Subscribe(_)
-                    | Action::SetDeadline(_) => {}
+                    | Action::HurrySubscribers
+                    | Action::Notify { .. } => prop_assert!(!is_frozen, "{action:?} while frozen"),
+                    Action::Renew | Action::Subscribe(_) | Action::SetDeadline(_) => {}
                 }
             }
             prop_assert_eq!(replies, i32::from(is_request), "replies to a request");

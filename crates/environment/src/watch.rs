@@ -73,11 +73,17 @@ impl Environment {
                 }
                 Origin::Earlier => {}
             },
-            SandboxEvent::Exited { process, status } => match Origin::of(process, generation) {
-                Origin::Runtime => drop(self.feed(Event::RuntimeExited(status))),
-                Origin::Extension(program) => drop(self.feed(Event::ExtensionExited { program, status })),
-                Origin::Earlier => {}
-            },
+            SandboxEvent::Exited { process, status, was_out_of_memory } => {
+                match Origin::of(process, generation) {
+                    Origin::Runtime => {
+                        self.feed(Event::RuntimeExited { status, was_out_of_memory });
+                    }
+                    Origin::Extension(program) => {
+                        self.feed(Event::ExtensionExited { program, status, was_out_of_memory });
+                    }
+                    Origin::Earlier => {}
+                }
+            }
             SandboxEvent::AllGone => drop(self.feed(Event::AllGone)),
             SandboxEvent::Lost => drop(self.feed(Event::SandboxLost)),
         }

@@ -76,6 +76,7 @@ pub(crate) fn plan(version: &ResolvedVersion, runtimes: &Runtimes) -> SandboxPla
         layers: version.layers.root.clone(),
         runtime_files: runtimes.files(version.configuration.runtime),
         ephemeral_storage_mb: version.configuration.ephemeral_storage_mb,
+        memory_size_mb: version.configuration.memory.get(),
     }
 }
 
@@ -105,7 +106,7 @@ pub(crate) fn boot(
         let boot = for_runtime
             .runtimes
             .command(&for_runtime.request(sandbox, Some(sandbox.log_fd())))
-            .map_err(|error| FatalError { error_type: error.error_type, message: error.message })?;
+            .map_err(|error| FatalError::new(error.error_type, error.message))?;
         Ok(Command {
             program: boot.program,
             arguments: boot.args,

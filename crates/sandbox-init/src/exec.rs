@@ -12,6 +12,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdout, execve, fork, getppid, pipe2, setpgid};
 
+use crate::groups::Groups;
 use crate::messages::Program;
 use crate::privileges::Confinement;
 
@@ -31,10 +32,11 @@ fn c_string(text: &OsStr) -> Result<CString, Errno> {
 }
 
 /// Starts `program` with `output` as its standard output, standard error and log descriptor, in a process group of
-/// its own, held down by `confinement` if there are walls. Returns once exec has worked or failed.
+/// its own, in `groups`, held down by `confinement` if there are walls. Returns once exec has worked or failed.
 pub(crate) fn start(
     program: &Program,
     output: &OwnedFd,
+    groups: &Groups,
     confinement: Option<&Confinement>,
 ) -> Result<Pid, Errno> {
     let all = |texts: &[std::ffi::OsString]| -> Result<Vec<CString>, Errno> {
@@ -53,7 +55,7 @@ pub(crate) fn start(
     let forked = unsafe { fork() }?;
     let child = match forked {
         ForkResult::Child => {
-            let errno = become_program(program, &prepared, output, confinement, init);
+            let errno = become_program(program, &prepared, output, groups, confinement, init);
             let _ = nix::unistd::write(&report_to, &(errno as i32).to_le_bytes());
             // SAFETY: `_exit` has no conditions; it skips destructors and handlers that belong to init.
             #[allow(unsafe_code)]
@@ -82,10 +84,11 @@ fn become_program(
     program: &Program,
     prepared: &Prepared,
     output: &OwnedFd,
+    groups: &Groups,
     confinement: Option<&Confinement>,
     init: Pid,
 ) -> Errno {
-    match try_become_program(program, prepared, output, confinement, init) {
+    match try_become_program(program, prepared, output, groups, confinement, init) {
         Ok(never) => match never {},
         Err(errno) => errno,
     }
@@ -95,9 +98,12 @@ fn try_become_program(
     program: &Program,
     prepared: &Prepared,
     output: &OwnedFd,
+    groups: &Groups,
     confinement: Option<&Confinement>,
     init: Pid,
 ) -> Result<std::convert::Infallible, Errno> {
+    // First, so that as much as possible of what it uses is counted.
+    groups.enter()?;
     setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     if confinement.is_none() {
         // Behind walls init is process 1, and the kernel ends everything with it.

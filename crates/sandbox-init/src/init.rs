@@ -15,6 +15,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, setsid};
 
 use crate::exec;
+use crate::groups::Groups;
 use crate::messages::{self, ExitStatus, FromInit, PACKET_BYTES_MAX, ToInit};
 use crate::privileges::Confinement;
 use crate::tree;
@@ -54,6 +55,7 @@ struct Init {
     is_walled: bool,
     /// Set once the walls stand: before that nothing is started in an environment that is to have some.
     confinement: Option<Confinement>,
+    groups: Groups,
 }
 
 impl Init {
@@ -72,11 +74,19 @@ impl Init {
             packet: vec![0; PACKET_BYTES_MAX],
             is_walled,
             confinement: None,
+            groups: Groups::default(),
         })
     }
 
     /// Serves until the other end closes.
     fn serve(mut self) -> Result<(), Errno> {
+        let served = self.serve_until_closed();
+        // What stands still could not end with us.
+        self.groups.thaw();
+        served
+    }
+
+    fn serve_until_closed(&mut self) -> Result<(), Errno> {
         let mut look_again_at: Option<Instant> = None;
         loop {
             let timeout = match look_again_at {
@@ -121,7 +131,7 @@ impl Init {
             Some(ToInit::Start { process, program }) => {
                 let started = match descriptors.pop() {
                     _ if self.is_walled && self.confinement.is_none() => Err(Errno::EPERM),
-                    Some(output) => exec::start(&program, &output, self.confinement.as_ref()),
+                    Some(output) => exec::start(&program, &output, &self.groups, self.confinement.as_ref()),
                     None => Err(Errno::EBADF),
                 };
                 match started {
@@ -148,6 +158,9 @@ impl Init {
                     return Ok(false);
                 }
             },
+            Some(ToInit::EnterGroups { has_freezer }) => {
+                self.groups = Groups::new(descriptors, has_freezer);
+            }
             Some(ToInit::Signal { process, signal }) => {
                 if let (Some((_, pid)), Ok(signal)) =
                     (self.processes.iter().find(|(id, _)| *id == process), Signal::try_from(signal))
@@ -178,6 +191,7 @@ impl Init {
         if !self.killing {
             return None;
         }
+        self.groups.thaw();
         let init = std::process::id() as i32;
         if self.is_walled {
             // All but process 1 itself: nobody else is in this namespace.

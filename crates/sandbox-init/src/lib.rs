@@ -14,6 +14,7 @@
 //! This crate has no async, no threads and no log. It shares [`messages`] with the crate `sandbox`.
 
 mod exec;
+mod groups;
 mod init;
 mod launcher;
 pub mod messages;

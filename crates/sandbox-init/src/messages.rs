@@ -13,6 +13,8 @@ use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, s
 
 /// Largest packet. Arguments and environment of a function are far below (4 KB of user variables).
 pub const PACKET_BYTES_MAX: usize = 128 * 1024;
+/// Most descriptors that come along with a packet.
+const DESCRIPTORS_MAX: usize = 8;
 
 /// One process to start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,6 +63,12 @@ pub enum ToInit {
     /// Build the walls; the first message, if there are to be any. [`FromInit::WallsBuilt`] or
     /// [`FromInit::WallsFailed`] follows.
     BuildWalls(Walls),
+    /// Every process that is started from now on is to begin in the cgroups whose files the packet carries: see
+    /// [`Groups`](crate::groups::Groups).
+    EnterGroups {
+        /// Whether the last of the files lets what stands still go on; the others let a process enter.
+        has_freezer: bool,
+    },
     /// Start a process; the packet carries the write end of the output pipe.
     Start {
         /// By what the server knows it.
@@ -205,6 +213,7 @@ impl ToInit {
                 encoder.number(1).number(u64::from(*process)).number(*signal as u64)
             }
             Self::KillAll => encoder.number(2),
+            Self::EnterGroups { has_freezer } => encoder.number(4).number((*has_freezer).into()),
             Self::BuildWalls(walls) => {
                 let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
                 let encoder = encoder.number(walls.temporary_bytes_max).number(walls.processes_max);
@@ -232,6 +241,7 @@ impl ToInit {
             },
             1 => Self::Signal { process: decoder.number()? as u32, signal: decoder.int()? },
             2 => Self::KillAll,
+            4 => Self::EnterGroups { has_freezer: decoder.number()? != 0 },
             3 => Self::BuildWalls(Walls {
                 root: decoder.text()?,
                 user: u32::try_from(decoder.number()?).ok()?,
@@ -310,7 +320,7 @@ pub fn send(socket: BorrowedFd<'_>, packet: &[u8], descriptors: &[RawFd]) -> io:
 
 /// Receives one packet into `buffer`; returns its length and the descriptors that came along. Length 0 is the end.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut control = cmsg_space!([RawFd; 2]);
+    let mut control = cmsg_space!([RawFd; DESCRIPTORS_MAX]);
     let mut slices = [IoSliceMut::new(buffer)];
     let message =
         recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
@@ -344,6 +354,8 @@ mod tests {
             ToInit::Start { process: 8, program: Program { log_fd: None, ..program } },
             ToInit::Signal { process: 7, signal: 15 },
             ToInit::KillAll,
+            ToInit::EnterGroups { has_freezer: true },
+            ToInit::EnterGroups { has_freezer: false },
             ToInit::BuildWalls(Walls {
                 root: "/run/root".into(),
                 user: 1_900_000_000,

@@ -44,8 +44,7 @@ impl Isolation {
                  and can see each other. Run only functions that you trust."
             }
             Self::Namespaces => {
-                "isolation `namespaces` is not complete: memory and CPU are not limited, environments are not frozen \
-                 between calls, and functions have no network besides their Runtime API."
+                "isolation `namespaces` is not complete: functions have no network besides their Runtime API."
             }
         }
     }
@@ -108,6 +107,8 @@ pub enum SandboxEvent {
         process: ProcessId,
         /// How.
         status: ExitStatus,
+        /// Whether the limit of memory was reached and is why.
+        was_out_of_memory: bool,
     },
     /// Nothing runs in this sandbox any more: the answer to [`Sandbox::kill_all`].
     AllGone,
@@ -146,6 +147,9 @@ pub enum SandboxError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The limits of an environment could not be set, or its processes not be made to stand still or go on.
+    #[error("failed to use cgroups")]
+    Cgroups(#[from] cgroups::CgroupError),
     /// The backend needs root.
     #[error("isolation `namespaces` needs root")]
     NotRoot,
@@ -153,7 +157,7 @@ pub enum SandboxError {
 
 impl SandboxError {
     /// What the operator can do about it.
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotRoot => Some(
                 "start Hearth as root, or use `--isolation process` for functions that you trust: it does not isolate \
@@ -164,6 +168,7 @@ impl SandboxError {
                 "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to make namespaces and to \
                  mount (CAP_SYS_ADMIN); `--isolation process` does without, for functions that you trust",
             ),
+            Self::Cgroups(error) => error.hint(),
             Self::StartLauncher(_) | Self::LauncherGone(_) | Self::Prepare { .. } => None,
         }
     }
@@ -186,12 +191,20 @@ pub struct SandboxPlan {
     pub runtime_files: Vec<PathBuf>,
     /// The size of `/tmp`.
     pub ephemeral_storage_mb: u32,
+    /// The memory of all processes together; it says what share of the CPU they have, too.
+    pub memory_size_mb: u32,
 }
 
 impl Default for SandboxPlan {
-    /// Nothing but the host's programs, and the `/tmp` of a function that does not say anything about it.
+    /// Nothing but the host's programs, and the `/tmp` and the memory of a function that does not say anything about them.
     fn default() -> Self {
-        Self { code: None, layers: None, runtime_files: vec![], ephemeral_storage_mb: 512 }
+        Self {
+            code: None,
+            layers: None,
+            runtime_files: vec![],
+            ephemeral_storage_mb: 512,
+            memory_size_mb: 128,
+        }
     }
 }
 
@@ -264,6 +277,27 @@ pub trait Sandbox: Send + Sync + 'static {
 
     /// Waits for the next event. Safe to cancel: no event is lost. One task at a time.
     fn next_event(&self) -> BoxFuture<'_, SandboxEvent>;
+
+    /// Says whether its processes can stand still.
+    fn can_freeze(&self) -> bool {
+        false
+    }
+
+    /// Makes all processes stand still, which takes microseconds from here on, until [`Self::thaw`].
+    fn freeze(&self) -> Result<(), SandboxError> {
+        Ok(())
+    }
+
+    /// Lets all processes go on at once. Signals and kills reach them only then.
+    fn thaw(&self) -> Result<(), SandboxError> {
+        Ok(())
+    }
+
+    /// Holds all processes to the function's share of the CPU from now on, where a backend can. Before that they have a
+    /// whole CPU at least, to begin with.
+    fn limit_cpu(&self) -> Result<(), SandboxError> {
+        Ok(())
+    }
 
     /// Returns the largest memory that the processes used so far, in bytes, added up over all of them.
     fn memory_bytes_max(&self) -> u64;

@@ -1,15 +1,16 @@
 //! Backend `namespaces`: each environment has namespaces, a root file system, a user and a network of its own.
 //!
-//! The walls are built by the environment's init, see `hearth_sandbox_init`. What this backend does not do yet is in
-//! [`Isolation::warning`]: memory and CPU are not limited, nothing freezes, and there is no way out to a network.
+//! The walls are built by the environment's init, see `hearth_sandbox_init`. What its processes may use is limited by
+//! [`cgroups`](crate::cgroups), which also make them stand still between invocations.
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -19,11 +20,12 @@ use hearth_types::{EnvironmentId, limits};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+use crate::cgroups::{Cgroups, Discovery, EnvironmentCgroup, Limits, MilliCpu};
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::processes::{LOG_FD, Processes};
 use crate::{
-    Command, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
+    Command, ExitStatus, Isolation, LAYERS_ROOT, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
     SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT,
 };
 
@@ -33,6 +35,13 @@ use crate::{
 const USER_FIRST: u32 = 1_900_000_000;
 /// How many there are before they begin again.
 const USERS: u32 = 100_000_000;
+
+/// How the names of all servers' cgroups begin.
+const SERVERS: &str = "hearth-";
+
+/// The share of the CPU that Init has at least, however small the function: one whole. AWS does not document it; users
+/// see there that Init is as fast with little memory as with much.
+const CPU_IN_INIT_MIN: MilliCpu = MilliCpu(1_000);
 
 /// Where the root file system is mounted, in the folder of an environment.
 const ROOT: &str = "root";
@@ -44,6 +53,7 @@ const PROGRAMS: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"
 pub struct NamespaceSandboxes {
     launchers: Launchers,
     folders: Folders,
+    cgroups: Cgroups,
     users: AtomicU32,
 }
 
@@ -55,6 +65,7 @@ impl NamespaceSandboxes {
             return Err(SandboxError::NotRoot);
         }
         let sandboxes = Self {
+            cgroups: open_cgroups(folder)?,
             folders: Folders::start(folder)?,
             launchers: Launchers::start()?,
             users: AtomicU32::new(anywhere()),
@@ -70,7 +81,14 @@ impl NamespaceSandboxes {
     ) -> Result<Box<dyn Sandbox>, SandboxError> {
         let user = USER_FIRST + self.users.fetch_add(1, Ordering::Relaxed) % USERS;
         let folder = self.folders.make(environment, ROOT)?;
-        let processes = Processes::begin(&self.launchers, WALLED_ENVIRONMENT, Some(user))?;
+        let cgroup = self.cgroups.create(environment, &limits_in_init(plan))?;
+        let processes = Processes::begin(&self.launchers, WALLED_ENVIRONMENT, Some(user), false)?;
+        let mut files = cgroup.entries()?;
+        let freezer = cgroup.freezer_to_kill()?;
+        let has_freezer = freezer.is_some();
+        files.extend(freezer);
+        let files: Vec<i32> = files.iter().map(AsRawFd::as_raw_fd).collect();
+        processes.say(&ToInit::EnterGroups { has_freezer }, &files)?;
         let walls = Walls {
             root: folder.join(ROOT).into(),
             user,
@@ -86,7 +104,15 @@ impl NamespaceSandboxes {
                 };
                 let runtime_api = Mutex::new(Some(TcpListener::from(listener)));
                 let network = Arc::new(network);
-                Ok(Box::new(NamespaceSandbox { processes, runtime_api, network, _folder: folder }))
+                Ok(Box::new(NamespaceSandbox {
+                    processes,
+                    cgroup,
+                    cpu: MilliCpu::of_memory_size(plan.memory_size_mb.into()),
+                    out_of_memory_kills_before: AtomicU64::new(0),
+                    runtime_api,
+                    network,
+                    _folder: folder,
+                }))
             }
             Some((FromInit::WallsFailed { step, errno }, _)) => {
                 Err(SandboxError::Build { step, source: std::io::Error::from_raw_os_error(errno) })
@@ -100,6 +126,33 @@ impl NamespaceSandboxes {
 fn anywhere() -> u32 {
     // The standard library's hashes begin with random keys; this is no secret and needs no better source.
     (RandomState::new().build_hasher().finish() % u64::from(USERS)) as u32
+}
+
+/// Opens the groups of a server that keeps its environments in `folder`, and ends what servers left that no longer run.
+fn open_cgroups(folder: &Path) -> Result<Cgroups, SandboxError> {
+    let discovery = Discovery::of_this_host()?;
+    let cgroups = Cgroups::open(&discovery, &group_name(folder))?;
+    // Of another data folder: they may never come back to look themselves.
+    let reaped = cgroups.reap_dead_servers(SERVERS)?;
+    if reaped > 0 {
+        tracing::info!(reaped, "ended what servers with other data folders had left in cgroups");
+    }
+    Ok(cgroups)
+}
+
+/// The name of a server's cgroups: always the same for the same folder, so that the next server finds what this one may
+/// leave.
+fn group_name(folder: &Path) -> String {
+    // FNV-1a: the standard library's hash may change from one compiler to the next.
+    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = folder.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fold);
+    format!("{SERVERS}{hash:016x}")
+}
+
+/// What processes may use during Init.
+fn limits_in_init(plan: &SandboxPlan) -> Limits {
+    let limits = Limits::of_memory_size(plan.memory_size_mb.into());
+    Limits { cpu: limits.cpu.max(CPU_IN_INIT_MIN), ..limits }
 }
 
 /// What an environment sees besides the host's programs.
@@ -138,7 +191,7 @@ impl Sandboxes for NamespaceSandboxes {
     }
 
     fn left_over(&self) -> usize {
-        self.folders.left_over()
+        self.folders.left_over().max(self.cgroups.reaped())
     }
 
     fn create<'a>(
@@ -154,6 +207,11 @@ impl Sandboxes for NamespaceSandboxes {
 struct NamespaceSandbox {
     // In this order: the tree ends before its folder goes.
     processes: Processes,
+    cgroup: EnvironmentCgroup,
+    /// The function's share.
+    cpu: MilliCpu,
+    /// How often memory had run out before the processes that run now were started.
+    out_of_memory_kills_before: AtomicU64,
     runtime_api: Mutex<Option<TcpListener>>,
     /// Its network namespace.
     network: Arc<OwnedFd>,
@@ -203,15 +261,72 @@ impl Sandbox for NamespaceSandbox {
     }
 
     fn next_event(&self) -> BoxFuture<'_, SandboxEvent> {
-        Box::pin(self.processes.next_event())
+        Box::pin(async {
+            let mut event = self.processes.next_event().await;
+            match &mut event {
+                SandboxEvent::Exited {
+                    status: ExitStatus::Signal { signal: nix::libc::SIGKILL, .. },
+                    was_out_of_memory,
+                    ..
+                } => *was_out_of_memory = self.has_run_out_of_memory(),
+                SandboxEvent::AllGone => self.begin_anew(),
+                SandboxEvent::Started { .. }
+                | SandboxEvent::StartFailed { .. }
+                | SandboxEvent::Exited { .. }
+                | SandboxEvent::Lost => {}
+            }
+            event
+        })
+    }
+
+    fn can_freeze(&self) -> bool {
+        true
+    }
+
+    fn freeze(&self) -> Result<(), SandboxError> {
+        Ok(self.cgroup.begin_freeze()?)
+    }
+
+    fn thaw(&self) -> Result<(), SandboxError> {
+        Ok(self.cgroup.thaw()?)
+    }
+
+    fn limit_cpu(&self) -> Result<(), SandboxError> {
+        Ok(self.cgroup.limit_cpu(self.cpu)?)
     }
 
     fn memory_bytes_max(&self) -> u64 {
-        self.processes.memory_bytes_max()
+        self.cgroup.memory_bytes_max().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read how much memory an environment has used");
+            0
+        })
     }
 
     fn pid(&self, process: ProcessId) -> Option<i32> {
         self.processes.pid(process)
+    }
+}
+
+impl NamespaceSandbox {
+    fn has_run_out_of_memory(&self) -> bool {
+        let before = self.out_of_memory_kills_before.load(Ordering::Relaxed);
+        self.out_of_memory_kills() > before
+    }
+
+    /// Forgets what the processes did that are gone: what comes next begins with Init.
+    fn begin_anew(&self) {
+        self.out_of_memory_kills_before.store(self.out_of_memory_kills(), Ordering::Relaxed);
+        self.cgroup.forget_memory_max();
+        if let Err(error) = self.cgroup.limit_cpu(self.cpu.max(CPU_IN_INIT_MIN)) {
+            tracing::warn!(%error, "Init will be slower than usual");
+        }
+    }
+
+    fn out_of_memory_kills(&self) -> u64 {
+        self.cgroup.oom_kills().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read whether an environment has run out of memory");
+            0
+        })
     }
 }
 

@@ -37,7 +37,7 @@ impl ProcessSandboxes {
 
     fn create_now(&self, environment: EnvironmentId) -> Result<Box<dyn Sandbox>, SandboxError> {
         let folder = self.folders.make(environment, TEMPORARY)?;
-        let processes = Processes::begin(&self.launchers, ENVIRONMENT, None)?;
+        let processes = Processes::begin(&self.launchers, ENVIRONMENT, None, true)?;
         Ok(Box::new(ProcessSandbox { processes, folder }))
     }
 }

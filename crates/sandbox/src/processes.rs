@@ -30,12 +30,18 @@ pub(crate) struct Processes {
     /// Whose the processes are, if not the server's.
     user: Option<u32>,
     pids: Mutex<Vec<(ProcessId, i32)>>,
-    memory: Mutex<MemoryMeter>,
+    /// `None` where a cgroup counts.
+    memory: Option<Mutex<MemoryMeter>>,
 }
 
 impl Processes {
-    /// Has an init of this kind started.
-    pub(crate) fn begin(launchers: &Launchers, kind: &[u8], user: Option<u32>) -> Result<Self, SandboxError> {
+    /// Has an init of this kind started. With `meters_memory` the memory of what runs below it is added up.
+    pub(crate) fn begin(
+        launchers: &Launchers,
+        kind: &[u8],
+        user: Option<u32>,
+        meters_memory: bool,
+    ) -> Result<Self, SandboxError> {
         let prepare = |what| move |errno: nix::Error| SandboxError::Prepare { what, source: errno.into() };
         let (ours, theirs) = socketpair(
             AddressFamily::Unix,
@@ -56,7 +62,7 @@ impl Processes {
             output_to,
             user,
             pids: Mutex::new(Vec::new()),
-            memory: Mutex::new(MemoryMeter::default()),
+            memory: meters_memory.then(|| Mutex::new(MemoryMeter::default())),
         })
     }
 
@@ -147,7 +153,9 @@ impl Processes {
                 };
                 if let Some(pid) = pid {
                     pids.push((ProcessId(process), pid));
-                    self.meter().watch(pid);
+                    if let Some(mut meter) = self.meter() {
+                        meter.watch(pid);
+                    }
                 }
                 SandboxEvent::Started { process: ProcessId(process) }
             }
@@ -155,14 +163,18 @@ impl Processes {
                 SandboxEvent::StartFailed { process: ProcessId(process), errno }
             }
             FromInit::Exited { process, status, memory_kb_max } => {
-                self.meter().at_least(memory_kb_max.saturating_mul(1_024));
+                if let Some(mut meter) = self.meter() {
+                    meter.at_least(memory_kb_max.saturating_mul(1_024));
+                }
                 let process = ProcessId(process);
                 pids.retain(|(known, _)| *known != process);
-                SandboxEvent::Exited { process, status }
+                SandboxEvent::Exited { process, status, was_out_of_memory: false }
             }
             FromInit::AllGone => {
                 pids.clear();
-                self.meter().forget_processes();
+                if let Some(mut meter) = self.meter() {
+                    meter.forget_processes();
+                }
                 SandboxEvent::AllGone
             }
             // Said once, before anything else, and heard by whoever asked for walls.
@@ -171,7 +183,7 @@ impl Processes {
     }
 
     pub(crate) fn memory_bytes_max(&self) -> u64 {
-        self.meter().measure()
+        self.meter().map_or(0, |mut meter| meter.measure())
     }
 
     pub(crate) fn pid(&self, process: ProcessId) -> Option<i32> {
@@ -179,8 +191,8 @@ impl Processes {
         pids.iter().find(|(known, _)| *known == process).map(|(_, pid)| *pid)
     }
 
-    fn meter(&self) -> MutexGuard<'_, MemoryMeter> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn meter(&self) -> Option<MutexGuard<'_, MemoryMeter>> {
+        Some(self.memory.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -64,6 +64,7 @@ async fn suite(sandboxes: &dyn Sandboxes, folder: &Path) {
     one_process_is_ended_and_the_others_live_on(sandboxes).await;
     dropping_a_sandbox_ends_its_tree_and_removes_its_files(sandboxes, folder).await;
     memory_counts_the_peak(sandboxes).await;
+    what_is_frozen_stands_still_and_can_be_killed(sandboxes).await;
 }
 
 async fn create(sandboxes: &dyn Sandboxes) -> Box<dyn Sandbox> {
@@ -96,21 +97,26 @@ async fn run(sandbox: &dyn Sandbox, command: &Command) -> (SandboxEvent, String)
     (event, String::from_utf8(output).unwrap())
 }
 
+/// The end of a process that had memory enough.
+fn exited(process: ProcessId, status: ExitStatus) -> SandboxEvent {
+    SandboxEvent::Exited { process, status, was_out_of_memory: false }
+}
+
 async fn a_process_gets_what_it_was_given_and_nothing_else(sandboxes: &dyn Sandboxes) {
     let sandbox = create(sandboxes).await;
     let script = "pwd; echo \"$A|\"; echo err >&2; ls /proc/$$/fd; ulimit -n; ulimit -c; read x || echo eof";
     let (event, output) = run(&*sandbox, &shell(script)).await;
-    assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(0) });
+    assert_eq!(event, exited(RUNTIME, ExitStatus::Code(0)));
     assert_eq!(output, "/\nb=c \n|\nerr\n0\n1\n2\n62\n1024\n0\neof\n");
 }
 
 async fn an_exit_says_its_code_or_signal(sandboxes: &dyn Sandboxes) {
     let sandbox = create(sandboxes).await;
     let (event, _) = run(&*sandbox, &shell("exit 7")).await;
-    assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(7) });
+    assert_eq!(event, exited(RUNTIME, ExitStatus::Code(7)));
     let (event, _) = run(&*sandbox, &shell("kill -SEGV $$")).await;
     let status = ExitStatus::Signal { signal: 11, core_dumped: false };
-    assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status });
+    assert_eq!(event, exited(RUNTIME, status));
 }
 
 async fn a_program_that_cannot_be_started_says_why(sandboxes: &dyn Sandboxes) {
@@ -141,13 +147,13 @@ async fn killing_takes_the_whole_tree_and_the_sandbox_can_be_used_again(sandboxe
 
     sandbox.kill_all().unwrap();
     let status = ExitStatus::Signal { signal: 9, core_dumped: false };
-    assert_eq!(next(&*sandbox).await, SandboxEvent::Exited { process: RUNTIME, status });
+    assert_eq!(next(&*sandbox).await, exited(RUNTIME, status));
     assert_eq!(next(&*sandbox).await, SandboxEvent::AllGone);
     assert!(!pids.iter().any(|&pid| is_alive(pid)), "{pids:?}");
     assert_eq!(marked(&mark), []);
 
     let (event, output) = run(&*sandbox, &shell("echo again")).await;
-    assert_eq!(event, SandboxEvent::Exited { process: RUNTIME, status: ExitStatus::Code(0) });
+    assert_eq!(event, exited(RUNTIME, ExitStatus::Code(0)));
     assert_eq!(output, "again\n");
 }
 
@@ -180,7 +186,7 @@ async fn one_process_is_ended_and_the_others_live_on(sandboxes: &dyn Sandboxes) 
     }
     sandbox.kill(EXTENSION).unwrap();
     let status = ExitStatus::Signal { signal: 9, core_dumped: false };
-    assert_eq!(next(&*sandbox).await, SandboxEvent::Exited { process: EXTENSION, status });
+    assert_eq!(next(&*sandbox).await, exited(EXTENSION, status));
     // Its whole group goes: nobody holds the pipe any more.
     let ended = async {
         loop {
@@ -230,6 +236,46 @@ async fn memory_counts_the_peak(sandboxes: &dyn Sandboxes) {
         assert!(started.elapsed() < Duration::from_secs(10), "{} bytes", sandbox.memory_bytes_max());
         tokio::task::yield_now().await;
     }
+}
+
+async fn what_is_frozen_stands_still_and_can_be_killed(sandboxes: &dyn Sandboxes) {
+    let sandbox = create(sandboxes).await;
+    // Where nothing can stand still, nothing happens.
+    let freezes = sandbox.can_freeze();
+    for _ in 0..3 {
+        sandbox.start(RUNTIME, &shell("while :; do :; done"), Output::Shared).unwrap();
+        assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+        let pid = sandbox.pid(RUNTIME).unwrap();
+        sandbox.freeze().unwrap();
+        if freezes {
+            let started = std::time::Instant::now();
+            let (mut before, mut still) = (ticks(pid), std::time::Instant::now());
+            while still.elapsed() < Duration::from_millis(100) {
+                assert!(started.elapsed() < Duration::from_secs(10), "it goes on");
+                let now = ticks(pid);
+                if now != before {
+                    (before, still) = (now, std::time::Instant::now());
+                }
+            }
+            sandbox.thaw().unwrap();
+            while ticks(pid) == before {
+                assert!(started.elapsed() < Duration::from_secs(10), "it stands still");
+            }
+            sandbox.freeze().unwrap();
+        }
+        sandbox.kill_all().unwrap();
+        let status = ExitStatus::Signal { signal: 9, core_dumped: false };
+        assert_eq!(next(&*sandbox).await, exited(RUNTIME, status));
+        assert_eq!(next(&*sandbox).await, SandboxEvent::AllGone);
+        sandbox.thaw().unwrap();
+    }
+}
+
+/// How many hundredths of a second of the CPU a process has used.
+fn ticks(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 /// The processes of this host that have the variable `MARK` with this value.

@@ -87,7 +87,8 @@ impl Host {
     }
 
     fn plan(&self) -> SandboxPlan {
-        SandboxPlan { code: Some(self.folder("code")), ..SandboxPlan::default() }
+        // More than enough: these tests are about other limits.
+        SandboxPlan { code: Some(self.folder("code")), memory_size_mb: 2_048, ..SandboxPlan::default() }
     }
 }
 

@@ -125,6 +125,7 @@ impl Derivation {
             | LifecycleEvent::RuntimeStarted
             | LifecycleEvent::FunctionInitStarted
             | LifecycleEvent::ExtensionDone { .. }
+            | LifecycleEvent::Frozen
             | LifecycleEvent::ResetStarted { .. }
             | LifecycleEvent::ResetDone
             | LifecycleEvent::ShutdownStarted { .. }

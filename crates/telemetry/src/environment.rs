@@ -117,6 +117,11 @@ impl EnvironmentTelemetry {
         self.outlets.subscribers.hurry();
     }
 
+    /// Sends subscribers nothing while they stand still and could not answer; time does not count for them then, either.
+    pub fn hold_subscribers(&mut self, are_frozen: bool) {
+        self.outlets.subscribers.hold(are_frozen);
+    }
+
     /// Writes what the function put out.
     pub fn write(&mut self, events: Vec<PutEvent>) {
         self.outlets.hand_on(TelemetryKind::Function, &events);

@@ -253,6 +253,8 @@ pub enum LifecycleEvent {
         /// The environment's memory high-water mark, in bytes.
         memory_bytes_max: u64,
     },
+    /// Nobody calls: all processes stand still, until something is to be done.
+    Frozen,
     /// The processes are being ended, to start afresh with the next invocation.
     ResetStarted {
         /// Why.

@@ -38,6 +38,8 @@ pub enum SpanPhase {
     ExtensionOverhead,
     /// Nothing happens; the environment is warm.
     Idle,
+    /// The environment is warm, and its processes stand still.
+    Frozen,
     /// Processes are being ended, to start afresh.
     Reset,
     /// The environment is being ended; it has no external extension.
@@ -60,6 +62,7 @@ impl SpanPhase {
             Self::Invoke => "invoke",
             Self::ExtensionOverhead => "extension-overhead",
             Self::Idle => "idle",
+            Self::Frozen => "frozen",
             Self::Reset => "reset",
             Self::Shutdown => "shutdown",
             Self::RuntimeShutdown => "runtime-shutdown",
@@ -131,7 +134,7 @@ impl SpanPhase {
     /// Returns whether this is what lies between two phases, which has no meaning if it takes no time.
     const fn is_between(self) -> bool {
         match self {
-            Self::Idle | Self::ExtensionWait | Self::ExtensionOverhead => true,
+            Self::Idle | Self::Frozen | Self::ExtensionWait | Self::ExtensionOverhead => true,
             Self::ExtensionInit
             | Self::RuntimeInit
             | Self::FunctionInit
@@ -192,6 +195,7 @@ impl RuntimeLane {
                 self.end_phase(at, status);
                 self.begin(SpanPhase::Idle, at, None);
             }
+            LifecycleEvent::Frozen => self.begin(SpanPhase::Frozen, at, None),
             LifecycleEvent::ResetStarted { .. } => self.begin(SpanPhase::Reset, at, None),
             LifecycleEvent::ResetDone => self.begin(SpanPhase::Idle, at, None),
             LifecycleEvent::ShutdownStarted { .. } => {
@@ -306,6 +310,7 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
             | LifecycleEvent::ExtensionReported { .. }
             | LifecycleEvent::ResponseSent { .. }
             | LifecycleEvent::ExtensionDone { .. }
+            | LifecycleEvent::Frozen
             | LifecycleEvent::ResetStarted { .. }
             | LifecycleEvent::ResetDone
             | LifecycleEvent::ShutdownStarted { .. }

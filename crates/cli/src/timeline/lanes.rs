@@ -55,6 +55,7 @@ impl Ink {
             Self::Phase(Phase::FunctionInit) => Some("35"),
             Self::Phase(Phase::Invoke) => Some("32"),
             Self::Phase(Phase::Idle) | Self::Break => Some("2"),
+            Self::Phase(Phase::Frozen) => Some("2;34"),
             Self::Phase(Phase::Reset) | Self::Failed => Some("31"),
             Self::Phase(Phase::Shutdown | Phase::RuntimeShutdown) => Some("34"),
             // What extensions cost has one colour everywhere.
@@ -84,6 +85,7 @@ const fn letter_and_glyph(phase: Phase) -> (char, char) {
         Phase::Init => ('I', '▒'),
         Phase::Invoke => ('█', '█'),
         Phase::Idle => ('·', '·'),
+        Phase::Frozen => ('*', '*'),
         Phase::Reset => ('X', '~'),
         Phase::Shutdown => ('S', '▂'),
         Phase::RuntimeShutdown => ('T', '▂'),
@@ -182,7 +184,7 @@ impl Window {
         let mut stretches: Vec<Stretch> = spans().map(|span| stretch(span, now_ms)).collect();
         let end_ms = stretches.iter().map(|stretch| stretch.end_ms).fold(0.0, f64::max);
         // A window begins where something begins: never within a call.
-        let begins = |span: &&Span| !matches!(span.phase, Phase::Idle | Phase::ExtensionOverhead);
+        let begins = |span: &&Span| !span.phase.is_still() && span.phase != Phase::ExtensionOverhead;
         let mut starts: Vec<f64> = spans().filter(begins).map(|span| span.start_ms).collect();
         let extensions = timeline.environments.iter().flat_map(|environment| &environment.extensions);
         // An idle extension needs no room.
@@ -267,7 +269,7 @@ impl Window {
 
 fn stretch(span: &Span, now_ms: f64) -> Stretch {
     let end_ms = span.end_ms.unwrap_or(now_ms).max(span.start_ms);
-    Stretch { start_ms: span.start_ms, end_ms, busy: span.phase != Phase::Idle }
+    Stretch { start_ms: span.start_ms, end_ms, busy: !span.phase.is_still() }
 }
 
 fn stretch_of_extension(span: &ExtensionSpan, now_ms: f64) -> Stretch {
@@ -291,7 +293,7 @@ impl Lane {
         let visible = |span: &&Span| stretch(span, now_ms).end_ms >= window.start_ms;
         // Idle first: where something has no column of its own, it is what happened that shows.
         let (idle, busy): (Vec<&Span>, Vec<&Span>) =
-            environment.spans.iter().filter(visible).partition(|span| span.phase == Phase::Idle);
+            environment.spans.iter().filter(visible).partition(|span| span.phase.is_still());
         for span in idle {
             lane.paint_span(span, now_ms, window, None, seen);
             lane.paint_breaks(stretch(span, now_ms), window);

@@ -23,6 +23,7 @@ impl Seen {
             Phase::Init => "I▒▒ init",
             Phase::Invoke => "1██ invoke, by its number",
             Phase::Idle => "··· idle",
+            Phase::Frozen => "*** frozen",
             Phase::Reset => "X~~ reset",
             Phase::Shutdown => "S▂▂ shutdown",
             Phase::RuntimeShutdown => "T▂▂ runtime gets SIGTERM",

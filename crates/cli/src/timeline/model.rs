@@ -79,11 +79,20 @@ pub(crate) enum Phase {
     /// The runtime is done with the call, some extension isn't.
     ExtensionOverhead,
     Idle,
+    /// Its processes stand still.
+    Frozen,
     Reset,
     Shutdown,
     RuntimeShutdown,
     /// The runtime is gone, some extension isn't.
     ExtensionShutdown,
+}
+
+impl Phase {
+    /// Whether nothing happens.
+    pub(crate) const fn is_still(self) -> bool {
+        matches!(self, Self::Idle | Self::Frozen)
+    }
 }
 
 /// How a phase ended.

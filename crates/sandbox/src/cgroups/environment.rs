@@ -15,7 +15,7 @@ use super::discover::Controller;
 use super::error::CgroupError;
 use super::files::{OpenFile, keyed_number, set};
 use super::host::Hierarchy;
-use super::limits::{CPU_PERIOD_US, Limits};
+use super::limits::{CPU_PERIOD_US, Limits, MilliCpu};
 use super::parent::{Parent, make};
 use super::reap;
 
@@ -32,6 +32,7 @@ const LOOKS_WITHOUT_PAUSE: usize = 50;
 pub struct EnvironmentCgroup {
     memory: Memory,
     freezer: Freezer,
+    cpu: Option<(Hierarchy, PathBuf)>,
     groups: Groups,
 }
 
@@ -73,7 +74,7 @@ impl EnvironmentCgroup {
         let paths = parent.groups.iter().map(|group| group.path.join(&name)).collect();
         // From here on, a failure removes what has been made.
         let groups = Groups { paths, parent: Some(parent) };
-        let (mut memory, mut freezer) = (None, None);
+        let (mut memory, mut freezer, mut cpu) = (None, None, None);
         for (group, path) in groups.parent.iter().flat_map(|parent| &parent.groups).zip(&groups.paths) {
             make(path, group.hierarchy)?;
             for controller in &group.controllers {
@@ -81,7 +82,10 @@ impl EnvironmentCgroup {
                     Controller::Memory => {
                         memory = Some(Memory::limit(group.hierarchy, path, limits.memory_bytes)?)
                     }
-                    Controller::Cpu => limit_cpu(group.hierarchy, path, limits.cpu.quota_us())?,
+                    Controller::Cpu => {
+                        limit_cpu(group.hierarchy, path, limits.cpu.quota_us())?;
+                        cpu = Some((group.hierarchy, path.clone()));
+                    }
                     Controller::Pids => set(path, "pids.max", &limits.processes.to_string())?,
                     Controller::Freezer => freezer = Some(Freezer::open(group.hierarchy, path)?),
                 }
@@ -90,7 +94,21 @@ impl EnvironmentCgroup {
         let (Some(memory), Some(freezer)) = (memory, freezer) else {
             return Err(CgroupError::Missing { controllers: "memory or freezer".to_owned() });
         };
-        Ok(Self { memory, freezer, groups })
+        Ok(Self { memory, freezer, cpu, groups })
+    }
+
+    /// Changes the share of the CPU.
+    pub fn limit_cpu(&self, share: MilliCpu) -> Result<(), CgroupError> {
+        self.cpu.as_ref().map_or(Ok(()), |(hierarchy, path)| limit_cpu(*hierarchy, path, share.quota_us()))
+    }
+
+    /// Opens the file through which all processes go on, by writing `THAWED`, if they cannot be killed while they stand
+    /// still: on v1. Close-on-exec.
+    pub fn freezer_to_kill(&self) -> Result<Option<OwnedFd>, CgroupError> {
+        match &self.freezer {
+            Freezer::V1 { state } => state.to_hand_on().map(Some),
+            Freezer::V2 { .. } => Ok(None),
+        }
     }
 
     /// Moves a process, with all its threads, into the environment. What it has allocated before is not counted, so it
@@ -119,6 +137,11 @@ impl EnvironmentCgroup {
     /// were the first to read or write.
     pub fn memory_bytes_max(&self) -> Result<u64, CgroupError> {
         self.memory.bytes_max()
+    }
+
+    /// Begins to measure anew, as far as the kernel can: v1 always, v2 since Linux 6.12. Otherwise the mark stays.
+    pub fn forget_memory_max(&self) {
+        self.memory.forget_max();
     }
 
     /// Returns how many processes the kernel has killed because the limit of memory was reached. v2 kills all of the
@@ -214,7 +237,7 @@ impl Memory {
                     set(group, "memory.swappiness", "0")?;
                 }
                 Ok(Self::V1 {
-                    peak: OpenFile::to_read(group.join("memory.max_usage_in_bytes"))?,
+                    peak: OpenFile::both(group.join("memory.max_usage_in_bytes"))?,
                     oom_control: OpenFile::to_read(group.join("memory.oom_control"))?,
                 })
             }
@@ -228,7 +251,9 @@ impl Memory {
                     }
                 }
                 let events = OpenFile::to_read(group.join("memory.events"))?;
-                match OpenFile::to_read(group.join("memory.peak")) {
+                let peak = group.join("memory.peak");
+                // It can be written since Linux 6.12.
+                match OpenFile::both(peak.clone()).or_else(|_| OpenFile::to_read(peak)) {
                     Ok(peak) => Ok(Self::V2 { peak, events }),
                     Err(CgroupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                         let current = OpenFile::to_read(group.join("memory.current"))?;
@@ -254,6 +279,18 @@ impl Memory {
                 let bytes = if touched_limit { *bytes_limit } else { current.number()? };
                 Ok(bytes_seen.fetch_max(bytes, Ordering::Relaxed).max(bytes))
             }
+        }
+    }
+
+    fn forget_max(&self) {
+        match self {
+            Self::V1 { peak, .. } | Self::V2 { peak, .. } => {
+                if let Err(error) = peak.write("0") {
+                    tracing::debug!(%error, "the mark of memory stays where it is");
+                }
+            }
+            // Its own group may have touched the limit, and the kernel does not forget that.
+            Self::V2WithoutPeak { .. } => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reading and writing the small files of a group.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,11 @@ impl OpenFile {
         let file =
             OpenOptions::new().read(true).write(true).open(&path).map_err(CgroupError::io("open", &path))?;
         Ok(Self { file, path })
+    }
+
+    /// Returns a descriptor of its own for another process.
+    pub(super) fn to_hand_on(&self) -> Result<OwnedFd, CgroupError> {
+        self.file.try_clone().map(OwnedFd::from).map_err(CgroupError::io("open", &self.path))
     }
 
     pub(super) fn path(&self) -> &Path {

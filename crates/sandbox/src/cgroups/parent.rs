@@ -1,7 +1,7 @@
 //! The server's own group in each hierarchy, and what an earlier server left in it.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -86,6 +86,33 @@ impl Cgroups {
     /// Returns of how many environments an earlier server had left groups behind.
     pub fn reaped(&self) -> usize {
         self.reaped
+    }
+
+    /// Kills and removes what servers left that have ended without cleaning up: groups beside the own ones, with names
+    /// that begin with `prefix`, that nobody has locked. Returns of how many environments that was.
+    pub fn reap_dead_servers(&self, prefix: &str) -> Result<usize, CgroupError> {
+        let mut environments = BTreeSet::new();
+        for own in &self.parent.groups {
+            for group in own.path.parent().map(reap::groups_in).unwrap_or_default() {
+                let name = group.file_name().and_then(OsStr::to_str).unwrap_or_default();
+                if group == own.path || name == SERVER_GROUP || !name.starts_with(prefix) {
+                    continue;
+                }
+                // Whoever has the lock lives, or is just being reaped by another server; a group without folder is gone.
+                let Ok(lock) = File::open(&group) else { continue };
+                if lock.try_lock().is_err() {
+                    continue;
+                }
+                let left_over = reap::groups_in(&group);
+                reap::reap(&left_over)?;
+                environments
+                    .extend(left_over.iter().filter_map(|path| path.file_name().map(ToOwned::to_owned)));
+                if let Err(error) = fs::remove_dir(&group) {
+                    tracing::debug!(path = %group.display(), %error, "a cgroup of a server stays behind");
+                }
+            }
+        }
+        Ok(environments.len())
     }
 
     /// Returns the server's groups, one in each hierarchy in use.

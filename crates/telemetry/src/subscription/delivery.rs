@@ -16,8 +16,8 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::Notify;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout_at};
 
 use super::buffer::{Batch, Buffer, Due};
 use super::request::{Buffering, Destination};
@@ -41,11 +41,14 @@ pub(super) struct Outbox {
     buffer: Mutex<Buffer>,
     /// Rung when the sender has to look again.
     rung: Notify,
+    /// Whether the subscriber stands still.
+    is_held: watch::Sender<bool>,
 }
 
 impl Outbox {
     pub(super) fn new(clock: Clock, limits: Buffering) -> Self {
-        Self { clock, buffer: Mutex::new(Buffer::new(limits)), rung: Notify::new() }
+        let is_held = watch::Sender::new(false);
+        Self { clock, buffer: Mutex::new(Buffer::new(limits)), rung: Notify::new(), is_held }
     }
 
     /// Puts an event in, or drops and counts it; never waits.
@@ -70,6 +73,17 @@ impl Outbox {
     pub(super) fn hurry(&self) {
         self.lock().hurry();
         self.rung.notify_one();
+    }
+
+    /// Says whether the subscriber stands still.
+    pub(super) fn hold(&self, is_held: bool) {
+        self.is_held.send_replace(is_held);
+    }
+
+    /// Waits until the subscriber stands still, or doesn't.
+    async fn until_held(&self, is_held: bool) {
+        // It fails only when the sender is gone, which is ours.
+        let _ = self.is_held.subscribe().wait_for(|it| *it == is_held).await;
     }
 
     /// Takes what the function's log has to tell of.
@@ -135,6 +149,7 @@ impl Sender {
     pub(super) async fn run(mut self) {
         loop {
             let mut batch = self.outbox.batch().await;
+            self.outbox.until_held(false).await;
             let (loss, told) = (batch.loss(), batch.dropped);
             if !told.is_none() {
                 // Whatever it subscribed to: otherwise it could not know.
@@ -156,8 +171,7 @@ impl Sender {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
-            let tried = timeout(ATTEMPT_LIMIT, self.attempt(body.clone())).await;
-            let error = match tried.unwrap_or(Err(AttemptError::TooSlow)) {
+            let error = match self.attempt_in_time(body.clone()).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -168,7 +182,26 @@ impl Sender {
             }
             attempt += 1;
             sleep(pause).await;
+            self.outbox.until_held(false).await;
             pause *= 2;
+        }
+    }
+
+    /// Tries once. Only the time counts in which the listener could do something.
+    async fn attempt_in_time(&mut self, body: Bytes) -> Result<(), AttemptError> {
+        let outbox = self.outbox.clone();
+        let mut attempt = std::pin::pin!(self.attempt(body));
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut attempt => return result,
+                () = outbox.until_held(true) => {}
+                () = sleep(ATTEMPT_LIMIT) => return Err(AttemptError::TooSlow),
+            }
+            tokio::select! {
+                result = &mut attempt => return result,
+                () = outbox.until_held(false) => {}
+            }
         }
     }
 

@@ -175,6 +175,13 @@ impl Subscribers {
         }
     }
 
+    /// Says whether subscribers stand still: they are sent nothing then.
+    pub(crate) fn hold(&self, are_frozen: bool) {
+        for subscribed in &self.subscribed {
+            subscribed.outbox.hold(are_frozen);
+        }
+    }
+
     /// Takes how much was dropped since it was asked last.
     pub(crate) fn take_unlogged(&self) -> Dropped {
         let mut sum = Dropped::default();

@@ -182,6 +182,7 @@ fn extension(event: &LifecycleEvent) -> Option<&ExtensionName> {
         | LifecycleEvent::ResponseSent { .. }
         | LifecycleEvent::RuntimeDone { .. }
         | LifecycleEvent::InvokeDone { .. }
+        | LifecycleEvent::Frozen
         | LifecycleEvent::ResetStarted { .. }
         | LifecycleEvent::ResetDone
         | LifecycleEvent::ShutdownStarted { .. }
@@ -289,6 +290,7 @@ fn take(
         | LifecycleEvent::RuntimeInitDone { .. }
         | LifecycleEvent::ExtensionReported { error_type: None, .. }
         | LifecycleEvent::ResponseSent { .. }
+        | LifecycleEvent::Frozen
         | LifecycleEvent::ResetStarted { .. }
         | LifecycleEvent::ShutdownStarted { .. }
         | LifecycleEvent::RuntimeTerminated => {}
