@@ -8,7 +8,7 @@
 //!   kill PID SIGNAL              hunt PIDS               setns PATH           raise LIMIT          link TARGET PATH
 //!   int80                        memfd                   run PROGRAM WORD…    crash                pid
 //!   spin THREADS MS              linger                  bomb threads|forks   descriptors KIND N   heap MB
-//!   sleep MS (not in Node.js)
+//!   http HOST PORT PATH          sleep MS (not in Node.js)
 //! ```
 //!
 //! And the one in Python besides:

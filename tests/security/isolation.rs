@@ -155,6 +155,14 @@ in_each_language! {
             attack(84, format!("connect 127.0.0.2 {port}"), CLOSED),
             attack(84, format!("connect 0.0.0.0 {port}"), CLOSED),
             attack(85, "connect 169.254.169.254 80", CLOSED),
+            attack(84, format!("http 127.0.0.1 {api} /2015-03-31/functions"), CLOSED),
+            attack(84, format!("http 127.0.0.1 {api} /_hearth/environments"), CLOSED),
+            // Where functions find AWS's API, if there is one: without their keys it is closed, and never Hearth's own.
+            attack(84, "http 127.0.0.2 9002 /2015-03-31/functions", "ECONNREFUSED|403"),
+            attack(84, "http 127.0.0.2 9002 /_hearth/environments", "ECONNREFUSED|403|404"),
+            // The Runtime API has nothing of it either.
+            attack(84, "http 127.0.0.1 9001 /2015-03-31/functions", "404"),
+            attack(84, "http 127.0.0.1 9001 /_hearth/environments", "404"),
             attack(85, "connect 169.254.170.2 80", CLOSED),
             attack(85, "connect fe80::1 80", "ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|EINVAL|EADDRNOTAVAIL|EACCES|EPERM"),
             attack(84, format!("unix @{name}"), "ECONNREFUSED|EPERM"),

@@ -187,6 +187,29 @@ static void do_connect(char **words)
     close(fd);
 }
 
+/* Asks for a path, and says the status of the answer. */
+static void do_http(char **words)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(words[2]))};
+    struct timeval second = {1, 0};
+    inet_pton(AF_INET, words[1], &address.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof second);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address)) {
+        verdict(-1);
+        close(fd);
+        return;
+    }
+    dprintf(fd, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", words[3], words[1]);
+    char line[16] = {0};
+    ssize_t got = read(fd, line, sizeof line - 1);
+    if (got > 12)
+        say("%.3s", line + 9);
+    else
+        say("closed");
+    close(fd);
+}
+
 static void do_unix(char **words)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -430,6 +453,7 @@ static void carry_out(char *operation)
     else if (!strcmp(what, "pids")) do_list((char *[]){"pids", "/proc"}, 1);
     else if (!strcmp(what, "fds")) do_fds();
     else if (!strcmp(what, "connect")) do_connect(words);
+    else if (!strcmp(what, "http")) do_http(words);
     else if (!strcmp(what, "unix")) do_unix(words);
     else if (!strcmp(what, "socket")) do_socket(words);
     else if (!strcmp(what, "kill")) verdict(kill(atoi(words[1]), atoi(words[2])));

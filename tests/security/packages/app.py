@@ -1,6 +1,7 @@
 """A hostile function in Python. See native/hostile.c for what an event is; what Python cannot do, that program does."""
 import ctypes
 import errno
+import http.client
 import json
 import mmap
 import os
@@ -90,6 +91,17 @@ def connect(host, port):
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as connection:
         connection.settimeout(1)
         return attempt(lambda: connection.connect((host, int(port))))
+
+
+def http_status(host, port, path):
+    connection = http.client.HTTPConnection(host, int(port), timeout=1)
+    status = []
+
+    def ask():
+        connection.request("GET", path)
+        status.append(connection.getresponse().status)
+    answer = attempt(ask)
+    return str(status[0]) if status else answer
 
 
 def connect_unix(name):
@@ -307,6 +319,7 @@ OPERATIONS = {
     "pids": lambda: ",".join(name for name in os.listdir("/proc") if name.isdigit()),
     "fds": descriptors,
     "connect": connect,
+    "http": http_status,
     "unix": connect_unix,
     "socket": lambda *words: attempt(lambda: socket.socket(*map(int, words)).close()),
     "kill": lambda pid, number: attempt(lambda: os.kill(int(pid), int(number))),
