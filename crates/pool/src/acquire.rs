@@ -190,16 +190,18 @@ impl Pool {
             InvokeError::Service(format!("cannot {what}: {error}"))
         };
         let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
-        self.parts.code.check(version).await.map_err(|ChangedCode(error)| {
-            let reason = chain(&*error);
-            tracing::error!(function = %version.configuration.name, reason, "code on disk is not what was deployed");
-            InvokeError::Code { reason }
-        })?;
         let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let log_stream = boot::log_stream(version, id, now_epoch_ms);
         let plan = boot::plan(version, &self.parts.runtimes);
-        let sandbox = self.parts.sandboxes.create(id, &plan).await;
+        // A look at thousands of files takes as long as making a sandbox does, so both are done at once.
+        let looking = self.parts.code.check(version);
+        let (checked, sandbox) = tokio::join!(looking, self.parts.sandboxes.create(id, &plan));
+        checked.map_err(|ChangedCode(error)| {
+            let reason = chain(&*error);
+            tracing::error!(function = %version.configuration.name, reason, "code on disk is not what was deployed");
+            InvokeError::Code { reason }
+        })?;
         let sandbox = sandbox.map_err(|error| cannot("create a sandbox", &error))?;
         let runtime_api = match sandbox.runtime_api() {
             Some(listener) => BoundRuntimeApi::from_listener(listener),

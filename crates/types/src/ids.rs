@@ -165,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_reads_only_as_its_hex_digits_print() {
+        let digest = CodeSha256(std::array::from_fn(|at| at as u8 * 8));
+        assert_eq!(CodeSha256::from_hex(&digest.to_hex()), Some(digest));
+        for bad in ["", "new-0123", &digest.to_hex().to_uppercase(), &digest.to_hex()[1..], &"é".repeat(32)]
+        {
+            assert_eq!(CodeSha256::from_hex(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn a_trace_header_carries_no_line_break() {
         assert!(TraceHeader::from_caller("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700").is_some());
         assert!(TraceHeader::from_caller("Root=1\r\nX: y").is_none());
