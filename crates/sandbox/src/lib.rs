@@ -186,9 +186,10 @@ impl SandboxError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::UserNamespaces { obstacle, .. } => Some(obstacle.hint()),
-            Self::Build { .. } => Some(
-                "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
-                 `--isolation process` does without, for functions that you trust",
+            // What its first process could not do is in a warning above.
+            Self::Build { .. } | Self::InitGone | Self::Unreachable(_) => Some(
+                "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to make namespaces and to \
+                 mount (CAP_SYS_ADMIN); `--isolation process` does without, for functions that you trust",
             ),
             Self::EphemeralStorage { .. } => Some(
                 "see whether the disk of the data folder is full, and whether there are free loop devices",
@@ -200,11 +201,7 @@ impl SandboxError {
                  and SYS_ADMIN and a writable /proc/sys/net and /run; `--network none` does without, for functions that \
                  need no network",
             ),
-            Self::StartLauncher(_)
-            | Self::LauncherGone(_)
-            | Self::Prepare { .. }
-            | Self::Unreachable(_)
-            | Self::InitGone => None,
+            Self::StartLauncher(_) | Self::LauncherGone(_) | Self::Prepare { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! namespaces, and all functions are that user then. What is in force and what is not says [`Sandboxes::facts`].
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -35,7 +36,8 @@ use crate::{
     SandboxError, SandboxEvent, SandboxPlan, Sandboxes, TASK_ROOT, in_force,
 };
 
-/// The first user of an environment. Each environment gets the next one, and none is used twice within a server's life.
+/// The first user of all environments. Each environment gets the next one, and none is used twice within a server's life.
+/// A server begins anywhere in the range: two servers of a host share no users, for whom the kernel counts processes.
 /// The range lies between what systemd gives to containers and the foreign users above, where no tool assigns any.
 pub(crate) const USER_FIRST: u32 = 1_900_000_000;
 /// How many there are before they begin again.
@@ -96,7 +98,7 @@ impl NamespaceSandboxes {
             ephemeral_storages: ephemeral_storages(folder).await?,
             launchers: Launchers::start()?,
             networks,
-            users: AtomicU32::new(0),
+            users: AtomicU32::new(anywhere()),
             mode,
             no_way_out,
         };
@@ -259,6 +261,12 @@ impl NetworkInside {
         let sockets = SocketsInside::new(descriptors.next()?);
         Some(Self { runtime_api, aws_api, sockets: Arc::new(move || sockets.open()) })
     }
+}
+
+/// A number that is another one in each process.
+fn anywhere() -> u32 {
+    // The standard library's hashes begin with random keys; this is no secret and needs no better source.
+    (RandomState::new().build_hasher().finish() % u64::from(USERS)) as u32
 }
 
 /// Opens the groups of a server that keeps its environments in `folder`, and ends what servers left that no longer run.

@@ -359,11 +359,15 @@ except OSError as error:
     print(errno.errorcode[error.errno], max(files))
 os.closerange(100, 1024)
 for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC):
-    try:
-        resource.setrlimit(limit, (4096, 4096))
-        print('raised')
-    except ValueError:
-        print('stays')
+    before = resource.getrlimit(limit)
+    for wanted in (4096, 0):
+        try:
+            # The limit of cores answers that this is done, and stays all the same.
+            resource.setrlimit(limit, (wanted, before[1] if wanted == 0 and limit != resource.RLIMIT_CORE else wanted))
+        except ValueError:
+            pass
+    after = resource.getrlimit(limit)
+    print('stays' if after[1] == before[1] and (limit != resource.RLIMIT_CORE or after == (1, 1)) else after)
 sys.stdout.flush()
 os.kill(os.getpid(), signal.SIGSEGV)
 ";

@@ -205,6 +205,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         region: region.clone(),
         rights: settings.function_rights.clone(),
     });
+    let deployment = Arc::new(HostDeployment {
+        packages: packages.clone(),
+        runtimes: runtimes.clone(),
+        runtime_packages: runtime_packages.clone(),
+    });
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
             account: account.clone(),
@@ -218,17 +223,13 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         },
         sandboxes,
         own_api,
+        code: deployment.clone(),
         runtimes: runtimes.clone(),
         logs: logs.clone(),
         recorder: recorder.clone(),
         clock,
     });
 
-    let deployment = Arc::new(HostDeployment {
-        packages: packages.clone(),
-        runtimes: runtimes.clone(),
-        runtime_packages: runtime_packages.clone(),
-    });
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
     let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
     let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;
