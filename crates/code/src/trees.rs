@@ -81,8 +81,11 @@ impl Trees {
         let (new, tree) = (self.unused_name(NEW), self.path(sha256));
         let made = make(fill, &new, &tree, &self.seal(sha256));
         // What is still there is removed at the next start at the latest; why there is no tree matters more.
-        if made.is_err() && new.exists() {
-            remove(&new);
+        if made.is_err() {
+            self.remove_seal(&sha256.to_hex());
+            if new.exists() {
+                remove(&new);
+            }
         }
         made
     }
