@@ -230,9 +230,8 @@ fn case_125_a_host_that_allows_no_walls_is_told_with_the_way_out_and_the_demo_sa
         assert!(!ended.status.success() && ended.stdout.is_empty(), "{arguments:?}: {stderr}");
         assert!(stderr.contains("error: cannot start the "), "{arguments:?}: {stderr}");
         assert!(stderr.contains("Operation not permitted"), "{arguments:?}: {stderr}");
-        // It cannot even make a network; what it says of mounts comes when functions are to have none.
         assert!(
-            stderr.contains("hint: ") && stderr.contains("NET_ADMIN and SYS_ADMIN"),
+            stderr.contains("hint: ") && stderr.contains("`--isolation process`"),
             "{arguments:?}: {stderr}"
         );
     }
