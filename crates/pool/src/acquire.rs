@@ -11,7 +11,7 @@ use hearth_telemetry::EnvironmentTelemetry;
 use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader};
 
 use crate::members::{Busy, Member};
-use crate::{FunctionVersion, Pool, State, boot, key_of};
+use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
 
 /// How long an invocation waits for an environment that has answered its caller and has not yet asked for the next
 /// event. Ours: a runtime asks within 0.1 ms, and no cold start of Node or Python is faster than this (measured).
@@ -200,14 +200,23 @@ impl Pool {
         let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let log_stream = boot::log_stream(version, id, now_epoch_ms);
-        let plan = boot::plan(version, &self.parts.runtimes);
-        let sandbox = self.parts.sandboxes.create(id, &plan).await;
+        let plan = boot::plan(version, &self.parts.runtimes, &self.parts.settings.networks);
+        // A look at thousands of files takes as long as making a sandbox does, so both are done at once.
+        let looking = self.parts.code.check(version);
+        let (checked, sandbox) = tokio::join!(looking, self.parts.sandboxes.create(id, &plan));
+        checked.map_err(|ChangedCode(error)| {
+            let reason = chain(&*error);
+            tracing::error!(function = %version.configuration.name, reason, "code on disk is not what was deployed");
+            InvokeError::Code { reason }
+        })?;
         let sandbox = sandbox.map_err(|error| cannot("create a sandbox", &error))?;
         let runtime_api = match sandbox.runtime_api() {
             Some(listener) => BoundRuntimeApi::from_listener(listener),
             None => BoundRuntimeApi::bind(),
         };
         let runtime_api = runtime_api.map_err(|error| cannot("open a Runtime API listener", &error))?;
+        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version);
+        let own_api = own_api.map_err(|error| cannot("open Hearth's API for an environment", &error))?;
         let configuration = &version.configuration;
         let record = self.parts.recorder.begin(
             id,
@@ -234,6 +243,7 @@ impl Pool {
             self.parts.settings.region.clone(),
             log_stream,
             runtime_api.address(),
+            own_api.credentials,
         );
         let environment = Environment::make(EnvironmentParts {
             id,
@@ -246,8 +256,13 @@ impl Pool {
             clock: self.parts.clock,
         })
         .map_err(|error| cannot("make an environment", &error))?;
-        let _runtime_api = runtime_api.serve(environment.clone());
-        Ok(Member { environment, initialization_type, version: version.clone(), _runtime_api })
+        Ok(Member {
+            environment: environment.clone(),
+            initialization_type,
+            version: version.clone(),
+            _runtime_api: runtime_api.serve(environment),
+            _own_api: own_api.served,
+        })
     }
 }
 

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use hearth_environment::{Boot, FatalError, FunctionFacts, ProgramNumber};
 use hearth_functions::ResolvedVersion;
-use hearth_runtimes::{BootRequest, Bootstrap, Runtimes};
+use hearth_runtimes::{BootRequest, Bootstrap, Credentials, Runtimes};
 use hearth_sandbox::{Command, LAYERS_ROOT, Paths, Sandbox, SandboxPlan};
 use hearth_telemetry::FunctionIdentity;
 use hearth_types::{
     AccountId, EnvironmentId, ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel,
     LogStreamName, Region, RuntimeFamily, limits,
 };
+
+use crate::NetworkPolicies;
 
 /// Names the log stream of a new environment: date in UTC, version, id; with a custom group, the function too.
 pub(crate) fn log_stream(version: &ResolvedVersion, id: EnvironmentId, now_epoch_ms: i64) -> LogStreamName {
@@ -90,13 +92,18 @@ pub(crate) fn function_facts(version: &ResolvedVersion, account: &AccountId) -> 
 }
 
 /// Says what an environment of the version has to see.
-pub(crate) fn plan(version: &ResolvedVersion, runtimes: &Runtimes) -> SandboxPlan {
+pub(crate) fn plan(
+    version: &ResolvedVersion,
+    runtimes: &Runtimes,
+    networks: &NetworkPolicies,
+) -> SandboxPlan {
     SandboxPlan {
         code: Some(version.code.root.clone()),
         layers: version.layers.root.clone(),
         runtime_files: runtimes.files(version.configuration.runtime),
         ephemeral_storage_mb: version.configuration.ephemeral_storage_mb,
         memory_size_mb: version.configuration.memory.get(),
+        network: networks.of(&version.configuration.name),
     }
 }
 
@@ -108,6 +115,7 @@ pub(crate) fn boot(
     region: Region,
     log_stream: LogStreamName,
     runtime_api: SocketAddr,
+    credentials: Credentials,
 ) -> Boot {
     let shown_program = match version.configuration.runtime.family() {
         RuntimeFamily::Provided => {
@@ -119,7 +127,15 @@ pub(crate) fn boot(
         }
     };
     let runtime_api = runtime_api.to_string();
-    let facts = Arc::new(Facts { runtimes, version, initialization_type, region, log_stream, runtime_api });
+    let facts = Arc::new(Facts {
+        runtimes,
+        version,
+        initialization_type,
+        region,
+        log_stream,
+        runtime_api,
+        credentials,
+    });
     let extensions = external_extensions(facts.version.layers.root.as_deref());
     let names = extensions.iter().map(|(name, _)| name.clone()).collect();
     let for_runtime = facts.clone();
@@ -158,6 +174,7 @@ struct Facts {
     region: Region,
     log_stream: LogStreamName,
     runtime_api: String,
+    credentials: Credentials,
 }
 
 impl Facts {
@@ -186,7 +203,7 @@ impl Facts {
                 LogFormat::Json => configuration.logging.application_level,
                 LogFormat::Text => None,
             },
-            credentials: None,
+            credentials: Some(&self.credentials),
             log_fd,
         }
     }
