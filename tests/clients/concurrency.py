@@ -1,14 +1,13 @@
 """Reserves and provisions concurrency with boto3, and calls as fast as it can. Prints what it saw.
 
-Arguments: a package whose handler connects to the port of its event, if there is one, and returns how its environment was
-initialized once it hears a byte."""
+Arguments: a package whose handler waits at the gate of its event, if there is one, and returns how its environment was
+initialized; a gate that opens when the file of the next argument is there, and one that opens when three have come."""
 
 import json
-import socket
+import pathlib
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import boto3
 from botocore.config import Config
@@ -17,38 +16,10 @@ from botocore.exceptions import ClientError
 CALLS = 200
 RESERVED = 10
 
-code = open(sys.argv[1], "rb").read()
+code = pathlib.Path(sys.argv[1]).read_bytes()
+reserved_gate, refused, spilled_gate = int(sys.argv[2]), pathlib.Path(sys.argv[3]), int(sys.argv[4])
 client = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}, max_pool_connections=CALLS))
 seen = {}
-
-
-class Gate:
-    """Counts who comes, and keeps them until it opens."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=CALLS)
-        self.port = self.listener.getsockname()[1]
-        self.lock = threading.Condition()
-        self.waiting, self.arrived = [], 0
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            connection = self.listener.accept()[0]
-            with self.lock:
-                self.waiting.append(connection)
-                self.arrived += 1
-                self.lock.notify_all()
-
-    def wait_for(self, number):
-        with self.lock:
-            assert self.lock.wait_for(lambda: self.arrived >= number, timeout=60), self.arrived
-
-    def open(self):
-        with self.lock:
-            for connection in self.waiting:
-                connection.sendall(b"!")
-            self.waiting.clear()
 
 
 def error(call, **arguments):
@@ -61,7 +32,7 @@ def error(call, **arguments):
 
 
 def invoke(gate=None, **arguments):
-    payload = json.dumps({"port": gate.port} if gate else {})
+    payload = json.dumps({"gate": gate} if gate else {})
     try:
         answer = client.invoke(FunctionName="shared", Payload=payload, **arguments)
         return json.loads(answer["Payload"].read())
@@ -111,17 +82,12 @@ seen["reserved"] = [
     client.get_function(FunctionName="shared")["Concurrency"],
     unreserved(),
 ]
-gate = Gate()
 with ThreadPoolExecutor(CALLS) as pool:
-    calls = [pool.submit(invoke, gate) for _ in range(CALLS)]
-    gate.wait_for(RESERVED)
+    calls = [pool.submit(invoke, reserved_gate) for _ in range(CALLS)]
     # All others are refused while these run: the gate opens only then.
-    deadline = time.monotonic() + 60
-    while sum(call.done() for call in calls) < CALLS - RESERVED:
-        assert time.monotonic() < deadline, "the others are refused"
-        time.sleep(0.01)
-    seen["at once"] = gate.arrived
-    gate.open()
+    for number, _ in enumerate(as_completed(calls, timeout=60), start=1):
+        if number == CALLS - RESERVED:
+            refused.touch()
     answers = [call.result() for call in calls]
 seen["answers"] = {answer: answers.count(answer) for answer in sorted(set(answers))}
 client.delete_function_concurrency(FunctionName="shared")
@@ -140,11 +106,8 @@ put = client.put_provisioned_concurrency_config(
 )
 seen["put"] = [put["ResponseMetadata"]["HTTPStatusCode"], put["Status"]]
 seen["ready"] = until_ready("1")
-gate = Gate()
 with ThreadPoolExecutor(3) as pool:
-    calls = [pool.submit(invoke, gate, Qualifier="1") for _ in range(3)]
-    gate.wait_for(3)
-    gate.open()
+    calls = [pool.submit(invoke, spilled_gate, Qualifier="1") for _ in range(3)]
     seen["three at once"] = sorted(call.result() for call in calls)
 seen["another version"] = invoke()
 listed = client.list_provisioned_concurrency_configs(FunctionName="shared")["ProvisionedConcurrencyConfigs"]

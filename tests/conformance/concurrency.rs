@@ -22,8 +22,8 @@ fn source() -> String {
 import os
 print('LOADED')
 def handler(event, context):
-    if 'port' in event:
-        wait_at(event['port'])
+    if 'gate' in event:
+        wait_at(event['gate'])
     if 'die' in event:
         os._exit(1)
     return os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']
@@ -36,7 +36,7 @@ fn gated() -> NewFunction {
 }
 
 fn wait_at(gate: &Gate) -> String {
-    json!({ "port": gate.port() }).to_string()
+    json!({ "gate": gate.number() }).to_string()
 }
 
 fn send(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -115,7 +115,26 @@ fn case_133_boto3_reserves_ten_and_of_two_hundred_calls_at_once_never_more_than_
     let server = Server::start();
     let folder = Folder::new();
     let package = folder.write("shared.zip", Package::new().file("app.py", source()).zip());
-    let seen = run_python(&server, "concurrency.py", &[package.to_str().unwrap()]).json();
+    let (reserved, spilled) = (Gate::new(), Gate::new());
+    let refused = folder.path().join("refused");
+    let arguments = [
+        package.display().to_string(),
+        reserved.number().to_string(),
+        refused.display().to_string(),
+        spilled.number().to_string(),
+    ];
+    let seen = thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            run_python(&server, "concurrency.py", &arguments.each_ref().map(String::as_str)).json()
+        });
+        reserved.wait_for(10);
+        eventually("all others are refused", || refused.exists().then_some(()));
+        assert_eq!(server.environments("shared").len(), 10);
+        reserved.open();
+        spilled.wait_for(3);
+        spilled.open();
+        client.join().unwrap()
+    });
     expect![[r#"
         {
           "another version": "on-demand",
@@ -123,7 +142,6 @@ fn case_133_boto3_reserves_ten_and_of_two_hundred_calls_at_once_never_more_than_
             "429 ReservedFunctionConcurrentInvocationLimitExceeded": 190,
             "on-demand": 10
           },
-          "at once": 10,
           "deleted": "404 ProvisionedConcurrencyConfigNotFoundException: No Provisioned Concurrency Config found for this function",
           "given back": [
             false,
@@ -365,7 +383,8 @@ fn what_is_provisioned_of_an_alias_moves_with_it_and_is_there_after_a_restart() 
 
 #[test]
 fn an_init_that_fails_fails_what_is_provisioned_and_is_tried_again() {
-    let server = Server::start();
+    // It looks for a file of the test's.
+    let server = Settings::new().without_walls().start();
     let folder = Folder::new();
     let marker = folder.path().join("works");
     let source = format!(
@@ -396,7 +415,7 @@ fn whatever_ends_a_call_gives_its_concurrency_back_once() {
         "{PYTHON_WAIT}
 import os
 def handler(event, context):
-    if 'port' in event: wait_at(event['port'])
+    if 'gate' in event: wait_at(event['gate'])
     if 'exit' in event: os._exit(event['exit'])
     if 'raise' in event: raise Exception('on purpose')
     while 'hang' in event: pass
