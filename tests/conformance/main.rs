@@ -23,6 +23,7 @@ mod outcomes;
 mod restart;
 mod runtimes;
 mod scaling;
+mod streaming;
 mod telemetry;
 mod update;
 mod versions;

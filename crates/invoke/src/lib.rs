@@ -11,6 +11,7 @@
 pub mod concurrency;
 mod event_queue;
 mod request;
+mod streaming;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use concurrency::{Concurrency, Permit, ThrottleReason};
 pub use event_queue::{EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue};
 pub use hearth_store::EventInvokeConfigRecord;
 pub use request::{InvokeRequest, InvokeResponse};
+pub use streaming::{BegunResponse, ResponseEnd, ResponsePart, StreamedResponse};
 
 /// Why there is no response. A function that fails is not among these: it has a response that says so.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,18 @@ pub trait Environments: Send + Sync + 'static {
         permit: Permit,
         request: InvokeRequest,
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>>;
+
+    /// The same, for a caller who takes the response as it comes; returns when it has begun. Whoever cannot stream answers all
+    /// at once.
+    fn run_streaming(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<BegunResponse, InvokeError>> {
+        let whole = self.run(version, permit, request);
+        Box::pin(async move { whole.await.map(BegunResponse::Whole) })
+    }
 
     /// Whether an environment has answered its caller, and will be free in a moment.
     fn is_one_finishing(&self) -> bool;
@@ -91,7 +105,27 @@ impl Invoker {
         name: &FunctionName,
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
-        let version = self.resolve(name, request.qualifier.as_ref()).await?;
+        let (version, permit) = self.admitted(name, request.qualifier.as_ref()).await?;
+        self.environments.run(version, permit, request).await
+    }
+
+    /// Runs one invocation, and returns when its response begins.
+    pub async fn invoke_streaming(
+        &self,
+        name: &FunctionName,
+        request: InvokeRequest,
+    ) -> Result<BegunResponse, InvokeError> {
+        let (version, permit) = self.admitted(name, request.qualifier.as_ref()).await?;
+        self.environments.run_streaming(version, permit, request).await
+    }
+
+    /// Returns the version that is to run, and the right to run it.
+    async fn admitted(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<(Arc<ResolvedVersion>, Permit), InvokeError> {
+        let version = self.resolve(name, qualifier).await?;
         let admitted = match self.concurrency.admit() {
             Err(_) if self.environments.is_one_finishing() => {
                 self.concurrency.admit_within(FINISHING_WAIT).await
@@ -99,7 +133,7 @@ impl Invoker {
             admitted => admitted,
         };
         let permit = admitted.map_err(|reason| InvokeError::Throttled { reason })?;
-        self.environments.run(version, permit, request).await
+        Ok((version, permit))
     }
 
     /// Returns the version that would run.

@@ -20,6 +20,7 @@ mod get_function_configuration;
 mod get_layer_version;
 mod input;
 mod invoke;
+mod invoke_with_response_stream;
 mod layer_version_permission;
 mod layers;
 mod list_functions;
@@ -154,6 +155,9 @@ impl LambdaApi {
                 "AddPermission" => permission::answer_add(self, call, request).await,
                 "RemovePermission" => permission::answer_remove(self, call, &request).await,
                 "GetPolicy" => permission::answer_get(self, call, &request),
+                "InvokeWithResponseStream" => {
+                    invoke_with_response_stream::answer(self, request_id, call, request).await
+                }
                 "InvokeAsync" => invoke::answer_async(self, request_id, call, request).await,
                 "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
                     event_invoke_config::answer_set(self, call, request).await

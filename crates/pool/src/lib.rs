@@ -14,6 +14,7 @@ mod acquire;
 mod boot;
 mod members;
 mod settings;
+mod streaming;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -22,7 +23,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use hearth_environment::{Environment, Owner};
 use hearth_functions::{ResolvedVersion, VersionListener};
-use hearth_invoke::{Environments, InvokeError, InvokeRequest, InvokeResponse, Permit};
+use hearth_invoke::{BegunResponse, Environments, InvokeError, InvokeRequest, InvokeResponse, Permit};
 use hearth_runtimes::Runtimes;
 use hearth_sandbox::Sandboxes;
 use hearth_telemetry::{Clock, LogStore, Recorder, ShutdownReason};
@@ -195,6 +196,15 @@ impl Environments for Pool {
         request: InvokeRequest,
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>> {
         Box::pin(self.run_in_environment(version, permit, request))
+    }
+
+    fn run_streaming(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<BegunResponse, InvokeError>> {
+        Box::pin(self.stream_from_environment(version, permit, request))
     }
 
     fn is_one_finishing(&self) -> bool {
