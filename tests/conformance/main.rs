@@ -13,6 +13,7 @@ mod command_line;
 mod control_plane;
 mod experiment;
 mod extensions;
+mod function_urls;
 mod init;
 mod invoke;
 mod isolation;

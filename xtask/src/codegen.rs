@@ -20,9 +20,11 @@ const IMPLEMENTED: &[&str] = &[
     "AddPermission",
     "CreateAlias",
     "CreateFunction",
+    "CreateFunctionUrlConfig",
     "DeleteAlias",
     "DeleteFunction",
     "DeleteFunctionEventInvokeConfig",
+    "DeleteFunctionUrlConfig",
     "DeleteLayerVersion",
     "GetAccountSettings",
     "GetAlias",
@@ -30,6 +32,7 @@ const IMPLEMENTED: &[&str] = &[
     "GetFunctionConfiguration",
     "GetFunctionEventInvokeConfig",
     "GetFunctionRecursionConfig",
+    "GetFunctionUrlConfig",
     "GetLayerVersion",
     "GetLayerVersionByArn",
     "GetLayerVersionPolicy",
@@ -38,6 +41,7 @@ const IMPLEMENTED: &[&str] = &[
     "Invoke",
     "ListAliases",
     "ListFunctionEventInvokeConfigs",
+    "ListFunctionUrlConfigs",
     "ListFunctions",
     "ListLayerVersions",
     "ListLayers",
@@ -56,6 +60,7 @@ const IMPLEMENTED: &[&str] = &[
     "UpdateFunctionCode",
     "UpdateFunctionConfiguration",
     "UpdateFunctionEventInvokeConfig",
+    "UpdateFunctionUrlConfig",
 ];
 
 /// Enumerations that the service checks itself, with a text of its own, and not the framework in front of it.

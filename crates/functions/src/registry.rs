@@ -5,6 +5,7 @@
 //! there before goes on serving.
 
 mod aliases;
+mod function_urls;
 mod loading;
 mod management;
 mod policy;
@@ -13,10 +14,10 @@ mod tags;
 mod usage;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome, StoreError};
@@ -26,6 +27,7 @@ use hearth_types::{
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use self::aliases::{Aliases, Lots};
+use self::function_urls::FunctionUrls;
 use self::versions::Published;
 use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
@@ -57,6 +59,8 @@ pub struct Functions {
     changing: Mutex<BTreeMap<FunctionName, Arc<tokio::sync::Mutex<()>>>>,
     generations: AtomicU64,
     lots: Lots,
+    /// Whose URL an id is.
+    url_owners: Mutex<HashMap<Arc<str>, FunctionName>>,
     /// Whether the code of some function could not be opened at the start.
     pub(crate) misses_code: AtomicBool,
     /// Changes whenever a function has settled or is removed.
@@ -78,7 +82,9 @@ struct Entry {
     last_version: u64,
     /// Its aliases.
     aliases: Aliases,
-    /// What the store has of `$LATEST` and the aliases.
+    /// Its URLs.
+    urls: FunctionUrls,
+    /// What the store has of `$LATEST`, the aliases and the URLs.
     stored: FunctionRecord,
 }
 
@@ -100,6 +106,7 @@ impl Functions {
             changing: Mutex::default(),
             generations: AtomicU64::new(0),
             lots: Lots::new(),
+            url_owners: Mutex::default(),
             misses_code: AtomicBool::new(false),
             settled: watch::Sender::new(0),
         });
@@ -173,6 +180,7 @@ impl Functions {
             versions: BTreeMap::new(),
             last_version: 0,
             aliases: Aliases::new(),
+            urls: FunctionUrls::new(),
             stored,
         };
         self.write().insert(name.clone(), entry);
@@ -304,6 +312,7 @@ impl Functions {
         let outcome = self.store.remove(name.to_string()).await?;
         fail::fail_point!("functions::removed");
         let removed = self.write().remove(name);
+        self.own_urls(name, &[]);
         self.tell(name, Version::Latest, None);
         for number in removed.iter().flat_map(|entry| entry.versions.keys()) {
             self.tell(name, Version::Number(*number), None);
@@ -397,6 +406,7 @@ impl Functions {
         let mut stored = record::write(changed);
         if let Some(entry) = self.read().get(name) {
             stored.aliases.clone_from(&entry.stored.aliases);
+            stored.function_urls.clone_from(&entry.stored.function_urls);
         }
         let keeps_serving =
             matches!(changed.last_update, Some(LastUpdateStatus::InProgress | LastUpdateStatus::Failed(_)));
@@ -451,6 +461,10 @@ impl Functions {
             changing.entry(name.clone()).or_default().clone()
         };
         Changing { functions: self, name: name.clone(), guard: Some(lock.lock_owned().await) }
+    }
+
+    fn url_owners(&self) -> MutexGuard<'_, HashMap<Arc<str>, FunctionName>> {
+        self.url_owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<FunctionName, Entry>> {

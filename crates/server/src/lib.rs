@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hearth_aws_wire::{Response, Server, ServerSettings};
+use hearth_aws_wire::{Peer, Response, Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
+use hearth_function_url::{Address, FunctionUrls};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
 use hearth_invoke::{Concurrency, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
@@ -222,6 +223,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let cloudwatch_logs = CloudWatchLogs::new(logs.clone(), clock, region.clone(), account);
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
+    let function_urls = FunctionUrls::new(functions.clone(), invoker.clone(), wall_clock.clone());
     let api = LambdaApi::new(
         functions.clone(),
         layers,
@@ -239,7 +241,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         logs: logs.clone(),
         clock,
     };
-    let front = Arc::new(Front { api, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
+    let front =
+        Arc::new(Front { api, function_urls, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
 
     let (stop, stopped) = watch::channel(false);
     let mut limits = ServerSettings::default();
@@ -313,9 +316,10 @@ async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>, packa
     futures_util::future::join_all(preparing).await;
 }
 
-/// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, and Hearth's own.
+/// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, the URLs of functions, and Hearth's own.
 struct Front {
     api: LambdaApi,
+    function_urls: FunctionUrls,
     cloudwatch_logs: Arc<CloudWatchLogs>,
     insight: Insight,
     runtimes: Arc<RuntimesApi>,
@@ -323,6 +327,9 @@ struct Front {
 
 impl Front {
     async fn answer(&self, request: Request<Incoming>) -> Response {
+        if let Some(address) = Address::of_host(request.headers(), request.uri()) {
+            return self.function_urls.answer(address, Peer::of(&request), request).await;
+        }
         let Some(path) = request.uri().path().strip_prefix("/_hearth/") else {
             return match CloudWatchLogs::is_asked(&request) {
                 true => self.cloudwatch_logs.answer(request).await,
@@ -334,6 +341,10 @@ impl Front {
         match first {
             "code" => self.api.answer_code(rest).await,
             "runtimes" => self.runtimes.answer(rest, request).await,
+            "url" => {
+                let peer = Peer::of(&request);
+                self.function_urls.answer(Address::of_path(rest), peer, request).await
+            }
             _ => self.insight.answer(&path, &request).await,
         }
     }

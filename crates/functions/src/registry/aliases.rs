@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hearth_store::{FunctionRecord, Outcome};
 use hearth_types::{FunctionName, Qualifier, RevisionId, Version};
 
+use super::function_urls::FunctionUrls;
 use super::{Entry, Functions, to_the_end};
-use crate::{Alias, CreateAlias, FunctionsError, UpdateAlias};
+use crate::{Alias, CreateAlias, FunctionUrl, FunctionsError, UpdateAlias};
 
 /// Aliases of a function, by name.
 pub(super) type Aliases = BTreeMap<Arc<str>, Arc<Alias>>;
@@ -168,25 +169,33 @@ impl Functions {
         Ok(alias)
     }
 
-    /// Keeps all aliases of a function. Nothing else of its record changes, and neither does its revision.
+    /// Keeps all aliases of a function. A URL goes with its alias; nothing else of the record changes, and neither does its
+    /// revision.
     async fn keep_aliases(&self, name: &FunctionName, aliases: Aliases) -> Result<(), FunctionsError> {
         let written = aliases.values().map(|alias| alias.write()).collect();
-        let stored =
-            self.of(name, |entry| Ok(FunctionRecord { aliases: written, ..entry.stored.clone() }))?;
+        let (stored, urls) = self.of(name, |entry| {
+            let stays =
+                |url: &&Arc<FunctionUrl>| url.alias.as_ref().is_none_or(|alias| aliases.contains_key(alias));
+            let urls: FunctionUrls = entry.urls.iter().filter(stays).cloned().collect();
+            let function_urls = urls.iter().map(|url| url.write()).collect();
+            Ok((FunctionRecord { aliases: written, function_urls, ..entry.stored.clone() }, urls))
+        })?;
         match self.store.replace(stored.revision_id.clone(), stored.clone()).await? {
             Outcome::Done => {}
             Outcome::Conflict => return Err(FunctionsError::RevisionMismatch),
         }
         fail::fail_point!("functions::aliased");
+        self.own_urls(name, &urls);
         if let Some(entry) = self.write().get_mut(name) {
             entry.stored = stored;
             entry.aliases = aliases;
+            entry.urls = urls;
         }
         Ok(())
     }
 
     /// Looks at a function, if it is there.
-    fn of<T>(
+    pub(super) fn of<T>(
         &self,
         name: &FunctionName,
         look: impl FnOnce(&Entry) -> Result<T, FunctionsError>,

@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering;
 use hearth_store::FunctionRecord;
 use hearth_types::Version;
 
+use super::function_urls::FunctionUrls;
 use super::versions::Published;
 use super::{Entry, Functions};
 use crate::{
-    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, OpenError, State,
-    StateReasonCode, record,
+    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, FunctionUrl, LastUpdateStatus,
+    OpenError, State, StateReasonCode, record,
 };
 
 impl Functions {
@@ -52,8 +53,11 @@ impl Functions {
             Ok((alias.name.clone(), Arc::new(alias)))
         });
         let aliases = aliases.collect::<Result<_, OpenError>>()?;
+        let urls = stored.function_urls.iter().map(|url| FunctionUrl::read(url, &function.arn).map(Arc::new));
+        let urls: FunctionUrls = urls.collect::<Result<_, OpenError>>()?;
         let is_settling = function.is_settling();
         let name = function.configuration.name.clone();
+        self.own_urls(&name, &urls);
         let entry = Entry {
             function: Arc::new(function),
             code,
@@ -62,6 +66,7 @@ impl Functions {
             versions: BTreeMap::new(),
             last_version: 0,
             aliases,
+            urls,
             stored: stored.clone(),
         };
         self.write().insert(name.clone(), entry);
