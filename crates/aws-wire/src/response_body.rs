@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
@@ -13,7 +13,7 @@ pub struct Body(Kind);
 
 enum Kind {
     Whole(Option<Bytes>),
-    Growing(BoxStream<'static, Result<Bytes, CutOff>>),
+    Growing { pieces: BoxStream<'static, Result<Bytes, CutOff>>, is_cut_off: bool },
 }
 
 /// A body was left before its end. The connection is closed without the last chunk, so that no client takes what it has
@@ -31,7 +31,7 @@ impl Body {
     /// Returns a body that is sent as it grows, in chunks. It is asked for more when the client has taken what there was,
     /// and dropped when the client hangs up.
     pub fn growing(pieces: impl Stream<Item = Result<Bytes, CutOff>> + Send + 'static) -> Self {
-        Self(Kind::Growing(pieces.boxed()))
+        Self(Kind::Growing { pieces: pieces.boxed(), is_cut_off: false })
     }
 }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::Whole(_) => "Body(whole)",
-            Kind::Growing(_) => "Body(growing)",
+            Kind::Growing { .. } => "Body(growing)",
         })
     }
 }
@@ -66,7 +66,17 @@ impl hyper::body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         match &mut self.0 {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Kind::Growing(pieces) => pieces.as_mut().poll_next(cx).map_ok(Frame::data),
+            Kind::Growing { is_cut_off: true, .. } => Poll::Ready(Some(Err(CutOff))),
+            Kind::Growing { pieces, is_cut_off } => match ready!(pieces.as_mut().poll_next(cx)) {
+                Some(Err(CutOff)) => {
+                    // The HTTP library throws away what it has not sent when it hears of this. It sends while there is
+                    // nothing to do, so it gets a moment.
+                    *is_cut_off = true;
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                piece => Poll::Ready(piece.map(|piece| piece.map(Frame::data))),
+            },
         }
     }
 
@@ -77,7 +87,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Growing(_) => SizeHint::default(),
+            Kind::Growing { .. } => SizeHint::default(),
         }
     }
 }

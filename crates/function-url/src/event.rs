@@ -72,10 +72,15 @@ pub(crate) fn of(call: &Call, region: &Region, head: &Parts, body: &Bytes) -> By
     Bytes::from(event.to_string())
 }
 
+/// What belongs to the connection, and not to the function.
+const OF_THE_CONNECTION: &[&str] =
+    &["connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
 /// Headers as the function sees them: names in small letters, repeated ones joined, cookies elsewhere; and what AWS's
 /// front adds to them.
 fn shown_headers(call: &Call, headers: &HeaderMap, source_ip: &str, host: &str) -> Map<String, Value> {
-    let pairs = headers.iter().filter(|(name, _)| *name != COOKIE);
+    let pairs =
+        headers.iter().filter(|(name, _)| *name != COOKIE && !OF_THE_CONNECTION.contains(&name.as_str()));
     let mut shown = joined(pairs.map(|(name, value)| (name.as_str().to_owned(), text(value))));
     let forwarded = shown.get("x-forwarded-for").and_then(Value::as_str);
     let forwarded = forwarded.map_or(source_ip.to_owned(), |before| format!("{before}, {source_ip}"));

@@ -94,8 +94,8 @@ pub(crate) async fn answer_delete<B>(
     Ok(response)
 }
 
-/// Answers ListFunctionUrlConfigs: the function's own, then those of its aliases. A marker names the last of the page before
-/// by its id.
+/// Answers ListFunctionUrlConfigs: the function's own, then those of its aliases. A marker names the alias of the last one of
+/// the page before, behind a slash: a function has no alias.
 pub(crate) fn answer_list<B>(
     api: &LambdaApi,
     call: Call,
@@ -106,8 +106,10 @@ pub(crate) fn answer_list<B>(
         input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
     let (name, _) = whose(api, operation.name, asked.function_name, None)?;
     let urls = api.functions.list_urls(&name).map_err(no_function)?;
-    let after = layers::read_marker(asked.marker.as_deref(), |alias| Some(alias.to_owned()))?;
-    let place = |url: &FunctionUrl| url.alias.as_deref().unwrap_or_default().to_owned();
+    let after = layers::read_marker(asked.marker.as_deref(), |place| {
+        place.starts_with('/').then(|| place.to_owned())
+    })?;
+    let place = |url: &FunctionUrl| format!("/{}", url.alias.as_deref().unwrap_or_default());
     let mut rest = urls.iter().filter(|url| after.as_ref().is_none_or(|after| place(url) > *after));
     let page: Vec<&Arc<FunctionUrl>> = rest.by_ref().take(layers::page(asked.max_items)).collect();
     let port = port(request);

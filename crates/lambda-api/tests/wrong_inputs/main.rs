@@ -10,6 +10,7 @@ mod support;
 mod aliases;
 mod create_function;
 mod event_invoke_config;
+mod function_url_config;
 mod get_and_delete;
 mod invoke;
 mod layers;
