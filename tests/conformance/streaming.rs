@@ -4,8 +4,8 @@ use std::path::Path;
 
 use expect_test::expect;
 use hearth_tests::{
-    Function, Gate, NewFunction, Server, Streamed, begin_http, bootstrap, eventually, needs_node, node,
-    reports, run_node, run_python,
+    Function, Gate, NODE_WAIT, NewFunction, Server, Streamed, begin_http, bootstrap, eventually, needs_node,
+    node, reports, run_node, run_python,
 };
 use serde_json::{Value, json};
 
@@ -255,6 +255,40 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
   stream.end('last');
 });
 ";
+
+#[test]
+fn a_slow_reader_makes_a_node_function_wait_too() {
+    if !needs_node() {
+        return;
+    }
+    let server = Server::start();
+    let source = format!(
+        "{NODE_WAIT}
+import {{ once }} from 'node:events';
+export const handler = awslambda.streamifyResponse(async (event, stream) => {{
+  for (let sent = 0; sent < 32; sent++) {{
+    if (stream.write(Buffer.alloc(1 << 20, 'x'))) continue;
+    const slow = setTimeout(() => waitAt(event.port), 500);
+    await once(stream, 'drain');
+    clearTimeout(slow);
+  }}
+  stream.end(String(process.memoryUsage().rss >> 20));
+}});
+"
+    );
+    let function = server.create(node("waits", &source).timeout(60).with("MemorySize", 512));
+    let gate = Gate::new();
+    gate.open();
+    let mut answer = begin(&function, &[], &json!({ "port": gate.port() }));
+    // It comes there when it has waited for half a second.
+    gate.wait_for(1);
+    let (payload, complete) = answer.messages();
+    assert_eq!(complete, json!({}));
+    let (bytes, megabytes) = payload.split_at(32 << 20);
+    assert!(bytes.iter().all(|&byte| byte == b'x'));
+    let megabytes: u32 = std::str::from_utf8(megabytes).unwrap().parse().unwrap();
+    assert!(megabytes < 200, "{megabytes} MB");
+}
 
 #[test]
 fn boto3_reads_what_a_node_function_streams() {

@@ -63,7 +63,7 @@ pub(crate) async fn answer(
             let messages = streamed.parts.map(|part| match part {
                 ResponsePart::Piece(piece) => (chunk(piece), false),
                 ResponsePart::End(end) => {
-                    let code = end.error.as_deref().map(|report| error_type(report));
+                    let code = end.error.as_deref().map(error_type);
                     (complete(code.as_deref(), &end), true)
                 }
             });
