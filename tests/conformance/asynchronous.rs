@@ -46,12 +46,12 @@ fn an_event_is_accepted_before_it_runs_and_runs_with_the_id_of_its_request() {
     let source = format!(
         "{PYTHON_WAIT}
 def handler(event, context):
-    wait_at(event['port'])
+    wait_at(event['gate'])
     print('SAW', event['number'], context.aws_request_id)
 "
     );
     let function = server.create(python("waits", &source).timeout(60));
-    let id = send(&function, &json!({ "number": 1, "port": gate.port() }));
+    let id = send(&function, &json!({ "number": 1, "gate": gate.number() }));
     gate.wait_for(1);
     assert_eq!(queued(&server), 1, "it is kept while it runs");
     gate.open();
@@ -126,6 +126,9 @@ fn case_122_a_function_that_fails_is_tried_again_after_one_and_two_minutes() {
         expected.push(format!("SAW {attempt} {other}"));
         assert_eq!(seen(&function, expected.len()), expected);
         eventually("only the one that failed is left", || (queued(&server) == 1).then_some(()));
+        // Its wait begins when its attempt has ended, with all that the function had to say about it.
+        function.logs_with_reports(expected.len());
+        function.wait_until_all_are_ready();
         set_ahead(ahead_ms);
         expected.push(format!("SAW 1 {id}"));
         assert_eq!(seen(&function, expected.len()), expected);
@@ -144,14 +147,14 @@ fn what_runs_when_the_server_is_stopped_ends_and_what_waits_runs_on_the_next_one
     let source = format!(
         "{PYTHON_WAIT}
 def handler(event, context):
-    wait_at(event['port'])
+    wait_at(event['gate'])
     print('SAW', event['number'], context.aws_request_id)
 "
     );
     let server = Settings::new().arguments(&["--concurrency", "1"]).start();
     let function = server.create(python("waits", &source).timeout(60));
     let ids: Vec<String> =
-        (1..=3).map(|number| send(&function, &json!({ "number": number, "port": gate.port() }))).collect();
+        (1..=3).map(|number| send(&function, &json!({ "number": number, "gate": gate.number() }))).collect();
     gate.wait_for(1);
     let data = server.data_dir().clone();
     server.terminate();

@@ -15,7 +15,7 @@ fn three_calls_share_an_environment_and_a_pair_at_once_makes_a_second_one() {
          console.log(\"out of handler\");
          export const handler = async (event) => {{
            console.log(\"in handler\");
-           if (event.port) await waitAt(event.port);
+           if (event.gate) await waitAt(event.gate);
            return \"done\";
          }};\n"
     );
@@ -46,7 +46,7 @@ fn three_calls_share_an_environment_and_a_pair_at_once_makes_a_second_one() {
     assert_eq!(streams(&events).len(), 1);
 
     let gate = Gate::new();
-    let payload = json!({ "port": gate.port() }).to_string();
+    let payload = json!({ "gate": gate.number() }).to_string();
     std::thread::scope(|scope| {
         let pair = [scope.spawn(|| function.invoke(&payload)), scope.spawn(|| function.invoke(&payload))];
         gate.wait_for(2);
@@ -77,7 +77,7 @@ fn three_calls_share_an_environment_and_a_pair_at_once_makes_a_second_one() {
 
     // Both stay: another pair starts nothing.
     let gate = Gate::new();
-    let payload = json!({ "port": gate.port() }).to_string();
+    let payload = json!({ "gate": gate.number() }).to_string();
     std::thread::scope(|scope| {
         scope.spawn(|| function.invoke(&payload));
         scope.spawn(|| function.invoke(&payload));

@@ -3,10 +3,13 @@
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 
 use hearth_tests::{
-    Folder, Function, NewFunction, Package, Server, Settings, Subscriber, eventually, hearth_binary,
-    is_alive, needs_node, needs_root, node, provided_bootstrap, python, said, scripted,
+    Folder, Function, Neighbour, NewFunction, Package, Server, Settings, Subscriber, eventually,
+    hearth_binary, is_alive, needs_node, needs_root, node, on_host, provided_bootstrap, python, said,
+    scripted, skip,
 };
 use serde_json::{Value, json};
 
@@ -104,6 +107,7 @@ const REQUIRED: &[&str] = &[
 const DOCUMENTED: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
     "AWS_EXECUTION_ENV",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -176,7 +180,7 @@ def handler(event, context):
 ";
 
 fn runaway_of(function: &Function<'_>) -> u64 {
-    let pid = function.invoke("{}").success().as_u64().unwrap();
+    let pid = on_host(function.invoke("{}").success().as_u64().unwrap());
     assert!(is_alive(pid));
     pid
 }
@@ -303,25 +307,206 @@ fn a_function_with_its_own_runtime_behind_walls_answers_and_leaves_nothing() {
     eventually("its folder is gone", || std::fs::read_dir(&run).unwrap().next().is_none().then_some(()));
 }
 
+/// An ordinary user, who has rights nowhere.
+const ORDINARY_USER: u32 = 65_534;
+
+/// Without root, Debian's interpreter: the tests' own may be where only root looks.
+fn walled_server_of_an_ordinary_user() -> Option<Server> {
+    if !needs_root() {
+        return None;
+    }
+    let settings = Settings::new().arguments(&["--isolation", "namespaces"]).user(ORDINARY_USER);
+    match settings.variable("PATH", "/usr/bin:/bin").try_start() {
+        Ok(server) => Some(server),
+        Err(ended) if ended.stderr.contains("does not let this user have them") => {
+            skip("this host does not let ordinary users have user namespaces");
+            None
+        }
+        Err(ended) => panic!("{ended:?}"),
+    }
+}
+
+/// What a function sees that is not as behind walls that root has built.
+const LOOKS_AROUND: &str = "
+import os
+def handler(event, context):
+    with open('/tmp/count', 'a') as count:
+        count.write('x')
+    status = dict(line.split(':', 1) for line in open('/proc/self/status'))
+    return {
+        'count': os.path.getsize('/tmp/count'),
+        'capabilities': [status[name].strip() for name in ('CapEff', 'CapPrm', 'CapBnd', 'CapInh', 'CapAmb')],
+        'host': [os.path.exists(path) for path in ('/etc/shadow', '/root', event['folder'] + '/objects')],
+        'file': __file__,
+        'processes': sum(name.isdigit() for name in os.listdir('/proc')),
+        'user': os.getuid() >= 1_900_000_000,
+    }
+";
+
 #[test]
-fn case_125_without_root_namespaces_are_refused_with_the_way_out() {
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::os::unix::process::CommandExt as _;
+fn a_python_function_behind_walls_that_an_ordinary_user_built_answers_and_leaves_nothing() {
+    let Some(server) = walled_server_of_an_ordinary_user() else { return };
+    let function = server.create(python("rootless", LOOKS_AROUND));
+    let event = json!({ "folder": server.data_dir().path() }).to_string();
+    for count in 1..=2 {
+        let expected = json!({
+            "count": count,
+            "capabilities": vec!["0000000000000000"; 5],
+            "host": [false, false, false],
+            "file": "/var/task/app.py",
+            "processes": 1,
+            "user": true,
+        });
+        assert_eq!(function.invoke(&event).success(), expected);
+    }
+    let pid = function.environments()[0]["pid"].as_u64().unwrap();
+    assert!(is_alive(pid));
+    let facts = server.hearth("isolation").to_string();
+    assert!(facts.contains("all run as this server's, 65534"), "{facts}");
+    function.delete();
+    eventually("the runtime of a deleted function is gone", || (!is_alive(pid)).then_some(()));
+    let run = server.data_dir().path().join("run");
+    eventually("its folder is gone", || std::fs::read_dir(&run).unwrap().next().is_none().then_some(()));
+}
+
+#[test]
+fn telemetry_reaches_an_extension_behind_walls_that_an_ordinary_user_built() {
+    let Some(server) = walled_server_of_an_ordinary_user() else { return };
+    let layer = server.publish_extensions(&[("inside", subscriber_at(None))]);
+    let source = "def handler(event, context): return 1\n";
+    let function = server.create(python("watched", source).with("Layers", json!([layer])));
+    assert_eq!(function.invoke("{}").success(), 1);
+    let events = function.logs_with_reports(1);
+    assert!(said(&events, "inside").contains(&"200 application/json: \"OK\""), "{events:#?}");
+}
+
+/// A user namespace has a limit of its own on those in it, so that a test can set one without touching the host's.
+#[test]
+fn case_125_without_user_namespaces_namespaces_are_refused_with_the_way_out() {
     if !needs_root() {
         return;
     }
-    // A user who may own the folder, and can reach the program wherever the repository is.
     let folder = Folder::new();
     let program = folder.path().join("hearth");
     std::fs::copy(hearth_binary(), &program).unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let settings = Settings::new().program(program).arguments(&["--isolation", "namespaces"]);
-    let mut command = settings.command("127.0.0.1:0", &folder.path().join("data"));
-    let ended = command.uid(65_534).gid(65_534).output().unwrap();
+    let without = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" serve --listen 127.0.0.1:0 --data-dir \
+                   \"$1\" --isolation namespaces";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", without]).arg(program);
+    command.arg(folder.path().join("data")).uid(ORDINARY_USER).gid(ORDINARY_USER);
+    let ended = command.output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    if stderr.starts_with("unshare: ") {
+        return skip("this host does not let ordinary users have user namespaces");
+    }
+    assert!(!ended.status.success() && ended.stdout.is_empty(), "{stderr}");
+    let expected = "isolation `namespaces` needs user namespaces without root, and this host does not let this user have \
+                    them: fork into a user namespace: No space left on device";
+    assert!(stderr.contains(expected), "{stderr}");
+    assert!(stderr.contains("hint: allow them with `sysctl user.max_user_namespaces=10000`"), "{stderr}");
+}
+
+#[test]
+fn a_server_says_at_its_start_what_is_in_force() {
+    let server = Settings::new().without_walls().start();
+    let facts = server.hearth("isolation");
+    assert_eq!(facts["isolation"], "process");
+    assert!(facts["facts"].as_array().unwrap().iter().all(|fact| fact["in_force"] == false), "{facts:#}");
+    let stderr = server.stop();
+    assert!(stderr.contains("isolation `process`:\n! walls    none: functions run as this user"), "{stderr}");
+
+    if !needs_root() {
+        return;
+    }
+    let server = walled_server();
+    let facts = server.hearth("isolation");
+    assert_eq!(facts["isolation"], "namespaces");
+    let facts = facts["facts"].as_array().unwrap();
+    for what in ["namespaces", "user", "files", "seccomp", "network", "/tmp"] {
+        assert!(
+            facts.iter().any(|fact| fact["what"] == what && fact["in_force"] == true),
+            "{what}: {facts:#?}"
+        );
+    }
+    // The block says the same.
+    let block = eventually("the block is written", || {
+        let stderr = server.stderr();
+        let (_, block) = stderr.split_once("isolation `namespaces`:\n")?;
+        (block.lines().count() >= facts.len()).then(|| block.to_owned())
+    });
+    for (line, fact) in block.lines().zip(facts) {
+        let text = |field: &str| fact[field].as_str().unwrap();
+        assert!(line.contains(text("what")) && line.ends_with(text("state")), "{line}");
+        assert_eq!(line.starts_with('!'), fact["in_force"] == false, "{line}");
+    }
+}
+
+/// Connects to `event['to']`, and answers with what is said there or with why it cannot.
+const CONNECTS: &str = "
+import errno, socket
+def handler(event, context):
+    address, port = event['to']
+    try:
+        with socket.create_connection((address, port), 5) as connection:
+            return connection.recv(100).decode()
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error))
+";
+
+#[test]
+fn case_085_a_function_behind_walls_reaches_the_network_around_this_host_and_not_the_host() {
+    if !needs_root() {
+        return;
+    }
+    let neighbour = Neighbour::start();
+    let everywhere = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = everywhere.local_addr().unwrap().port();
+    let folder = Folder::new();
+    let file = folder.path().join("hearth.toml");
+    std::fs::write(&file, "isolation = 'namespaces'\n[function.closed]\nnetwork = 'none'\n").unwrap();
+    let server = Settings::new().arguments(&["--config", file.to_str().unwrap()]).start();
+    let to_neighbour = json!({ "to": [neighbour.address().to_string(), 8080] }).to_string();
+    let to_host = json!({ "to": [neighbour.of_this_host().to_string(), port] }).to_string();
+    let open = server.create(python("open", CONNECTS));
+    assert_eq!(open.invoke(&to_neighbour).success(), neighbour.of_this_host().to_string());
+    assert_eq!(open.invoke(&to_host).success(), "EHOSTUNREACH");
+    assert_eq!(open.invoke(json!({ "to": ["169.254.169.254", 80] }).to_string()).success(), "EHOSTUNREACH");
+    let closed = server.create(python("closed", CONNECTS));
+    assert_eq!(closed.invoke(&to_neighbour).success(), "ENETUNREACH");
+    assert_eq!(closed.invoke(&to_host).success(), "ENETUNREACH");
+}
+
+#[test]
+fn case_125_where_functions_cannot_be_connected_the_start_says_what_to_do() {
+    if !needs_root() {
+        return;
+    }
+    // As in many containers: nothing about the network can be set.
+    let folder = Folder::new();
+    let program = folder.path().join("hearth");
+    let script = format!(
+        "#!/bin/sh\nexec unshare --mount sh -c 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys \
+         && exec \"$@\"' sh {} \"$@\"\n",
+        hearth_binary().display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let settings = |network: &[&str]| {
+        Settings::new()
+            .program(program.clone())
+            .arguments(&[&["--isolation", "namespaces"], network].concat())
+    };
+    let ended = settings(&[]).command("127.0.0.1:0", &folder.path().join("data")).output().unwrap();
     let stderr = String::from_utf8(ended.stderr).unwrap();
     assert!(!ended.status.success() && ended.stdout.is_empty(), "{stderr}");
-    assert!(stderr.contains("isolation `namespaces` needs root"), "{stderr}");
-    assert!(stderr.contains("hint: start Hearth as root, or use `--isolation process`"), "{stderr}");
+    assert!(stderr.contains("cannot give functions a network"), "{stderr}");
+    assert!(stderr.contains("hint: ") && stderr.contains("--network none"), "{stderr}");
+    let server = settings(&["--network", "none"]).start();
+    assert_eq!(
+        server.create(python("local", "def handler(event, context): return 1\n")).invoke("1").success(),
+        1
+    );
 }
 
 /// An extension that subscribes to telemetry at this port, or takes one and waits for what comes there.

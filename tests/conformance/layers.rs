@@ -209,7 +209,8 @@ def handler(event, context):
     tool = subprocess.run(['tool-of-a-layer'], capture_output=True, text=True).stdout
     libraries = os.environ['LD_LIBRARY_PATH'].split(':')
     found = [os.path.exists(folder + '/libx.txt') for folder in libraries]
-    root = os.environ['HEARTH_LAYERS_ROOT']
+    # Without walls `/opt` is the host's.
+    root = os.environ.get('HEARTH_LAYERS_ROOT', '/opt')
     return [tool, found, os.environ.get('WRAPPED'), open(root + '/data.txt').read(), os.listdir(root + '/bin')]
 ";
     let new = python("tools", source)

@@ -67,18 +67,18 @@ fn ready_address(child: &mut std::process::Child) -> std::net::SocketAddr {
 fn sigterm_lets_a_call_in_flight_finish_and_takes_no_new_one() {
     let server = Server::start();
     let source = format!(
-        "{PYTHON_WAIT}\ndef handler(event, context):\n    wait_at(event['port'])\n    return 'done'\n"
+        "{PYTHON_WAIT}\ndef handler(event, context):\n    wait_at(event['gate'])\n    return 'done'\n"
     );
     let function = server.create(python("slow", &source).timeout(60));
     let gate = Gate::new();
-    let payload = json!({ "port": gate.port() }).to_string();
+    let payload = json!({ "gate": gate.number() }).to_string();
     std::thread::scope(|scope| {
         let call = scope.spawn(|| function.invoke(&payload));
         gate.wait_for(1);
         server.terminate();
         let path = "/2015-03-31/functions/slow/invocations";
         hearth_tests::eventually("a new call is refused", || {
-            match try_http(server.address(), "POST", path, &[], b"{\"port\": 0}") {
+            match try_http(server.address(), "POST", path, &[], b"{}") {
                 Ok(answer) if answer.status == 200 => None,
                 Ok(answer) => {
                     assert!(answer.status >= 500, "{}", answer.text());

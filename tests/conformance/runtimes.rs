@@ -261,16 +261,12 @@ fn an_es_module_finds_along_node_path_what_it_does_not_bring() {
     if !needs_node() {
         return;
     }
-    let along = Folder::new();
-    for name in ["along", "both"] {
-        let package = along.path().join("node_modules").join(name);
-        fs::create_dir_all(&package).unwrap();
-        fs::write(package.join("index.js"), "exports.from = 'NODE_PATH';").unwrap();
-    }
     let server = Server::start();
-    let modules = along.path().join("node_modules");
     let with_node_path = |new: NewFunction| {
-        new.with("Environment", json!({ "Variables": { "NODE_PATH": modules.to_str().unwrap() } }))
+        let variables = json!({ "Variables": { "NODE_PATH": "/var/task/elsewhere/node_modules" } });
+        ["along", "both"].into_iter().fold(new.with("Environment", variables), |new, name| {
+            new.file(&format!("elsewhere/node_modules/{name}/index.js"), "exports.from = 'NODE_PATH';")
+        })
     };
     let source = "import { nested } from './lib/nested.mjs';
         import { from } from 'both';

@@ -14,8 +14,8 @@ fn gated(server: &Server) -> Function<'_> {
         "{PYTHON_WAIT}
 import os
 def handler(event, context):
-    if 'port' in event:
-        wait_at(event['port'])
+    if 'gate' in event:
+        wait_at(event['gate'])
     return os.environ['AWS_LAMBDA_LOG_STREAM_NAME']
 "
     );
@@ -23,7 +23,7 @@ def handler(event, context):
 }
 
 fn wait_at(gate: &Gate) -> String {
-    json!({ "port": gate.port() }).to_string()
+    json!({ "gate": gate.number() }).to_string()
 }
 
 #[test]

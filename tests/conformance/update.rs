@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::{fs, thread};
 
-use hearth_tests::{Package, Server, eventually, http, python, rounds, streams};
+use hearth_tests::{Package, Server, eventually, http, on_host, python, rounds, streams};
 use serde_json::{Value, json};
 
 fn version(number: u32) -> Package {
@@ -101,7 +101,7 @@ fn a_deleted_function_is_gone_with_its_code_and_its_environments() {
     let function = server.create(marked("first"));
     // The same package again: stored once, and kept as long as one of the two needs it.
     let twin = server.create(marked("second"));
-    let pid = function.invoke("{}").success();
+    let pid = on_host(function.invoke("{}").success().as_u64().unwrap());
     assert_eq!(marked_files(server.data_dir().path()), 1, "equal packages are stored once");
 
     function.delete();

@@ -38,7 +38,7 @@ fn case_038_a_response_of_100_megabytes_is_refused_in_little_memory_and_keeps_th
     let source = "
 import os
 def handler(event, context):
-    return os.getpid() if not event.get('megabytes') else 'x' * (event['megabytes'] << 20)
+    return [os.environ['AWS_LAMBDA_LOG_STREAM_NAME'], os.getpid()] if not event.get('megabytes') else 'x' * (event['megabytes'] << 20)
 ";
     let function = server.create(python("huge", source).timeout(60).with("MemorySize", 1_024));
     let pid = function.invoke("{}").success();
@@ -75,7 +75,7 @@ cycle = []
 cycle.append(cycle)
 answers = {'set': {1, 2}, 'bytes': b'x', 'cycle': cycle, 'object': object(), 'key': {(1, 2): 3}}
 def handler(event, context):
-    return answers[event] if isinstance(event, str) else os.getpid()
+    return answers[event] if isinstance(event, str) else [os.environ['AWS_LAMBDA_LOG_STREAM_NAME'], os.getpid()]
 ";
     let function = server.create(python("unserialisable", source));
     let pid = function.invoke("{}").success();
@@ -167,8 +167,8 @@ import os
 calls = 0
 def handler(event, context):
     global calls
-    if 'port' in event:
-        wait_at(event['port'])
+    if 'gate' in event:
+        wait_at(event['gate'])
         calls += 1
     return [os.getpid(), calls]
 "
@@ -181,7 +181,7 @@ def handler(event, context):
     let hang_ups = rounds(100, 1_000);
     for hang_up in 1..=hang_ups {
         let gate = Gate::new();
-        let body = json!({ "port": gate.port() }).to_string();
+        let body = json!({ "gate": gate.number() }).to_string();
         let mut caller = TcpStream::connect(server.address()).unwrap();
         let path = "/2015-03-31/functions/abandoned/invocations";
         write!(caller, "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len())

@@ -8,10 +8,16 @@ mod shutdown;
 
 use std::path::PathBuf;
 
-use hearth_tests::{NewFunction, Server, eventually, processes_of, python, scripted};
+use hearth_tests::{
+    NewFunction, Server, eventually, is_init_of_an_environment, processes_of, python, scripted,
+};
 use serde_json::{Value, json};
 
-const PLAIN: &str = "import os\ndef handler(event, context): return os.getpid()\n";
+/// Says in which environment it is called, and in which process there.
+const PLAIN: &str = "
+import os
+def handler(event, context): return [os.environ['AWS_LAMBDA_LOG_STREAM_NAME'], os.getpid()]
+";
 
 /// A function with one extension, `bad`, that takes these steps.
 fn with_extension(server: &Server, name: &str, steps: &Value) -> NewFunction {
@@ -46,7 +52,9 @@ fn reported(path: &str, error_type: &str) -> Value {
 
 /// Waits until no process of the function is left.
 fn wait_until_nothing_runs(server: &Server) {
-    eventually("nothing runs", || processes_of(&trees(server)).is_empty().then_some(()));
+    eventually("nothing runs", || {
+        processes_of(&trees(server)).into_iter().all(is_init_of_an_environment).then_some(())
+    });
 }
 
 /// Where the server has the unpacked packages: every process of a function knows a path there.
@@ -59,5 +67,5 @@ const WAITING: &str = "
 import os, time
 def handler(event, context):
     if event.get('wait'): time.sleep(30)
-    return os.getpid()
+    return [os.environ['AWS_LAMBDA_LOG_STREAM_NAME'], os.getpid()]
 ";

@@ -282,7 +282,7 @@ fn case_106_clients_that_take_all_connections_leave_running_calls_alone_and_make
     for _ in 0..rounds(2, 200) {
         let gate = Gate::new();
         thread::scope(|scope| {
-            let call = scope.spawn(|| function.invoke(json!(gate.port()).to_string()));
+            let call = scope.spawn(|| function.invoke(json!(gate.number()).to_string()));
             gate.wait_for(1);
             // More than there are descriptors: those beyond the server's share wait in the kernel.
             let hog: Vec<TcpStream> = (0..400).map(|_| connect(&server)).collect();
@@ -295,7 +295,7 @@ fn case_106_clients_that_take_all_connections_leave_running_calls_alone_and_make
         assert!(freed.elapsed() < Duration::from_secs(1), "only after {:?}", freed.elapsed());
         let gate = Gate::new();
         gate.open();
-        assert_eq!(function.invoke(json!(gate.port()).to_string()).success(), "done");
+        assert_eq!(function.invoke(json!(gate.number()).to_string()).success(), "done");
     }
 }
 

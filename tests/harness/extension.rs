@@ -48,7 +48,8 @@ pub fn bash_extension() -> Vec<u8> {
 pub fn scripted(steps: &Value) -> Vec<u8> {
     // A JSON string is a Python string, too.
     let steps = json!(steps.to_string()).to_string();
-    include_str!("scripted_extension.py").replace("\"@STEPS@\"", &steps).into_bytes()
+    let source = include_str!("scripted_extension.py").replace("# @LINK@", include_str!("link.py"));
+    source.replace("\"@STEPS@\"", &steps).into_bytes()
 }
 
 impl Server {

@@ -62,6 +62,13 @@ impl NewFunction {
         self
     }
 
+    /// Sets the memory that comes with a whole CPU. With less, an extension may have got only a part of what it is sent
+    /// when its environment stands still after a call; the rest comes with the next one.
+    #[must_use]
+    pub fn whole_cpu(self) -> Self {
+        self.with("MemorySize", 1_769)
+    }
+
     /// Sets the time-out in seconds.
     #[must_use]
     pub fn timeout(self, seconds: u32) -> Self {

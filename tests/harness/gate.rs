@@ -1,69 +1,70 @@
 //! A gate that functions wait at, so that a test decides when a call goes on.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
 
+use crate::link::Links;
 use crate::wait::LIMIT;
 
-/// Python source of `wait_at(port)`: connects to the gate and waits until it opens.
-pub const PYTHON_WAIT: &str = "
-import socket
-def wait_at(port):
-    with socket.create_connection((\"127.0.0.1\", port)) as gate:
-        gate.recv(1)
-";
+/// Python source of `wait_at(gate)`: comes to the gate of this number and waits until it opens.
+pub const PYTHON_WAIT: &str = concat!(
+    include_str!("link.py"),
+    "
+def wait_at(gate):
+    with link(gate) as stream:
+        stream.recv(1)
+"
+);
 
-/// JavaScript source of `await waitAt(port)`: connects to the gate and waits until it opens.
+/// JavaScript source of `await waitAt(gate)`: the same.
 pub const NODE_WAIT: &str = "
 import net from \"node:net\";
-const waitAt = (port) => new Promise((resolve) => {
-  const gate = net.connect(port, \"127.0.0.1\");
-  gate.once(\"data\", () => { gate.destroy(); resolve(); });
+const waitAt = (gate) => new Promise((resolve) => {
+  const listener = net.createServer((stream) => {
+    listener.close();
+    stream.once(\"data\", () => { stream.destroy(); resolve(); });
+  });
+  listener.listen(`/tmp/hearth-link-${gate}-${crypto.randomUUID()}`);
 });
 ";
 
-/// A closed gate. Functions connect to its port and wait for a byte.
+/// A closed gate. Functions come to it under its number and wait for a byte.
 #[derive(Debug)]
 pub struct Gate {
-    address: SocketAddr,
+    links: Links,
     shared: Arc<(Mutex<Waiting>, Condvar)>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     arrived: usize,
-    streams: Vec<TcpStream>,
+    streams: Vec<UnixStream>,
     open: bool,
 }
 
 impl Gate {
     /// Makes a gate that is closed.
     pub fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new((Mutex::new(Waiting::default()), Condvar::new()));
         let theirs = Arc::clone(&shared);
-        thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let (waiting, changed) = &*theirs;
-                let mut waiting = waiting.lock().unwrap();
-                waiting.arrived += 1;
-                if waiting.open {
-                    let _ = stream.write_all(b"!");
-                } else {
-                    waiting.streams.push(stream);
-                }
-                changed.notify_all();
+        let links = Links::new(move |mut stream| {
+            let (waiting, changed) = &*theirs;
+            let mut waiting = waiting.lock().unwrap();
+            waiting.arrived += 1;
+            if waiting.open {
+                let _ = stream.write_all(b"!");
+            } else {
+                waiting.streams.push(stream);
             }
+            changed.notify_all();
         });
-        Self { address, shared }
+        Self { links, shared }
     }
 
-    /// Returns its port.
-    pub fn port(&self) -> u16 {
-        self.address.port()
+    /// Returns the number that functions know it by.
+    pub fn number(&self) -> u64 {
+        self.links.number()
     }
 
     /// Waits until `number` calls have come to it, since it was made.

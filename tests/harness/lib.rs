@@ -9,11 +9,15 @@
 
 mod disk;
 mod extension;
+mod file_inside;
 mod function;
 mod gate;
 mod http;
 mod layer;
+mod link;
 mod logs;
+mod neighbour;
+mod notes;
 mod package;
 mod processes;
 mod programs;
@@ -26,15 +30,18 @@ mod wait;
 
 pub use disk::Mounted;
 pub use extension::{bash_extension, example_extension, number_after, position, said, scripted, web_adapter};
+pub use file_inside::FileInside;
 pub use function::{Answer, Call, Function, NewFunction, bootstrap, node, python};
 pub use gate::{Gate, NODE_WAIT, PYTHON_WAIT};
 pub use http::{Response, encode, http, try_http};
 pub use logs::{LogEvent, lines_of, reports, streams, transcript};
+pub use neighbour::Neighbour;
+pub use notes::{Notes, PYTHON_NOTES};
 pub use package::{Package, provided_bootstrap};
-pub use processes::{is_alive, processes_of, running};
+pub use processes::{family, is_alive, is_init_of_an_environment, on_host, processes_of, running};
 pub use programs::{
     Finished, Following, aws, aws_follow, hearth, hearth_with, needs_aws_cli_2, needs_node, needs_root,
-    run_node, run_python, skip,
+    run_node, run_node_with_key, run_python, run_python_with_key, skip,
 };
 pub use raw_zip::{RawEntry, RawHeader, RawZip, crc32};
 pub use server::{Ended, Server, Settings, hearth_binary, hearth_with_fault_points};

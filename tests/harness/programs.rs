@@ -59,6 +59,13 @@ pub fn run_python(server: &Server, script: &str, arguments: &[&str]) -> Finished
     finish(with_endpoint(&mut command, server))
 }
 
+/// The same, with a key that the server knows: its id and its secret.
+pub fn run_python_with_key(server: &Server, key: (&str, &str), script: &str, arguments: &[&str]) -> Finished {
+    let mut command = python();
+    command.arg(repository().join("tests/clients").join(script)).args(arguments);
+    finish(with_key(with_endpoint(&mut command, server), key))
+}
+
 /// Runs the AWS CLI with only the endpoint set.
 pub fn aws(server: &Server, arguments: &[&str]) -> Finished {
     let mut command = python();
@@ -122,6 +129,18 @@ pub fn run_node(server: &Server, script: &str, arguments: &[&str]) -> Finished {
     finish(with_endpoint(&mut command, server))
 }
 
+/// The same, with a key that the server knows: its id and its secret.
+pub fn run_node_with_key(server: &Server, key: (&str, &str), script: &str, arguments: &[&str]) -> Finished {
+    let mut command = Command::new(node_interpreter());
+    command.arg(repository().join("tests/clients").join(script)).args(arguments);
+    command.env("NODE_PATH", repository().join(".cache/node/node_modules"));
+    finish(with_key(with_endpoint(&mut command, server), key))
+}
+
+fn with_key<'command>(command: &'command mut Command, (id, secret): (&str, &str)) -> &'command mut Command {
+    command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret)
+}
+
 /// Runs `hearth` as a client of `server`, or alone.
 pub fn hearth(server: Option<&Server>, arguments: &[&str]) -> Finished {
     let url = server.map(Server::url);
@@ -158,7 +177,7 @@ pub fn needs_node() -> bool {
 pub fn needs_root() -> bool {
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     if !is_root {
-        skip("isolation `namespaces` needs root");
+        skip("only root can make what this test needs");
     }
     is_root
 }

@@ -10,10 +10,11 @@
     {"events": true}                       asks for events until SHUTDOWN comes, then exits with code 0
     {"port": true}                         takes a port, at which nobody listens yet
     {"listen": "…", "as": "HTTP"}          listens at it, and appends the events that come to this file, a line each
+    {"listen": "…", "tell": 7}             the same, and tells them to the notes of this number in the test
     {"hold": true}                         accepts connections at it, and never reads, until `listen` comes
     {"received": "…"}                      waits until something with this text has been received
     {"follow": true}                       asks for events until SHUTDOWN comes, and waits for the report of each call
-    {"gate": 8080}                         waits until the gate at this port opens
+    {"gate": 7}                            waits until the gate of this number in the test opens
     {"background": [steps]}                in a thread of its own
     {"child": "600"}                       starts `sleep 600` in a session of its own
     {"about": ["environ", "cwd", "argv"]}  tells how it was started
@@ -48,6 +49,9 @@ flood = []
 listening = None
 received = []
 arrived = threading.Condition()
+
+
+# @LINK@
 
 
 def say(text):
@@ -132,11 +136,14 @@ class Port:
             threading.Thread(target=self.use, args=[stream], daemon=True).start()
 
 
-def keep(file, events):
+def keep(file, notes, events):
     with arrived:
         # One write, so that who reads the file sees whole lines.
+        lines = "".join(event + "\n" for event in events).encode()
         with open(file, "ab", buffering=0) as kept:
-            kept.write("".join(event + "\n" for event in events).encode())
+            kept.write(lines)
+        if notes:
+            notes.sendall(lines)
         received.extend(events)
         arrived.notify_all()
 
@@ -152,13 +159,13 @@ def texts_of(array):
     assert array[at:] == "]", array[at:]
 
 
-def requests_into(file, expected):
+def requests_into(file, notes, expected):
     class Listener(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             is_right = f"{self.command} {self.path} {self.headers['Content-Type']}" == expected
             if is_right:
-                keep(file, list(texts_of(body)))
+                keep(file, notes, list(texts_of(body)))
             self.send_response(200 if is_right else 400)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -175,11 +182,11 @@ def requests_into(file, expected):
     return use
 
 
-def lines_into(file):
+def lines_into(file, notes):
     def use(stream):
         with stream, stream.makefile(encoding="utf-8", newline="\n") as lines:
             for line in lines:
-                keep(file, [line.removesuffix("\n")])
+                keep(file, notes, [line.removesuffix("\n")])
 
     return use
 
@@ -220,8 +227,9 @@ def take(step):
         listening = Port()
     elif "listen" in step:
         expected = step.get("at", "POST /") + " application/json"
+        file, notes = step["listen"], link(step["tell"]) if "tell" in step else None
         is_tcp = step.get("as") == "TCP"
-        listening.open(lines_into(step["listen"]) if is_tcp else requests_into(step["listen"], expected))
+        listening.open(lines_into(file, notes) if is_tcp else requests_into(file, notes, expected))
     elif "hold" in step:
         listening.open(listening.held.append)
     elif "received" in step:
@@ -230,7 +238,7 @@ def take(step):
     elif "follow" in step:
         follow_until_reported(identifier)
     elif "gate" in step:
-        with socket.create_connection(("127.0.0.1", step["gate"])) as gate:
+        with link(step["gate"]) as gate:
             gate.recv(1)
     elif "background" in step:
         threading.Thread(target=lambda: [take(one) for one in step["background"]], daemon=True).start()

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +13,7 @@ use std::{env, fs, thread};
 use serde_json::Value;
 
 use crate::http::{Response, http};
-use crate::wait::{Folder, LIMIT, eventually, pause, repository};
+use crate::wait::{Folder, LIMIT, eventually, pause, repository, try_within};
 
 /// How the server of a test differs from one that is started without any setting.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +24,8 @@ pub struct Settings {
     relative_data_dir: bool,
     program: Option<PathBuf>,
     data_path: Option<PathBuf>,
-    descriptors: Option<u32>,
+    user: Option<u32>,
+    limits: Vec<String>,
 }
 
 impl Settings {
@@ -36,6 +39,12 @@ impl Settings {
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
+    }
+
+    /// Puts no walls around functions.
+    #[must_use]
+    pub fn without_walls(self) -> Self {
+        self.arguments(&["--isolation", "process"])
     }
 
     /// Sets a variable of the server's own environment.
@@ -82,20 +91,34 @@ impl Settings {
     /// Lets the server have so many files and sockets open at most.
     #[must_use]
     pub fn descriptors(mut self, number: u32) -> Self {
-        self.descriptors = Some(number);
+        self.limits.push(format!("ulimit -n {number}"));
+        self
+    }
+
+    /// Sets the file mode creation mask of the server.
+    #[must_use]
+    pub fn file_mode_mask(mut self, mask: &str) -> Self {
+        self.limits.push(format!("umask {mask}"));
+        self
+    }
+
+    /// Starts the server as another user of this host, who needs to reach neither the repository nor its programs. Only
+    /// root can.
+    #[must_use]
+    pub fn user(mut self, user: u32) -> Self {
+        self.user = Some(user);
         self
     }
 
     /// Returns the command line, not yet started. Data goes to `data_dir`.
     pub fn command(&self, listen: &str, data_dir: &Path) -> Command {
         let program = self.program.clone().unwrap_or_else(hearth_binary);
-        let mut command = match self.descriptors {
-            None => Command::new(program),
-            Some(number) => {
-                let mut command = Command::new("sh");
-                command.args(["-c", &format!("ulimit -n {number} && exec \"$0\" \"$@\"")]).arg(program);
-                command
-            }
+        let mut command = if self.limits.is_empty() {
+            Command::new(program)
+        } else {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("{} && exec \"$0\" \"$@\"", self.limits.join(" && "))]).arg(program);
+            command
         };
         command.args(["serve", "--listen", listen, "--data-dir"]).arg(data_dir).args(&self.arguments);
         for (name, _) in env::vars_os() {
@@ -128,12 +151,22 @@ impl Settings {
             None if self.relative_data_dir => Path::new("data"),
             None => data_dir.path(),
         };
-        let mut command = self.command("127.0.0.1:0", named);
+        let mut command = match self.user {
+            None => self.command("127.0.0.1:0", named),
+            Some(user) => {
+                chown(data_dir.path(), Some(user), Some(user)).unwrap();
+                let program = data_dir.path().join("hearth");
+                fs::copy(self.program.clone().unwrap_or_else(hearth_binary), &program).unwrap();
+                let mut command = self.clone().program(program).command("127.0.0.1:0", named);
+                command.uid(user).gid(user);
+                command
+            }
+        };
         command.current_dir(data_dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));
-        collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
+        let collecting = collect(child.stderr.take().unwrap(), Arc::clone(&stderr));
 
         let (send, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -152,6 +185,8 @@ impl Settings {
                 let _ = child.kill();
             }
             let status = child.wait().unwrap();
+            // It has ended, but what it wrote last may not have been read yet.
+            let _ = try_within(LIMIT, || collecting.is_finished().then_some(()));
             let stderr = stderr.lock().unwrap().clone();
             return Err(Ended { status, stderr: format!("{stderr}(standard output: {ready:?})") });
         };
@@ -358,11 +393,14 @@ fn path_with_interpreters() -> String {
 }
 
 /// Adds what comes to `into`, until nothing does.
-pub(crate) fn collect(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
+pub(crate) fn collect(
+    mut from: impl Read + Send + 'static,
+    into: Arc<Mutex<String>>,
+) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(length @ 1..) = from.read(&mut bytes) {
             into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..length]));
         }
-    });
+    })
 }

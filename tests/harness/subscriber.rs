@@ -1,41 +1,48 @@
 //! Extensions of a test that subscribe to telemetry: the steps that they take, and what they have received.
 
 use std::collections::HashMap;
-use std::fs;
 
 use regex_lite::{Captures, Regex};
 use serde_json::{Value, json};
 
 use crate::extension::scripted;
-use crate::wait::{Folder, eventually};
+use crate::file_inside::FileInside;
+use crate::notes::Notes;
+use crate::wait::eventually;
 
 /// The request of the Telemetry API.
 pub const TELEMETRY_API: &str = "PUT /2022-07-01/telemetry";
 /// The request of the Logs API.
 pub const LOGS_API: &str = "PUT /2020-08-15/logs";
 
-/// A file that a scripted extension appends to what it receives, one event a line, as it was written.
-#[derive(Debug, Default)]
+/// What a scripted extension has received, one event a line, as it was written.
+#[derive(Debug)]
 pub struct Subscriber {
-    folder: Folder,
+    notes: Notes,
+    file: FileInside,
 }
 
 impl Subscriber {
-    /// Makes the file's folder.
+    /// Waits for what it receives.
     pub fn new() -> Self {
-        Self::default()
+        Self { notes: Notes::new(), file: FileInside::new() }
     }
 
-    /// Returns where it is.
-    pub fn file(&self) -> String {
-        self.folder.path().join("received").to_str().unwrap().to_owned()
+    /// Returns where the function and its other extensions find what has been received in their environment.
+    pub fn file(&self) -> &str {
+        self.file.path()
+    }
+
+    /// Returns the step that receives.
+    pub fn listen(&self) -> Value {
+        json!({ "listen": self.file(), "tell": self.notes.number() })
     }
 
     /// Returns the steps of an extension for calls and the end that listens at a port by HTTP and subscribes.
     pub fn steps(&self, api: &str, body: &Value) -> Vec<Value> {
         vec![
             json!({ "port": true }),
-            json!({ "listen": self.file() }),
+            self.listen(),
             json!({ "register": ["INVOKE", "SHUTDOWN"] }),
             Self::ask(api, body),
         ]
@@ -68,9 +75,7 @@ impl Subscriber {
 
     /// Returns what has been received so far, as it was written.
     pub fn events(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.file()).unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-        whole.lines().map(str::to_owned).collect()
+        self.notes.lines()
     }
 
     /// Waits until so many events of a type have been received, and returns all events.
@@ -90,6 +95,12 @@ impl Subscriber {
     pub fn until_enough(&self, what: &str, enough: impl Fn(&[String]) -> bool) -> Vec<String> {
         let what = format!("the subscriber has received {what}");
         eventually(&what, || Some(self.events()).filter(|events| enough(events)))
+    }
+}
+
+impl Default for Subscriber {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -129,7 +129,7 @@ fn with_dependencies(new: NewFunction) -> NewFunction {
 }
 
 /// Creates a function, calls it once and deletes it. Returns how long the call took, and the Init phase in it.
-fn cold_call(server: &Server, new: NewFunction) -> (f64, f64) {
+pub(crate) fn cold_call(server: &Server, new: NewFunction) -> (f64, f64) {
     let function = server.create(new);
     let times = first_call(&function);
     delete(&function);

@@ -8,6 +8,9 @@ use hearth_tests::{Folder, NewFunction, Package, bootstrap, repository};
 
 use crate::table::Table;
 
+/// The memory that comes with one whole CPU: the programs of the floor have one, too.
+const ONE_CPU_MB: u32 = 1_769;
+
 /// A language with an interpreter.
 pub(crate) struct Language {
     pub(crate) name: &'static str,
@@ -35,7 +38,7 @@ impl Hello {
     /// Describes a function.
     pub(crate) fn function(&self, name: &str) -> NewFunction {
         let package = Package::new().file(self.file, self.source);
-        NewFunction::new(name, self.runtime, self.handler, package)
+        NewFunction::new(name, self.runtime, self.handler, package).with("MemorySize", ONE_CPU_MB)
     }
 }
 
@@ -145,7 +148,7 @@ fn ask(program: &str, question: &[&str], version: &str) -> Result<String, String
 
 /// Describes a function whose `bootstrap` is this program.
 pub(crate) fn native(name: &str) -> NewFunction {
-    bootstrap(name, fs::read(std::env::current_exe().unwrap()).unwrap())
+    bootstrap(name, fs::read(std::env::current_exe().unwrap()).unwrap()).with("MemorySize", ONE_CPU_MB)
 }
 
 /// Returns the same program as a runtime of the floor.

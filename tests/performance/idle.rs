@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use hearth_tests::Server;
+use hearth_tests::{Server, family};
 
-use crate::processes::family;
 use crate::table::{Bound, Of, Row, Table};
 
 const MIB_MAX: Bound = Bound::AtMost(25.0);
@@ -26,11 +25,11 @@ pub(crate) fn measure(server: &Server, table: &mut Table) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
-fn mib(kib: u64) -> f64 {
+pub(crate) fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-fn proportional_kib(pid: u32) -> Option<u64> {
+pub(crate) fn proportional_kib(pid: u32) -> Option<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     line.trim().trim_end_matches(" kB").parse().ok()

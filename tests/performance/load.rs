@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Message};
 use crate::median::quantile;
 
 /// What a round of load saw.
@@ -51,12 +51,27 @@ impl Call {
         let start = Instant::now();
         let answer = connection.exchange(&self.request).unwrap();
         let elapsed = start.elapsed();
-        let has_succeeded = answer.head.starts_with("HTTP/1.1 200 ")
-            && answer.header("x-amz-function-error").is_none()
-            && answer.body == self.payload;
-        assert!(has_succeeded, "{}{}", answer.head, String::from_utf8_lossy(answer.body));
+        assert!(has_succeeded(&answer) && answer.body == self.payload, "{}", shown(&answer));
         elapsed.as_secs_f64() * 1e6
     }
+
+    /// Sends it and returns its answer, whatever that is.
+    ///
+    /// # Panics
+    /// When it does not succeed.
+    pub(crate) fn answer(&self, connection: &mut Connection) -> Vec<u8> {
+        let answer = connection.exchange(&self.request).unwrap();
+        assert!(has_succeeded(&answer), "{}", shown(&answer));
+        answer.body.to_vec()
+    }
+}
+
+fn has_succeeded(answer: &Message<'_>) -> bool {
+    answer.head.starts_with("HTTP/1.1 200 ") && answer.header("x-amz-function-error").is_none()
+}
+
+fn shown(answer: &Message<'_>) -> String {
+    format!("{}{}", answer.head, String::from_utf8_lossy(answer.body))
 }
 
 /// Lets `clients` call `path` for `duration`, each on a connection of its own that stays open.

@@ -19,6 +19,7 @@ mod extension;
 mod floor;
 mod functions;
 mod idle;
+mod isolation;
 mod load;
 mod machine;
 mod median;
@@ -91,6 +92,9 @@ fn measure(options: &Options) -> ExitCode {
     if options.wants(Part::Warm) {
         warm::measure(&server, &languages, options, &mut table);
         extension::measure(&server, options, &mut table);
+    }
+    if options.wants(Part::Isolation) {
+        isolation::measure(&server, &languages, options, &mut table);
     }
     server.stop();
 

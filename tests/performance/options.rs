@@ -9,7 +9,7 @@ usage: cargo xtask bench [OPTIONS]
 
   --rounds N      samples of each figure, at least 20 unless --quick [default: 21]
   --quick         few and short rounds: shows that it works, proves nothing
-  --only PARTS    of idle, cold, burst, warm; separated by commas
+  --only PARTS    of idle, cold, burst, warm, isolation; separated by commas
   --check         exit with 1 when a target that is a must is missed
   --json FILE     write the figures to FILE, too";
 
@@ -20,6 +20,7 @@ pub(crate) enum Part {
     Cold,
     Burst,
     Warm,
+    Isolation,
 }
 
 /// What the command line asks for.
@@ -43,7 +44,7 @@ impl Options {
             is_quick: false,
             check: false,
             json: None,
-            parts: vec![Part::Idle, Part::Cold, Part::Burst, Part::Warm],
+            parts: vec![Part::Idle, Part::Cold, Part::Burst, Part::Warm, Part::Isolation],
         };
         let mut rounds = None;
         let mut arguments = arguments.iter();
@@ -86,6 +87,7 @@ fn part(name: &str) -> Result<Part, String> {
         "cold" => Ok(Part::Cold),
         "burst" => Ok(Part::Burst),
         "warm" => Ok(Part::Warm),
+        "isolation" => Ok(Part::Isolation),
         _ => Err(format!("`{name}` is not a part")),
     }
 }

@@ -1,23 +1,10 @@
-//! Processes: who descends from whom, and which processors they may use.
+//! Which processors processes may use.
 
 use std::fs;
 
+use hearth_tests::family;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-
-/// Returns a process and all that descend from it.
-pub(crate) fn family(pid: u32) -> Vec<u32> {
-    let mut processes = vec![pid];
-    let mut next = 0;
-    while let Some(&pid) = processes.get(next) {
-        next += 1;
-        for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            processes.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
-        }
-    }
-    processes
-}
 
 /// While it lives, this program and everything that it started shares one processor.
 ///

@@ -54,15 +54,57 @@ pub enum BodyError {
     TooSlow,
 }
 
+/// A body that somebody has read before its request was handed on. It goes along with the request.
+#[derive(Clone)]
+struct ReadAhead(Bytes);
+
 /// Reads a body of at most `bytes_max`. A larger announced length is refused before anything is kept.
-pub async fn read_body(request: Request<Incoming>, bytes_max: usize) -> Result<Bytes, BodyError> {
-    read_body_at(PACE, request, bytes_max).await
+pub async fn read_body(mut request: Request<Incoming>, bytes_max: usize) -> Result<Bytes, BodyError> {
+    match request.extensions_mut().remove::<ReadAhead>() {
+        None => read_body_at(PACE, request, bytes_max).await,
+        Some(ReadAhead(body)) if body.len() > bytes_max => {
+            Err(BodyError::TooLong { bytes: body.len() as u64 })
+        }
+        Some(ReadAhead(body)) => Ok(body),
+    }
 }
 
-async fn read_body_at(pace: Pace, request: Request<Incoming>, bytes_max: usize) -> Result<Bytes, BodyError> {
+/// Reads a body of at most `bytes_max` for somebody who has to see it before the request is answered, as who verifies a
+/// signature. [`read_body`] gives it once more to whoever answers.
+pub async fn read_ahead(request: &mut Request<Incoming>, bytes_max: usize) -> Result<Bytes, BodyError> {
+    if request.body().is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let body = read_from(PACE, request, bytes_max).await?;
+    request.extensions_mut().insert(ReadAhead(body.clone()));
+    Ok(body)
+}
+
+/// Drops the body of a request that is refused without it. Clients that listen only after they have sent everything see a
+/// broken connection instead of the refusal when nobody reads the rest.
+pub async fn drop_body(request: Request<Incoming>) {
+    // Who asks first whether to send has sent nothing.
+    if !request.headers().contains_key(EXPECT) {
+        drop_rest(&mut request.into_body()).await;
+    }
+}
+
+async fn read_body_at(
+    pace: Pace,
+    mut request: Request<Incoming>,
+    bytes_max: usize,
+) -> Result<Bytes, BodyError> {
+    read_from(pace, &mut request, bytes_max).await
+}
+
+async fn read_from(
+    pace: Pace,
+    request: &mut Request<Incoming>,
+    bytes_max: usize,
+) -> Result<Bytes, BodyError> {
     let waits_for_us = request.headers().contains_key(EXPECT);
-    let mut place = Place::of(&request);
-    let mut body = request.into_body();
+    let mut place = Place::of(request);
+    let body = request.body_mut();
     let announced = body.size_hint().exact();
     if let Some(bytes) = announced.filter(|&bytes| bytes > bytes_max as u64) {
         // Who asks first whether to send (`Expect: 100-continue`) has sent nothing, and reading would ask for it.
@@ -110,7 +152,7 @@ fn is_too_slow_when_scarce(bytes: usize, elapsed: Duration) -> bool {
     elapsed > GRACE_WHEN_SCARCE && (bytes as f64) < elapsed.as_secs_f64() * BYTES_PER_SECOND_WHEN_SCARCE
 }
 
-async fn drop_rest(mut body: Incoming) {
+async fn drop_rest(body: &mut Incoming) {
     let dropping = async {
         let mut left = DROPPED_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {

@@ -48,7 +48,7 @@ async fn dribble(mut client: TcpStream) {
 #[tokio::test]
 async fn a_body_that_dribbles_is_too_slow_although_it_never_stops() {
     let pace = Pace { window: Duration::from_millis(100), bytes_min: 1_000 };
-    let outcome = outcome(pace, BodyRoom::default(), dribble).await;
+    let outcome = outcome(pace, BodyRoom::of(ROOM_KIB), dribble).await;
     assert!(matches!(outcome, Err(BodyError::TooSlow)), "{outcome:?}");
 }
 
@@ -63,15 +63,15 @@ async fn a_body_that_is_fast_enough_may_take_many_windows() {
         }
         let _ = client.read_to_end(&mut Vec::new()).await;
     };
-    let outcome = outcome(pace, BodyRoom::default(), sends).await;
+    let outcome = outcome(pace, BodyRoom::of(ROOM_KIB), sends).await;
     assert_eq!(outcome.unwrap().len(), 200_000);
 }
 
 #[tokio::test]
 async fn a_body_that_finds_no_room_is_not_kept() {
     let pace = Pace { window: Duration::from_millis(100), bytes_min: 1_000 };
-    let room = BodyRoom::default();
-    let others = room.0.clone().try_acquire_many_owned(ROOM_KIB as u32 - 100).unwrap();
+    let room = BodyRoom::of(ROOM_KIB);
+    let others = room.free.clone().try_acquire_many_owned(ROOM_KIB as u32 - 100).unwrap();
     let sends = async |mut client: TcpStream| {
         client.write_all(HEAD).await.unwrap();
         let _ = client.write_all(&[b'x'; 200_000]).await;
@@ -81,25 +81,25 @@ async fn a_body_that_finds_no_room_is_not_kept() {
     assert!(matches!(none, Err(BodyError::TooSlow)), "{none:?}");
     drop(others);
     assert_eq!(outcome(pace, room.clone(), sends).await.unwrap().len(), 200_000);
-    assert_eq!(room.0.available_permits(), ROOM_KIB, "the room is free again");
+    assert_eq!(room.free.available_permits(), ROOM_KIB, "the room is free again");
 }
 
 #[tokio::test]
 async fn an_upload_keeps_its_place_until_it_is_dropped_and_slow_bodies_make_way_when_there_is_little_room() {
     let head = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 9000000\r\n\r\n";
-    let room = BodyRoom::default();
+    let room = BodyRoom::of(ROOM_KIB);
     let sends = async |mut client: TcpStream| {
         client.write_all(head).await.unwrap();
         client.write_all(&vec![b'x'; 9_000_000]).await.unwrap();
         let _ = client.read_to_end(&mut Vec::new()).await;
     };
     let upload = outcome(PACE, room.clone(), sends).await.unwrap();
-    assert_eq!(room.0.available_permits(), ROOM_KIB - upload.len().div_ceil(1 << 10));
+    assert_eq!(room.free.available_permits(), ROOM_KIB - upload.len().div_ceil(1 << 10));
     drop(upload);
-    assert_eq!(room.0.available_permits(), ROOM_KIB);
+    assert_eq!(room.free.available_permits(), ROOM_KIB);
 
     let pace = Pace { window: Duration::from_secs(15), bytes_min: 1 };
-    let others = room.0.clone().try_acquire_many_owned(ROOM_KIB as u32 / 8 * 7).unwrap();
+    let others = room.free.clone().try_acquire_many_owned(ROOM_KIB as u32 / 8 * 7).unwrap();
     let slow = outcome(pace, room.clone(), dribble).await;
     assert!(matches!(slow, Err(BodyError::TooSlow)), "{slow:?}");
     let fast = outcome(pace, room.clone(), sends).await;

@@ -1,4 +1,4 @@
-//! Who says to be calling: the credential scope of a SigV4 signature. It is read, not verified.
+//! Who says to be calling: the credential scope of a SigV4 signature. It is read, not verified; `hearth-auth` does that.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -8,6 +8,8 @@ use http::header::AUTHORIZATION;
 pub struct CredentialScope<'a> {
     /// Whose key.
     pub access_key_id: &'a str,
+    /// On which day: `20261130`.
+    pub date: &'a str,
     /// For which region.
     pub region: &'a str,
     /// For which service, such as `lambda` or `sts`.
@@ -21,15 +23,20 @@ impl<'a> CredentialScope<'a> {
         let parameters = authorization.strip_prefix("AWS4-HMAC-SHA256")?;
         let credential =
             parameters.split(',').find_map(|parameter| parameter.trim().strip_prefix("Credential="))?;
+        Self::parse(credential)
+    }
+
+    /// Reads a scope.
+    pub fn parse(credential: &'a str) -> Option<Self> {
         // From the end: of these parts only the key is not ours to know the alphabet of.
         let mut parts = credential.rsplitn(5, '/');
         if parts.next()? != "aws4_request" {
             return None;
         }
-        let (service, region, _date) = (parts.next()?, parts.next()?, parts.next()?);
+        let (service, region, date) = (parts.next()?, parts.next()?, parts.next()?);
         let access_key_id = parts.next()?;
-        let complete = [access_key_id, region, service].iter().all(|part| !part.is_empty());
-        complete.then_some(Self { access_key_id, region, service })
+        let complete = [access_key_id, date, region, service].iter().all(|part| !part.is_empty());
+        complete.then_some(Self { access_key_id, date, region, service })
     }
 }
 

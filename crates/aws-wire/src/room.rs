@@ -7,11 +7,11 @@ use http::Request;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How much of all bodies that are being read is kept at once; whoever finds no room waits, within the limits of a body.
-/// Seven uploads of 70 MB, or 80 events of 6 MB. Ours.
+/// How much of all bodies that are being read is kept at once, unless a server is told otherwise; whoever finds no room
+/// waits, within the limits of a body. Seven uploads of 70 MB, or 80 events of 6 MB. Ours.
 pub(crate) const ROOM_KIB: usize = 512 << 10;
-/// Below this there is little room left.
-const SCARCE_KIB: usize = ROOM_KIB / 4;
+/// Below this part of it there is little room left.
+const SCARCE_PART: usize = 4;
 /// A body that announces less takes no part in that: it comes in one piece mostly.
 const SMALL_BYTES_MAX: u64 = 64 << 10;
 /// A body from here on is an upload, and keeps its place until it has been worked on. Events are smaller: they may live as
@@ -20,15 +20,17 @@ const KEPT_BYTES_MIN: usize = 8 << 20;
 
 /// The room for bodies, of one server.
 #[derive(Debug, Clone)]
-pub(crate) struct BodyRoom(pub(crate) Arc<Semaphore>);
-
-impl Default for BodyRoom {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM_KIB)))
-    }
+pub(crate) struct BodyRoom {
+    pub(crate) free: Arc<Semaphore>,
+    scarce_kib: usize,
 }
 
 impl BodyRoom {
+    /// Makes room for so much.
+    pub(crate) fn of(kib: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(kib)), scarce_kib: kib / SCARCE_PART }
+    }
+
     /// Goes along with a request whose body may be large.
     pub(crate) fn go_along(&self, request: &mut Request<Incoming>) {
         if request.body().size_hint().upper().is_none_or(|bytes| bytes > SMALL_BYTES_MAX) {
@@ -51,7 +53,7 @@ impl Place {
 
     /// Waits until there is room for `bytes` in all.
     pub(crate) async fn grow_to(&mut self, bytes: usize) {
-        let Some(BodyRoom(room)) = &self.room else { return };
+        let Some(BodyRoom { free: room, .. }) = &self.room else { return };
         let taken = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = bytes.div_ceil(1 << 10).saturating_sub(taken);
         if more > 0 {
@@ -66,7 +68,7 @@ impl Place {
 
     /// Whether there is little room for others.
     pub(crate) fn is_scarce(&self) -> bool {
-        self.room.as_ref().is_some_and(|room| room.0.available_permits() < SCARCE_KIB)
+        self.room.as_ref().is_some_and(|room| room.free.available_permits() < room.scarce_kib)
     }
 
     /// Gives the place back, or ties it to the body as long as that is kept.

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::room::BodyRoom;
+use crate::room::{BodyRoom, ROOM_KIB};
 use crate::stream::{Answered, Full, GuardedStream};
 use crate::{Body, CutOff, Response};
 
@@ -54,6 +54,8 @@ pub struct ServerSettings {
     pub write_timeout: Duration,
     /// How long to wait when no connection can be accepted, mostly for lack of descriptors.
     pub back_off: Duration,
+    /// How much of all bodies that are being read is kept at once, in KiB. One that is longer cannot be read.
+    pub body_room_kib: usize,
 }
 
 impl Default for ServerSettings {
@@ -70,6 +72,7 @@ impl Default for ServerSettings {
             patience_when_full: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
             back_off: Duration::from_millis(100),
+            body_room_kib: ROOM_KIB,
         }
     }
 }
@@ -99,7 +102,7 @@ impl Server {
         Answer: Future<Output = Response> + Send + 'static,
     {
         let room = Arc::new(Semaphore::new(self.settings.connections_max));
-        let (body_room, full) = (BodyRoom::default(), Full::default());
+        let (body_room, full) = (BodyRoom::of(self.settings.body_room_kib), Full::default());
         let mut connections = JoinSet::new();
         let mut was_refused = false;
         loop {
@@ -195,7 +198,7 @@ where
     let (_stop, stopped) = watch::channel(false);
     let answered = Answered::default();
     let stream = GuardedStream::new(stream, settings, answered.clone(), Full::default());
-    converse(stream, answered, BodyRoom::default(), answer, stopped).await;
+    converse(stream, answered, BodyRoom::of(settings.body_room_kib), answer, stopped).await;
 }
 
 /// A body that is counted when the HTTP library has taken all of it.

@@ -21,11 +21,13 @@ pub(crate) enum Command {
     /// Run the service until SIGTERM or SIGINT
     Serve(ServeArguments),
     /// Start a private server, call an example function five times and draw what happened
-    Demo,
+    Demo(DemoArguments),
     /// Call a function and print its answer
     Invoke(InvokeArguments),
     /// List AWS's runtimes and which of them run here, or install what is missing
     Runtimes(RuntimesArguments),
+    /// Make, list or remove the keys that callers of the server have to have
+    Credentials(CredentialsArguments),
     /// List the functions
     Functions(ListArguments),
     /// List the execution environments that are there now
@@ -44,9 +46,13 @@ pub(crate) struct ServeArguments {
     /// Where functions and logs are kept [default: $XDG_DATA_HOME/hearth or ~/.local/share/hearth]
     #[arg(long, env = "HEARTH_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// What stands between a function and this machine [default: process]
+    /// What stands between a function and this machine [default: namespaces]
     #[arg(long, env = "HEARTH_ISOLATION", value_enum)]
     pub(crate) isolation: Option<Isolation>,
+    /// Where functions may connect to, with isolation `namespaces`; single functions can be told otherwise in the file with
+    /// settings [default: internet]
+    #[arg(long, env = "HEARTH_NETWORK", value_enum)]
+    pub(crate) network: Option<Network>,
     /// The region in ARNs and in AWS_REGION [default: us-east-1]
     #[arg(long, env = "HEARTH_REGION", value_name = "NAME")]
     pub(crate) region: Option<String>,
@@ -72,26 +78,60 @@ pub(crate) struct ServeArguments {
     /// their scope @aws-sdk/ [default: eight that are used most]
     #[arg(long, env = "HEARTH_NODE_SDK_CLIENTS", value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) node_sdk_clients: Vec<String>,
+    /// Listen beyond this machine although no key is configured: whoever comes may do everything
+    #[arg(long, env = "HEARTH_ALLOW_UNAUTHENTICATED")]
+    pub(crate) allow_unauthenticated: bool,
+    /// What functions may do with Hearth's own API, with commas between: actions as in AWS's policies, with ` on own` for
+    /// the function's own log group or itself, or none [default: lambda:InvokeFunction, logs:CreateLogStream on own,
+    /// logs:PutLogEvents on own]
+    #[arg(long, env = "HEARTH_FUNCTION_RIGHTS", value_name = "ACTION,…", value_delimiter = ',')]
+    pub(crate) function_rights: Vec<String>,
     /// A file with settings; its keys are the names of these flags [default: hearth.toml, if it is there]
     #[arg(long, env = "HEARTH_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// What stands between the example function and this machine [default: namespaces]
+    #[arg(long, env = "HEARTH_ISOLATION", value_enum)]
+    pub(crate) isolation: Option<Isolation>,
 }
 
 /// What stands between a function and this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Isolation {
+    /// Linux namespaces, cgroups and seccomp
+    Namespaces,
     /// Nothing: functions are processes of the server's user
     Process,
-    /// Linux namespaces and seccomp, as root; no limits of memory and CPU yet, and no network
-    Namespaces,
 }
 
 impl From<Isolation> for hearth_server::Isolation {
     fn from(isolation: Isolation) -> Self {
         match isolation {
-            Isolation::Process => Self::Process,
             Isolation::Namespaces => Self::Namespaces,
+            Isolation::Process => Self::Process,
+        }
+    }
+}
+
+/// Where a function may connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Network {
+    /// To the internet and the networks around this machine; not to the machine itself, nor to other functions
+    Internet,
+    /// Nowhere
+    None,
+}
+
+impl From<Network> for hearth_server::NetworkPolicy {
+    fn from(network: Network) -> Self {
+        match network {
+            Network::Internet => Self::Internet,
+            Network::None => Self::None,
         }
     }
 }
@@ -152,6 +192,71 @@ impl InstallArguments {
     /// Returns the packages of the AWS SDK for JavaScript, if some were named.
     pub(crate) fn node_sdk_clients(&self) -> Option<&[String]> {
         (!self.node_sdk_clients.is_empty()).then_some(&self.node_sdk_clients)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialsArguments {
+    #[command(subcommand)]
+    pub(crate) command: CredentialsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialsCommand {
+    /// Make a key and print it; its secret is never shown again. From the first key on, a server asks everybody for one
+    Add {
+        /// Who is going to use it
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What they may do
+        #[arg(long, value_enum, default_value_t = Policy::Admin)]
+        policy: Policy,
+        #[command(flatten)]
+        place: CredentialsPlace,
+    },
+    /// List the keys, without their secrets
+    List {
+        #[command(flatten)]
+        place: CredentialsPlace,
+    },
+    /// Remove a key. A running server goes on asking for one, also when none is left
+    Remove {
+        /// Which one
+        #[arg(value_name = "ACCESS_KEY_ID")]
+        access_key_id: String,
+        #[command(flatten)]
+        place: CredentialsPlace,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialsPlace {
+    /// The data folder of the server, which may be running [default: that of `hearth serve`]
+    #[arg(long, env = "HEARTH_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Text for people, or JSON for programs
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(crate) output: OutputFormat,
+}
+
+/// What the owner of a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Policy {
+    /// Everything
+    Admin,
+    /// Call functions
+    InvokeOnly,
+    /// See everything, change and call nothing
+    ReadOnly,
+}
+
+impl From<Policy> for hearth_server::Policy {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Admin => Self::Admin,
+            Policy::InvokeOnly => Self::InvokeOnly,
+            Policy::ReadOnly => Self::ReadOnly,
+        }
     }
 }
 

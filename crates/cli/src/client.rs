@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use hearth_auth::{ToSign, authorization};
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -17,6 +18,8 @@ use crate::exit_code::ExitCode;
 
 /// Where a server listens unless somebody says otherwise.
 const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:4566";
+/// The region that requests are signed for unless somebody says otherwise: a server's own default.
+const REGION_DEFAULT: &str = "us-east-1";
 /// How long a connection may take to be made. An invocation itself may take a quarter of an hour.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Largest answer that is read: ten times the largest response of a function.
@@ -52,6 +55,12 @@ impl ClientError {
             }
             Self::NotHearth { .. } => {
                 Some("is something else listening there? name Hearth with --endpoint-url")
+            }
+            Self::Refused { message, .. } if message.contains("(MissingAuthenticationTokenException)") => {
+                Some(
+                    "this server asks for a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to one that \
+                 `hearth credentials add` has made",
+                )
             }
             Self::Broken { .. } | Self::Refused { .. } => None,
         }
@@ -112,13 +121,53 @@ impl Answer {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     endpoint: Endpoint,
+    keys: Option<Keys>,
+}
+
+/// What requests are signed with, if the environment has it. A server that asks nobody for a key does not look.
+#[derive(Clone)]
+struct Keys {
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
+    region: String,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    fn of_environment() -> Option<Self> {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Some(Self {
+            access_key_id: variable("AWS_ACCESS_KEY_ID")?,
+            secret_access_key: variable("AWS_SECRET_ACCESS_KEY")?,
+            session_token: variable("AWS_SESSION_TOKEN"),
+            region: variable("AWS_REGION")
+                .or_else(|| variable("AWS_DEFAULT_REGION"))
+                .unwrap_or_else(|| REGION_DEFAULT.to_owned()),
+        })
+    }
+
+    fn sign(&self, request: &mut Request<Full<Bytes>>, body: &Bytes) {
+        let service = if request.uri().path().starts_with("/_hearth/") { "hearth" } else { "lambda" };
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let to_sign = ToSign { method: &method, uri: &uri, headers: request.headers_mut(), body };
+        let keys = (&*self.access_key_id, &*self.secret_access_key, self.session_token.as_deref());
+        authorization(to_sign, keys, (&self.region, service), now_ms);
+    }
 }
 
 impl Client {
     /// Makes a client of the server that the flag or `HEARTH_ENDPOINT`, then `AWS_ENDPOINT_URL` names.
     pub(crate) fn new(server: &ServerArguments) -> Result<Self, ClientError> {
         let named = named(server);
-        Ok(Self::of(Endpoint::parse(named.as_deref().unwrap_or(ENDPOINT_DEFAULT))?))
+        let endpoint = Endpoint::parse(named.as_deref().unwrap_or(ENDPOINT_DEFAULT))?;
+        Ok(Self { endpoint, keys: Keys::of_environment() })
     }
 
     /// Whether anything names a server; otherwise the default one is meant.
@@ -127,7 +176,7 @@ impl Client {
     }
 
     pub(crate) fn of(endpoint: Endpoint) -> Self {
-        Self { endpoint }
+        Self { endpoint, keys: None }
     }
 
     /// Gets a document of `path`, which begins with `/` and is escaped already.
@@ -166,7 +215,10 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body)).map_err(|error| self.broken(error))?;
+        let mut request = request.body(Full::new(body.clone())).map_err(|error| self.broken(error))?;
+        if let Some(keys) = &self.keys {
+            keys.sign(&mut request, &body);
+        }
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.broken(error))?;

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use hearth_server::Isolation;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ use zip::write::SimpleFileOptions;
 
 pub(crate) use self::interpreter::DemoError;
 use self::interpreter::Language;
-use crate::arguments::ServeArguments;
+use crate::arguments::{DemoArguments, ServeArguments};
 use crate::client::{Client, Endpoint};
 use crate::exit_code::ExitCode;
 use crate::invoke::invoke;
@@ -42,7 +43,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Runs the demo and cleans up after it, also when it fails.
-pub(crate) async fn run(appearance: Appearance, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    arguments: &DemoArguments,
+    appearance: Appearance,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
     let surroundings = Surroundings::of_this_process();
     let interpreter = interpreter::find(&surroundings.path)?;
     let data_dir =
@@ -51,12 +56,16 @@ pub(crate) async fn run(appearance: Appearance, out: &mut dyn Write) -> anyhow::
     let arguments = ServeArguments {
         listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         data_dir: Some(data_dir.path().to_owned()),
+        isolation: arguments.isolation,
         interpreter: vec![(interpreter.runtime.to_string(), interpreter.path.clone())],
         ..ServeArguments::default()
     };
     let settings = settings(&arguments, &surroundings)?;
     let mut stop = StopSignals::new()?;
     let server = hearth_server::start(settings).await.context("cannot start the private server")?;
+    if server.walls().isolation == Isolation::Process {
+        eprint!("{}", server.walls());
+    }
     let demo = Demo { client: Client::of(Endpoint::parse(&server.url())?) };
 
     let told = tokio::select! {

@@ -8,6 +8,7 @@
 
 mod arguments;
 mod client;
+mod credentials;
 mod demo;
 mod environments;
 mod exit_code;
@@ -51,15 +52,19 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             faults::set_up()?;
             serve::tokio_runtime()?.block_on(serve::run(&serve, out))
         }
-        Command::Demo => {
+        Command::Demo(demo) => {
             serve::log_to_stderr("warn")?;
-            serve::tokio_runtime()?.block_on(demo::run(appearance, out))
+            serve::tokio_runtime()?.block_on(demo::run(&demo, appearance, out))
         }
         Command::Invoke(invoke) => {
             let client = Client::new(&invoke.list.server)?;
             client_runtime()?.block_on(invoke::run(&invoke, &client, out, &mut std::io::stderr()))
         }
         Command::Runtimes(runtimes) => client_runtime()?.block_on(runtimes::run(&runtimes, out)),
+        Command::Credentials(credentials) => {
+            faults::set_up()?;
+            credentials::run(&credentials, out)
+        }
         Command::Functions(list) => {
             client_runtime()?.block_on(functions::run(&list, &Client::new(&list.server)?, out))
         }
@@ -107,6 +112,9 @@ fn code_and_hint(error: &anyhow::Error) -> (ExitCode, Option<&str>) {
         }
         if let Some(error) = cause.downcast_ref::<hearth_server::StartError>() {
             return (ExitCode::StartFailed, error.hint());
+        }
+        if let Some(error) = cause.downcast_ref::<hearth_server::CredentialsError>() {
+            return (ExitCode::Failure, error.hint());
         }
         if let Some(error) = cause.downcast_ref::<runtimes::InstallFailed>() {
             return (ExitCode::Failure, error.hint());

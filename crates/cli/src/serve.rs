@@ -20,8 +20,8 @@ pub(crate) async fn run(arguments: &ServeArguments, out: &mut dyn Write) -> anyh
     let settings = settings(arguments, &Surroundings::of_this_process())?;
     // Before anything is started, so that a signal during the start is not lost.
     let mut stop = StopSignals::new()?;
-    eprintln!("warning: {}", settings.isolation.warning());
     let server = hearth_server::start(settings).await.context("cannot start the server")?;
+    eprint!("{}", server.walls());
     writeln!(out, "hearth is ready at {}", server.url())?;
     out.flush()?;
     stop.next().await;

@@ -6,14 +6,15 @@ use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_server::Settings;
-use hearth_types::{AccountId, Region, Runtime};
+use hearth_server::{Right, RightError, Settings};
+use hearth_types::{AccountId, FunctionName, Region, Runtime};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::arguments::{Isolation, ServeArguments};
+use crate::arguments::{Isolation, Network, ServeArguments};
 
 /// The file that is read when it is there.
 const FILE_DEFAULT: &str = "hearth.toml";
@@ -32,6 +33,10 @@ pub(crate) enum SettingsError {
     Zero(&'static str),
     #[error("{0}")]
     SdkClient(String),
+    #[error("{0}")]
+    Right(#[from] RightError),
+    #[error("isolation `process` cannot keep functions from the network")]
+    NetworkWithoutWalls,
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
     NoHome,
 }
@@ -41,22 +46,27 @@ impl SettingsError {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoHome => Some("name a folder with --data-dir"),
+            Self::NetworkWithoutWalls => {
+                Some("use `--isolation namespaces`, or leave the network at `internet`")
+            }
             Self::File { .. } => Some("the keys are the names of the flags, see `hearth serve --help`"),
             Self::SdkClient(_) => {
                 Some("name clients such as client-s3 or lib-storage, with commas between them")
             }
+            Self::Right(_) => Some("rights are actions of lambda and logs; `none` alone allows nothing"),
             Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
         }
     }
 }
 
-/// `hearth.toml`. Its keys are the flags of `hearth serve`, except for the table of interpreters.
+/// `hearth.toml`. Its keys are the flags of `hearth serve`, except for the tables of interpreters and functions.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct File {
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
     isolation: Option<Isolation>,
+    network: Option<Network>,
     region: Option<String>,
     account: Option<String>,
     concurrency: Option<u32>,
@@ -64,8 +74,32 @@ struct File {
     cold_starts_max: Option<usize>,
     log_retention_days: Option<u64>,
     node_sdk_clients: Option<Vec<String>>,
+    function_rights: Option<Vec<String>>,
+    allow_unauthenticated: Option<bool>,
     #[serde(default)]
     interpreter: BTreeMap<RuntimeId, PathBuf>,
+    #[serde(default)]
+    function: BTreeMap<FunctionKey, Function>,
+}
+
+/// What can be said of a single function, whether it exists or not.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Function {
+    network: Option<Network>,
+}
+
+/// A key of the table of functions.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+struct FunctionKey(FunctionName);
+
+impl TryFrom<String> for FunctionKey {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        FunctionName::new(&name).map(Self).map_err(|_| format!("`{name}` is not the name of a function"))
+    }
 }
 
 /// A key of the table of interpreters.
@@ -130,6 +164,10 @@ fn put_together(
     };
     let mut settings = Settings::new(data_dir, surroundings.path.clone());
     set(&mut settings.isolation, arguments.isolation.or(file.isolation).map(Into::into));
+    set(&mut settings.networks.default, arguments.network.or(file.network).map(Into::into));
+    let of_functions = file.function.into_iter();
+    settings.networks.by_function =
+        of_functions.filter_map(|(name, function)| Some((name.0, function.network?.into()))).collect();
     set(&mut settings.listen, arguments.listen.or(file.listen));
     set(&mut settings.region, arguments.region.clone().or(file.region));
     set(&mut settings.account, arguments.account.clone().or(file.account));
@@ -144,9 +182,23 @@ fn put_together(
     set(&mut settings.log_retention, log_retention_days.map(days));
     let named = Some(arguments.node_sdk_clients.clone()).filter(|clients| !clients.is_empty());
     set(&mut settings.node_sdk_clients, named.or(file.node_sdk_clients));
+    settings.allow_unauthenticated =
+        arguments.allow_unauthenticated || file.allow_unauthenticated.unwrap_or_default();
+    let rights = Some(&arguments.function_rights).filter(|rights| !rights.is_empty());
+    if let Some(rights) = rights.or(file.function_rights.as_ref()) {
+        settings.function_rights = function_rights(rights)?;
+    }
     let from_file = file.interpreter.into_iter().map(|(id, path)| (id.0.to_string(), path));
     settings.interpreters = from_file.chain(arguments.interpreter.iter().cloned()).collect();
     check(settings)
+}
+
+/// Reads the rights of functions. `none` stands for no right at all, which a variable or a flag could not say.
+fn function_rights(rights: &[String]) -> Result<Arc<[Right]>, SettingsError> {
+    match rights {
+        [none] if none == "none" => Ok(Arc::default()),
+        rights => Ok(rights.iter().map(|right| right.parse()).collect::<Result<_, RightError>>()?),
+    }
 }
 
 fn set<T>(setting: &mut T, value: Option<T>) {
@@ -157,6 +209,9 @@ fn set<T>(setting: &mut T, value: Option<T>) {
 
 fn check(settings: Settings) -> Result<Settings, SettingsError> {
     let Settings { account, region, .. } = &settings;
+    if settings.isolation == hearth_server::Isolation::Process && settings.networks.restrict() {
+        return Err(SettingsError::NetworkWithoutWalls);
+    }
     if AccountId::new(account).is_err() {
         return Err(SettingsError::Account(account.clone()));
     }
@@ -238,6 +293,7 @@ mod tests {
         assert_eq!((settings.account_concurrency, settings.cold_starts_max), (1_000, 32));
         assert_eq!(settings.idle_timeout, Duration::from_secs(600));
         assert_eq!(settings.path, "/bin");
+        assert_eq!(settings.isolation, hearth_server::Isolation::Namespaces);
         assert!(settings.interpreters.is_empty());
     }
 
@@ -256,6 +312,7 @@ mod tests {
         let settings = of(&flags, toml).unwrap();
         assert_eq!((settings.region.as_str(), settings.account_concurrency), ("eu-west-1", 3));
         assert_eq!(settings.data_dir, Path::new("/srv/hearth"));
+        assert_eq!(settings.isolation, hearth_server::Isolation::Process);
         assert_eq!(settings.listen.to_string(), "[::1]:0");
         let interpreters: Vec<_> = settings.interpreters.into_iter().collect();
         assert_eq!(
@@ -268,27 +325,81 @@ mod tests {
     }
 
     #[test]
+    fn the_network_is_the_functions_own_then_that_of_all() {
+        let toml = r#"
+            network = "internet"
+            [function.resize]
+            network = "none"
+            [function.fetch]
+            network = "internet"
+            [function.other]
+        "#;
+        let networks = |flags| of(flags, toml).unwrap().networks;
+        let closed = networks(&["--isolation", "namespaces", "--network", "none"]);
+        let open = networks(&["--isolation", "namespaces"]);
+        let name = |name| FunctionName::new(name).unwrap();
+        use hearth_server::NetworkPolicy::{Internet, None};
+        for (function, if_closed, if_open) in
+            [("resize", None, None), ("fetch", Internet, Internet), ("other", None, Internet)]
+        {
+            assert_eq!(
+                (closed.of(&name(function)), open.of(&name(function))),
+                (if_closed, if_open),
+                "{function}"
+            );
+        }
+        assert_eq!((closed.most(), open.most()), (Internet, Internet));
+    }
+
+    #[test]
     fn a_mistake_is_named_with_its_place() {
         let errors = [
             of(&[], "region = \"us-east-1\"\nidle-timeout = 3\n"),
             of(&[], "concurrency = \"many\""),
             of(&[], "[interpreter]\nnode = \"/bin/node\""),
             of(&[], "listen"),
+            of(&[], "[function.\"a b\"]\nnetwork = \"none\""),
+            of(&[], "[function.resize]\nmemory = 128"),
+            of(&["--isolation", "process", "--network", "none"], ""),
+            of(&["--isolation", "process"], "[function.resize]\nnetwork = \"none\""),
             of(&["--account", "1234"], ""),
             of(&["--region", "../.."], ""),
             of(&["--cold-starts-max", "0"], ""),
             of(&["--node-sdk-clients", "client-s3,left-pad@1"], ""),
+            of(&[], "function-rights = [\"lambda:InvokeFunction on all\"]"),
+            of(&["--function-rights", "none,lambda:InvokeFunction"], ""),
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `interpreter`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
+            `DIR/hearth.toml`, line 1: `a b` is not the name of a function
+            `DIR/hearth.toml`, line 2: unknown field `memory`, expected `network`
+            isolation `process` cannot keep functions from the network
+            isolation `process` cannot keep functions from the network
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
             cold-starts-max must be at least 1
-            `left-pad@1` is not the name of a package of the AWS SDK for JavaScript"#]].assert_eq(&errors.join("\n"));
+            `left-pad@1` is not the name of a package of the AWS SDK for JavaScript
+            `lambda:InvokeFunction on all` is not a right such as `lambda:InvokeFunction`, `lambda:Get*` or `logs:PutLogEvents on own`
+            `none` is not a right such as `lambda:InvokeFunction`, `lambda:Get*` or `logs:PutLogEvents on own`"#]].assert_eq(&errors.join("\n"));
+    }
+
+    #[test]
+    fn rights_of_functions_are_what_the_setting_says_and_no_more() {
+        let rights = |flags: &[&str], toml: &str| -> Vec<String> {
+            of(flags, toml).unwrap().function_rights.iter().map(ToString::to_string).collect()
+        };
+        let default = ["lambda:invokefunction", "logs:createlogstream on own", "logs:putlogevents on own"];
+        assert_eq!(rights(&[], ""), default);
+        let toml = "function-rights = [\"lambda:Get*\", \"logs:* on own\"]";
+        assert_eq!(rights(&[], toml), ["lambda:get*", "logs:* on own"]);
+        assert_eq!(rights(&["--function-rights", "lambda:List*"], toml), ["lambda:list*"]);
+        assert!(rights(&["--function-rights", "none"], toml).is_empty());
+        assert!(!of(&[], "").unwrap().allow_unauthenticated);
+        assert!(of(&[], "allow-unauthenticated = true").unwrap().allow_unauthenticated);
     }
 
     #[test]

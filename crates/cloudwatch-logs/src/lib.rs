@@ -1,8 +1,9 @@
 //! The CloudWatch Logs API: log groups, streams and events, in the JSON 1.1 protocol. One module an operation;
 //! [`operations`] is the table. What it serves is the log store of [`hearth_telemetry`], which functions write to.
 //!
-//! Signatures are not checked yet: whoever reaches the listener may call everything. See `SECURITY.md`.
+//! Who calls, and whether they may, has been found out before a request comes here (`hearth-auth`).
 
+mod asked;
 mod create_log_group;
 mod create_log_stream;
 mod delete_log_group;

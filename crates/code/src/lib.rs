@@ -6,7 +6,8 @@
 //!
 //! What a zip says is believed nowhere. The way of one: `archive` reads it, `plan` makes a tree of its names, `unpack`
 //! walks the tree, `content` inflates an entry, `root` is the only place that makes files, and only beneath a folder. Where trees are, and how one
-//! appears and goes as a whole, is the matter of `trees`; who uses them, that of `packages`.
+//! appears and goes as a whole, is the matter of `trees`; whether one is still what it was, that of `seal`; who uses them,
+//! that of `packages`.
 
 mod archive;
 mod content;
@@ -16,6 +17,7 @@ mod packages;
 mod plan;
 mod remove;
 mod root;
+mod seal;
 mod trees;
 mod unpack;
 

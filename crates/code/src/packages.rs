@@ -14,6 +14,7 @@ use hearth_types::CodeSha256;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::UnpackError;
+use crate::seal::Look;
 use crate::trees::Trees;
 
 /// Why a package is not there.
@@ -33,6 +34,12 @@ pub enum PackagesError {
     Damaged {
         /// Which one.
         sha256: CodeSha256,
+    },
+    /// Its tree is not what was unpacked.
+    #[error("the code `{}` was changed on disk after it was deployed", path.display())]
+    Changed {
+        /// The first entry that is another one or gone, as the package names it.
+        path: PathBuf,
     },
     /// Our disk refuses.
     #[error("failed to use `{}`", path.display())]
@@ -123,6 +130,13 @@ impl Packages {
                 .map_err(|_| PackagesError::Stopped)?,
         );
         let _changing = self.0.changing.lock().await;
+        if self.0.trees.path(sha256).is_dir()
+            && let Err(PackagesError::Changed { path }) =
+                self.0.check_content(sha256, Some(zip.clone())).await
+        {
+            tracing::warn!(package = %sha256, path = %path.display(), "code that was changed on disk is unpacked anew");
+            self.0.trees.remove(sha256)?;
+        }
         // Unpacked first: what is refused leaves nothing.
         self.0.unpack_if_missing(sha256, zip.clone()).await?;
         // From here on the lease removes the tree again when something fails.
@@ -148,6 +162,12 @@ impl Packages {
         fill: impl FnOnce(&Path) -> Result<(), PackagesError> + Send + 'static,
     ) -> Result<Package, PackagesError> {
         let _changing = self.0.changing.lock().await;
+        let trees = self.0.trees.clone();
+        let look = tokio::task::spawn_blocking(move || trees.look(digest));
+        if let Look::Changed(path) = look.await.map_err(|_| PackagesError::Stopped)? {
+            tracing::warn!(path = %path.display(), "layers that were changed on disk are put together anew");
+            self.0.trees.remove(digest)?;
+        }
         if !self.0.trees.path(digest).is_dir() {
             let trees = self.0.trees.clone();
             tokio::task::spawn_blocking(move || trees.make_with(digest, fill))
@@ -155,6 +175,24 @@ impl Packages {
                 .map_err(|_| PackagesError::Stopped)??;
         }
         Ok(self.0.package(digest, 0))
+    }
+
+    /// Says whether a tree is on disk as it was deployed. To be asked before each use: it takes microseconds for each
+    /// entry, and only when something looks changed is the content read.
+    pub async fn check(&self, root: &Path) -> Result<(), PackagesError> {
+        let Some(sha256) = root.file_name().and_then(|name| CodeSha256::from_hex(name.to_str()?)) else {
+            return Ok(()); // no tree of ours
+        };
+        let trees = self.0.trees.clone();
+        let look = tokio::task::spawn_blocking(move || trees.look(sha256));
+        match look.await.map_err(|_| PackagesError::Stopped)? {
+            Look::Intact => Ok(()),
+            Look::Unknown | Look::Changed(_) => {
+                // One at a time: many calls may find the same tree changed.
+                let _changing = self.0.changing.lock().await;
+                self.0.check_content(sha256, None).await
+            }
+        }
     }
 
     /// Returns a package as it was sent.
@@ -199,6 +237,36 @@ impl Inner {
             .await
             .map_err(|_| PackagesError::Stopped)?;
         if found == sha256.0 { Ok(zip) } else { Err(PackagesError::Damaged { sha256 }) }
+    }
+
+    /// Says whether a tree is what its package holds, by its content if it has to be. What is right is sealed again.
+    async fn check_content(&self, sha256: CodeSha256, zip: Option<Bytes>) -> Result<(), PackagesError> {
+        let look = {
+            let trees = self.trees.clone();
+            tokio::task::spawn_blocking(move || trees.look(sha256))
+        };
+        let changed = match look.await.map_err(|_| PackagesError::Stopped)? {
+            Look::Intact => return Ok(()),
+            Look::Unknown => None,
+            Look::Changed(path) => Some(path),
+        };
+        let zip = match (zip, self.blobs.get(sha256.to_hex()).await?, changed) {
+            (Some(zip), _, _) => zip,
+            (None, Some(_), changed) => match (self.archive(sha256).await, changed) {
+                (Ok(zip), _) => zip,
+                (Err(_), Some(path)) => return Err(PackagesError::Changed { path }),
+                (Err(error), None) => return Err(error),
+            },
+            // Layers that were put together have no object to compare with.
+            (None, None, Some(path)) => return Err(PackagesError::Changed { path }),
+            (None, None, None) => return self.trees.seal_again(sha256),
+        };
+        let trees = self.trees.clone();
+        let compare = move || match trees.compare(sha256, &zip)? {
+            None => trees.seal_again(sha256),
+            Some(path) => Err(PackagesError::Changed { path }),
+        };
+        tokio::task::spawn_blocking(compare).await.map_err(|_| PackagesError::Stopped)?
     }
 
     /// Keeps a package as it was sent. A damaged object of its name is replaced.

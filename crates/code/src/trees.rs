@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::packages::PackagesError;
 use crate::remove::remove_tree;
+use crate::seal::{self, Look};
 use crate::unpack::unpack;
 
 /// How the name of a tree begins that is being made.
@@ -23,6 +24,8 @@ const OLD: &str = "old-";
 /// The folder of unpacked packages.
 pub(crate) struct Trees {
     folder: PathBuf,
+    /// The seals of trees, each under its tree's name.
+    seals: PathBuf,
     /// Wakes the thread that removes old trees.
     wake: SyncSender<()>,
 }
@@ -32,8 +35,10 @@ impl Trees {
     pub(crate) fn open(data: &Path) -> Result<Self, PackagesError> {
         let folder = data.join("trees");
         fs::create_dir_all(&folder).map_err(cannot_use(&folder))?;
+        let seals = data.join("seals");
+        fs::create_dir_all(&seals).map_err(cannot_use(&seals))?;
         let wake = start_remover(folder.clone()).map_err(cannot_use(&folder))?;
-        let trees = Self { folder, wake };
+        let trees = Self { folder, seals, wake };
         // A tree is a copy of its object, so it need not survive a crash of the machine, and syncing thousands of files
         // at each deployment can be spared: what was unpacked before the machine started is unpacked anew.
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -45,6 +50,11 @@ impl Trees {
                 trees.wake();
             } else if name.starts_with(NEW) || !trusted {
                 trees.hide(&name)?;
+            }
+        }
+        for name in names(&trees.seals).map_err(cannot_use(&trees.seals))? {
+            if !trees.folder.join(&name).is_dir() {
+                trees.remove_seal(&name);
             }
         }
         // Only now: cut off before, the next start still trusts no tree. Cut off in between, it is no id.
@@ -69,12 +79,47 @@ impl Trees {
         fill: impl FnOnce(&Path) -> Result<(), PackagesError>,
     ) -> Result<(), PackagesError> {
         let (new, tree) = (self.unused_name(NEW), self.path(sha256));
-        let made = make(fill, &new, &tree);
+        let made = make(fill, &new, &tree, &self.seal(sha256));
         // What is still there is removed at the next start at the latest; why there is no tree matters more.
-        if made.is_err() && new.exists() {
-            remove(&new);
+        if made.is_err() {
+            self.remove_seal(&sha256.to_hex());
+            if new.exists() {
+                remove(&new);
+            }
         }
         made
+    }
+
+    /// Looks whether the tree of a package is still what was put there.
+    pub(crate) fn look(&self, sha256: CodeSha256) -> Look {
+        seal::look(&self.path(sha256), &self.seal(sha256))
+    }
+
+    /// From now on the tree is right as it is.
+    pub(crate) fn seal_again(&self, sha256: CodeSha256) -> Result<(), PackagesError> {
+        let seal = self.seal(sha256);
+        seal::write(&self.path(sha256), &seal).map_err(cannot_use(&seal))
+    }
+
+    /// Compares the tree of a package with what the package holds, which is unpacked once more for that. Returns the
+    /// first entry that is another one.
+    pub(crate) fn compare(&self, sha256: CodeSha256, zip: &[u8]) -> Result<Option<PathBuf>, PackagesError> {
+        let (original, tree) = (self.unused_name(NEW), self.path(sha256));
+        fs::create_dir(&original).map_err(cannot_use(&original))?;
+        let compared = unpack(zip, &original)
+            .map_err(PackagesError::from)
+            .and_then(|_| seal::first_difference(&original, &tree).map_err(cannot_use(&tree)));
+        remove(&original);
+        compared
+    }
+
+    fn seal(&self, sha256: CodeSha256) -> PathBuf {
+        self.seals.join(sha256.to_hex())
+    }
+
+    fn remove_seal(&self, name: &str) {
+        // A seal without a tree is removed at the next start, and one of another tree is no better than none.
+        let _ = fs::remove_file(self.seals.join(name));
     }
 
     /// Gives up a tree. It is out of sight at once; removing it may take long, and nobody has to wait for that.
@@ -92,7 +137,10 @@ impl Trees {
         let tree = self.folder.join(name);
         fail_point!("code::hide_tree", |_| Err(cannot_use(&tree)(nix::errno::Errno::EIO.into())));
         match fs::rename(&tree, self.unused_name(OLD)) {
-            Ok(()) => self.wake(),
+            Ok(()) => {
+                self.remove_seal(name);
+                self.wake();
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(cannot_use(&tree)(error)),
         }
@@ -117,10 +165,12 @@ fn make(
     fill: impl FnOnce(&Path) -> Result<(), PackagesError>,
     new: &Path,
     tree: &Path,
+    seal: &Path,
 ) -> Result<(), PackagesError> {
     fail_point!("code::make_tree", |_| Err(cannot_use(new)(nix::errno::Errno::EIO.into())));
     fs::create_dir(new).map_err(cannot_use(new))?;
     fill(new)?;
+    seal::write(new, seal).map_err(cannot_use(seal))?;
     fail_point!("code::rename_tree", |_| Err(cannot_use(tree)(nix::errno::Errno::EIO.into())));
     fs::rename(new, tree).map_err(cannot_use(tree))
 }

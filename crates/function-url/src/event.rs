@@ -10,10 +10,16 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
 
-use crate::{Call, TRACE_ID};
+use crate::{Call, Signer, TRACE_ID};
 
 /// Makes the event of a request.
-pub(crate) fn of(call: &Call, region: &Region, head: &Parts, body: &Bytes) -> Bytes {
+pub(crate) fn of(
+    call: &Call,
+    region: &Region,
+    signer: Option<&Signer<'_>>,
+    head: &Parts,
+    body: &Bytes,
+) -> Bytes {
     let headers = &head.headers;
     let id = &call.address.id;
     let source_ip =
@@ -56,6 +62,21 @@ pub(crate) fn of(call: &Call, region: &Region, head: &Parts, body: &Bytes) -> By
         },
         "isBase64Encoded": false,
     });
+    if let Some(Signer { credential, account }) = signer {
+        let caller = &credential.identity.caller;
+        event["requestContext"]["accountId"] = account.as_str().into();
+        event["requestContext"]["authorizer"] = json!({
+            "iam": {
+                "accessKey": credential.access_key_id,
+                "accountId": account.as_str(),
+                "callerId": caller.user_id,
+                "cognitoIdentity": null,
+                "principalOrgId": null,
+                "userArn": caller.arn,
+                "userId": caller.user_id,
+            },
+        });
+    }
     let cookies = cookies(headers);
     if !cookies.is_empty() {
         event["cookies"] = cookies.into();
@@ -158,7 +179,7 @@ mod tests {
             trace: TraceHeader::from_caller("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0").unwrap(),
             epoch_ms: 1_583_348_638_390,
         };
-        let event = of(&call, &Region::new("us-east-1").unwrap(), &head, &Bytes::from_static(body));
+        let event = of(&call, &Region::new("us-east-1").unwrap(), None, &head, &Bytes::from_static(body));
         let event: Value = serde_json::from_slice(&event).unwrap();
         expected.assert_eq(&format!("{event:#}\n"));
     }

@@ -7,10 +7,11 @@
 //! A URL is reached by its host name, `ID.lambda-url.REGION.localhost`, which browsers and curl resolve to this machine by
 //! themselves, or by the path `/_hearth/url/ID/…` for whoever cannot. How URLs are made is told in `lambda-api`.
 //!
-//! Signatures are not checked here yet, so a URL of the auth type `AWS_IAM` refuses every call.
+//! Who may call is told in [`caller`]: URLs have doors of their own, and do not ask as the APIs do.
 
 mod address;
 mod answer;
+mod caller;
 mod cors;
 mod event;
 mod prelude;
@@ -20,15 +21,17 @@ mod streamed;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hearth_auth::{Credential, Refusal};
 use hearth_aws_wire::{BodyError, REQUEST_ID, Response, read_body};
 use hearth_functions::{AuthType, Clock, FunctionUrl, Functions, InvokeMode};
 use hearth_invoke::{BegunResponse, InvokeRequest, Invoker};
 use hearth_types::limits::SYNC_PAYLOAD_BYTES_MAX;
-use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader};
+use hearth_types::{AccountId, FunctionName, Qualifier, RequestId, TraceHeader};
 use http::{HeaderName, HeaderValue, Method, Request};
 use hyper::body::Incoming;
 
 pub use address::Address;
+pub use caller::Keys;
 
 /// The header with the trace of a request.
 const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
@@ -38,12 +41,13 @@ pub struct FunctionUrls {
     functions: Arc<Functions>,
     invoker: Arc<Invoker>,
     clock: Arc<dyn Clock>,
+    keys: Keys,
 }
 
 impl FunctionUrls {
     /// Puts URLs in front of functions.
-    pub fn new(functions: Arc<Functions>, invoker: Arc<Invoker>, clock: Arc<dyn Clock>) -> Self {
-        Self { functions, invoker, clock }
+    pub fn new(functions: Arc<Functions>, invoker: Arc<Invoker>, clock: Arc<dyn Clock>, keys: Keys) -> Self {
+        Self { functions, invoker, clock, keys }
     }
 
     /// Answers a request to `address`, which came from `source`.
@@ -85,13 +89,7 @@ impl FunctionUrls {
         {
             return cors::preflight(cors, origin);
         }
-        let mut response = match url.auth_type {
-            AuthType::None => self.invoke(name, url, call, request).await,
-            AuthType::AwsIam => {
-                // What the client still sends is not waited for.
-                refusal::forbidden()
-            }
-        };
+        let mut response = self.invoke(name, url, call, request).await;
         if let Some(cors) = &url.cors {
             cors::add(cors, origin.as_ref(), response.headers_mut());
         }
@@ -106,6 +104,24 @@ impl FunctionUrls {
         request: Request<Incoming>,
     ) -> Response {
         let (head, body) = request.into_parts();
+        let keys_are_required = (self.keys.are_required)();
+        let region = &self.functions.settings().region;
+        let claim = match url.auth_type {
+            AuthType::None if keys_are_required => {
+                let function = self.functions.get(&name);
+                if !function.is_ok_and(|function| caller::lets_everybody_in(function.policy.as_ref())) {
+                    return refusal::forbidden();
+                }
+                None
+            }
+            AuthType::None => None,
+            // Nobody can be known.
+            AuthType::AwsIam if !keys_are_required => return refusal::forbidden(),
+            AuthType::AwsIam => match caller::claim(&self.keys, region, call.epoch_ms, &head) {
+                Ok(claim) => Some(claim),
+                Err(refusal) => return refused(&refusal),
+            },
+        };
         let read = Request::from_parts(head.clone(), body);
         let body = match read_body(read, SYNC_PAYLOAD_BYTES_MAX).await {
             Ok(body) => body,
@@ -113,7 +129,15 @@ impl FunctionUrls {
             Err(BodyError::Incomplete(_)) => return refusal::incomplete(),
             Err(BodyError::TooSlow) => return refusal::too_slow(),
         };
-        let payload = event::of(&call, &self.functions.settings().region, &head, &body);
+        let credential =
+            match claim.map(|claim| caller::verified(claim, &body, name.clone(), url)).transpose() {
+                Ok(credential) => credential,
+                Err(refusal) => return refused(&refusal),
+            };
+        let settings = self.functions.settings();
+        let signer =
+            credential.as_deref().map(|credential| Signer { credential, account: &settings.account });
+        let payload = event::of(&call, region, signer.as_ref(), &head, &body);
         let invocation = InvokeRequest {
             request_id: call.request_id,
             qualifier: url.alias.clone().map(Qualifier::Alias),
@@ -142,6 +166,19 @@ impl FunctionUrls {
             }
         }
     }
+}
+
+/// Callers are told only that they may not; why is for the operator.
+fn refused(refusal: &Refusal) -> Response {
+    tracing::debug!(reason = refusal.message(), "a call of a function URL was refused");
+    refusal::forbidden()
+}
+
+/// Who has signed a call.
+pub(crate) struct Signer<'a> {
+    pub(crate) credential: &'a Credential,
+    /// Whose account it is.
+    pub(crate) account: &'a AccountId,
 }
 
 /// One call of a URL, besides its HTTP.

@@ -25,7 +25,8 @@ pub struct LoggingConfiguration {
 pub struct FunctionConfiguration {
     /// Its bare name.
     pub name: FunctionName,
-    /// The ARN of its execution role. Kept and shown; it grants nothing here.
+    /// The ARN of its execution role. Its name is who its environments are to Hearth's own API; it grants
+    /// nothing here.
     pub role: String,
     /// What runs it.
     pub runtime: Runtime,

@@ -41,6 +41,12 @@ pub enum InvokeError {
     /// The server stops, and takes no more invocations.
     #[error("the server is stopping")]
     Draining,
+    /// The code on our disk is not what was deployed. Deployed again, it works again.
+    #[error("cannot use the code of the function: {reason}")]
+    Code {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// We failed. The text is for our log, not for the caller.
     #[error("{0}")]
     Service(String),

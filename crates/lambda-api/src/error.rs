@@ -298,6 +298,13 @@ impl From<InvokeError> for ApiError {
                 "ServiceUnavailableException",
                 "The server is stopping",
             ),
+            // AWS's exception for a package that it cannot use; whoever can deploy the function may know why.
+            InvokeError::Code { reason } => {
+                let message =
+                    format!("Lambda could not use the deployment package: {reason}. Deploy it again.");
+                let (status, error_type) = (StatusCode::BAD_GATEWAY, "InvalidZipFileException");
+                Self::new(status, error_type, ErrorBody::Service, MessageKey::Capital, message)
+            }
             error @ InvokeError::Service(_) => Self::service(&error),
         }
     }
@@ -357,6 +364,7 @@ mod tests {
             InvokeError::Resolve(ResolveError::Failed { arn: arn(), reason: "no python3.11".to_owned() }),
             InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded },
             InvokeError::Draining,
+            InvokeError::Code { reason: "`app.py` was changed".to_owned() },
             InvokeError::Service("/secret/path".to_owned()),
         ] {
             table += &shown(error).await;
@@ -379,6 +387,7 @@ mod tests {
             409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. The function is currently in the following state: Failed (no python3.11)"}
             429 TooManyRequestsException {"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}
             503 ServiceUnavailableException {"message":"The server is stopping"}
+            502 InvalidZipFileException {"Message":"Lambda could not use the deployment package: `app.py` was changed. Deploy it again.","Type":"Service"}
             500 ServiceException {"Message":"The AWS Lambda service encountered an internal error.","Type":"Service"}
         "#]].assert_eq(&table);
     }

@@ -1,10 +1,11 @@
 //! The Lambda API: from an HTTP request to one of the operations, and back. One module an operation; [`routes`] is the
 //! table, [`error`] turns our errors into AWS's. STS's GetCallerIdentity, which every client asks first, is here too.
 //!
-//! Signatures are not checked yet: whoever reaches the listener may call everything. See `SECURITY.md`.
+//! Who calls, and whether they may, has been found out before a request comes here (`hearth-auth`).
 
 mod account_settings;
 mod aliases;
+mod asked;
 mod code_location;
 mod configuration;
 mod create_function;

@@ -1,6 +1,7 @@
 //! What arrives at `/`: services without paths. STS's GetCallerIdentity is answered; everything else is refused in the
 //! shape of its own protocol, so that a client that was pointed at us by mistake shows what it had asked for.
 
+use hearth_auth::Caller;
 use hearth_aws_wire::{Body, BodyError, CredentialScope, ERROR_TYPE, Response, query_pairs, read_body};
 use hearth_types::RequestId;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -23,6 +24,7 @@ pub(crate) async fn answer(
     if let Some(target) = request.headers().get("x-amz-target") {
         return Ok(refuse_json(&plain(target.to_str().unwrap_or_default())));
     }
+    let caller = request.extensions().get::<Caller>().cloned();
     let service = CredentialScope::of(request.headers()).map(|scope| plain(scope.service));
     // Those of the query protocol name it in a form, or in the query of a presigned GET.
     let action = match *request.method() {
@@ -32,7 +34,7 @@ pub(crate) async fn answer(
     };
     match (action.as_deref(), service) {
         (None, _) => Err(ApiError::unknown_operation()),
-        (Some("GetCallerIdentity"), _) => Ok(sts::get_caller_identity(api, request_id)),
+        (Some("GetCallerIdentity"), _) => Ok(sts::get_caller_identity(api, request_id, caller)),
         (Some(action), None) => Ok(refuse_query(&plain(action), request_id)),
         (Some(action), Some(service)) => {
             Ok(refuse_query(&format!("{service}:{}", plain(action)), request_id))

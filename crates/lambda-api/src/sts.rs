@@ -1,6 +1,7 @@
 //! STS GetCallerIdentity: `aws sts get-caller-identity`, and what many tools ask before anything else. XML, as every
 //! answer of the query protocol.
 
+use hearth_auth::Caller;
 use hearth_aws_wire::Response;
 use hearth_types::RequestId;
 use http::StatusCode;
@@ -8,12 +9,21 @@ use http::StatusCode;
 use crate::LambdaApi;
 use crate::other_services::respond;
 
-/// Everybody is the account's root user: signatures are not checked yet.
-pub(crate) fn get_caller_identity(api: &LambdaApi, request_id: RequestId) -> Response {
+/// Who is not known, because nobody has to be, is the account's root user.
+pub(crate) fn get_caller_identity(
+    api: &LambdaApi,
+    request_id: RequestId,
+    caller: Option<Caller>,
+) -> Response {
     let account = &api.functions.settings().account;
+    let caller = caller.unwrap_or_else(|| Caller {
+        arn: format!("arn:aws:iam::{account}:root"),
+        user_id: account.to_string(),
+    });
+    let Caller { arn, user_id } = caller;
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-         <GetCallerIdentityResult><Arn>arn:aws:iam::{account}:root</Arn><UserId>{account}</UserId>\
+         <GetCallerIdentityResult><Arn>{arn}</Arn><UserId>{user_id}</UserId>\
          <Account>{account}</Account></GetCallerIdentityResult>\
          <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
          </GetCallerIdentityResponse>"

@@ -16,7 +16,7 @@ use tokio::sync::oneshot::error::RecvError;
 
 use crate::members::{Busy, Member};
 use crate::streaming::parts;
-use crate::{FunctionVersion, Pool, State, boot, key_of};
+use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
 
 /// How long an invocation waits for an environment that has answered its caller and has not yet asked for the next
 /// event. Ours: a runtime asks within 0.1 ms, and no cold start of Node or Python is faster than this (measured).
@@ -225,14 +225,23 @@ impl Pool {
         let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let log_stream = boot::log_stream(version, id, now_epoch_ms);
-        let plan = boot::plan(version, &self.parts.runtimes);
-        let sandbox = self.parts.sandboxes.create(id, &plan).await;
+        let plan = boot::plan(version, &self.parts.runtimes, &self.parts.settings.networks);
+        // A look at thousands of files takes as long as making a sandbox does, so both are done at once.
+        let looking = self.parts.code.check(version);
+        let (checked, sandbox) = tokio::join!(looking, self.parts.sandboxes.create(id, &plan));
+        checked.map_err(|ChangedCode(error)| {
+            let reason = chain(&*error);
+            tracing::error!(function = %version.configuration.name, reason, "code on disk is not what was deployed");
+            InvokeError::Code { reason }
+        })?;
         let sandbox = sandbox.map_err(|error| cannot("create a sandbox", &error))?;
         let runtime_api = match sandbox.runtime_api() {
             Some(listener) => BoundRuntimeApi::from_listener(listener),
             None => BoundRuntimeApi::bind(),
         };
         let runtime_api = runtime_api.map_err(|error| cannot("open a Runtime API listener", &error))?;
+        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version);
+        let own_api = own_api.map_err(|error| cannot("open Hearth's API for an environment", &error))?;
         let configuration = &version.configuration;
         let record = self.parts.recorder.begin(
             id,
@@ -256,6 +265,7 @@ impl Pool {
             self.parts.settings.region.clone(),
             log_stream,
             runtime_api.address(),
+            own_api.credentials,
         );
         let environment = Environment::make(EnvironmentParts {
             id,
@@ -271,6 +281,7 @@ impl Pool {
             environment: environment.clone(),
             version: version.clone(),
             _runtime_api: runtime_api.serve(environment.clone()),
+            _own_api: own_api.served,
         };
         // In the pool before anything runs: its callbacks must find it.
         if let Some(environments) = self.lock().versions.get_mut(&key_of(version)) {

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use hearth_environment::{Boot, FatalError, FunctionFacts, ProgramNumber};
 use hearth_functions::ResolvedVersion;
-use hearth_runtimes::{BootRequest, Bootstrap, Runtimes};
+use hearth_runtimes::{BootRequest, Bootstrap, Credentials, Runtimes};
 use hearth_sandbox::{Command, LAYERS_ROOT, Paths, Sandbox, SandboxPlan};
 use hearth_telemetry::FunctionIdentity;
 use hearth_types::{
     AccountId, EnvironmentId, ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel,
     LogStreamName, Region, RuntimeFamily,
 };
+
+use crate::NetworkPolicies;
 
 /// Names the log stream of a new environment: date in UTC, version, id; with a custom group, the function too.
 pub(crate) fn log_stream(version: &ResolvedVersion, id: EnvironmentId, now_epoch_ms: i64) -> LogStreamName {
@@ -70,13 +72,18 @@ pub(crate) fn function_facts(version: &ResolvedVersion, account: &AccountId) -> 
 }
 
 /// Says what an environment of the version has to see.
-pub(crate) fn plan(version: &ResolvedVersion, runtimes: &Runtimes) -> SandboxPlan {
+pub(crate) fn plan(
+    version: &ResolvedVersion,
+    runtimes: &Runtimes,
+    networks: &NetworkPolicies,
+) -> SandboxPlan {
     SandboxPlan {
         code: Some(version.code.root.clone()),
         layers: version.layers.root.clone(),
         runtime_files: runtimes.files(version.configuration.runtime),
         ephemeral_storage_mb: version.configuration.ephemeral_storage_mb,
         memory_size_mb: version.configuration.memory.get(),
+        network: networks.of(&version.configuration.name),
     }
 }
 
@@ -87,6 +94,7 @@ pub(crate) fn boot(
     region: Region,
     log_stream: LogStreamName,
     runtime_api: SocketAddr,
+    credentials: Credentials,
 ) -> Boot {
     let shown_program = match version.configuration.runtime.family() {
         RuntimeFamily::Provided => {
@@ -97,8 +105,8 @@ pub(crate) fn boot(
             "/var/runtime/bootstrap"
         }
     };
-    let facts =
-        Arc::new(Facts { runtimes, version, region, log_stream, runtime_api: runtime_api.to_string() });
+    let runtime_api = runtime_api.to_string();
+    let facts = Arc::new(Facts { runtimes, version, region, log_stream, runtime_api, credentials });
     let extensions = external_extensions(facts.version.layers.root.as_deref());
     let names = extensions.iter().map(|(name, _)| name.clone()).collect();
     let for_runtime = facts.clone();
@@ -136,6 +144,7 @@ struct Facts {
     region: Region,
     log_stream: LogStreamName,
     runtime_api: String,
+    credentials: Credentials,
 }
 
 impl Facts {
@@ -164,7 +173,7 @@ impl Facts {
                 LogFormat::Json => configuration.logging.application_level,
                 LogFormat::Text => None,
             },
-            credentials: None,
+            credentials: Some(&self.credentials),
             log_fd,
         }
     }

@@ -13,6 +13,7 @@
 mod acquire;
 mod boot;
 mod members;
+mod own_api;
 mod settings;
 mod streaming;
 
@@ -31,7 +32,18 @@ use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
 use members::{FunctionEnvironments, Member};
-pub use settings::PoolSettings;
+pub use own_api::{OpenOwnApi, OwnApi};
+pub use settings::{NetworkPolicies, PoolSettings};
+
+/// What the pool needs to know of code before an environment runs it.
+pub trait CodeOnDisk: Send + Sync + 'static {
+    /// Says whether the code and layers of a version are on this host as they were deployed.
+    fn check<'a>(&'a self, version: &'a ResolvedVersion) -> BoxFuture<'a, Result<(), ChangedCode>>;
+}
+
+/// Code on disk is not what was deployed.
+#[derive(Debug)]
+pub struct ChangedCode(pub Box<dyn std::error::Error + Send + Sync>);
 
 /// What the pool is made of.
 pub struct PoolParts {
@@ -39,6 +51,10 @@ pub struct PoolParts {
     pub settings: PoolSettings,
     /// Where processes run.
     pub sandboxes: Arc<dyn Sandboxes>,
+    /// Offers Hearth's API to environments.
+    pub own_api: Arc<dyn OwnApi>,
+    /// Whether code is on disk as it was deployed.
+    pub code: Arc<dyn CodeOnDisk>,
     /// How runtimes are started.
     pub runtimes: Arc<Runtimes>,
     /// Where logs go.

@@ -1,5 +1,6 @@
 //! The environments of one function, in three collections. A list of [`Ready`] cannot contain a busy environment.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,8 @@ pub(crate) struct Member {
     pub(crate) version: Arc<ResolvedVersion>,
     /// Its listener: closed when the member is dropped.
     pub(crate) _runtime_api: RuntimeApi,
+    /// Hearth's API for it: closed when the member is dropped.
+    pub(crate) _own_api: Box<dyn Any + Send + Sync>,
 }
 
 /// Warm, or reset: waits for an invocation.

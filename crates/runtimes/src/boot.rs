@@ -91,6 +91,8 @@ pub struct Credentials {
     pub secret_access_key: String,
     /// The token that belongs to both.
     pub session_token: String,
+    /// The API that takes them, as SDKs want it in `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
 }
 
 // Not derived: the secret must not get into a log.

@@ -10,7 +10,7 @@ use hearth_types::{LogFormat, RuntimeFamily};
 
 use crate::boot::{BootRequest, Paths};
 
-/// What is given when the function has no role that Hearth knows: SDKs refuse to start without keys, or go looking
+/// What is given when nobody has made keys for the environment: SDKs refuse to start without keys, or go looking
 /// for them elsewhere.
 const NO_KEYS: [(&str, &str); 3] = [
     ("AWS_ACCESS_KEY_ID", "ASIAHEARTHNOROLE0000"),
@@ -88,6 +88,10 @@ fn defaults(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
         ("PATH", path(&opt.join("bin"), places, request.paths)),
         ("TZ", ":UTC".into()),
     ];
+    // Whoever names another one, or one for a single service, means it: SDKs prefer the latter by themselves.
+    if let Some(endpoint_url) = request.credentials.and_then(|keys| keys.endpoint_url.as_deref()) {
+        variables.push(("AWS_ENDPOINT_URL", endpoint_url.into()));
+    }
     if request.log_format == LogFormat::Json {
         variables.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".into()));
     }

@@ -40,8 +40,16 @@ impl Interpreter {
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.program.clone()];
         let real = self.program.canonicalize().unwrap_or_else(|_| self.program.clone());
-        if let Some(prefix) = prefix(&real) {
-            files.extend([prefix.join("lib"), prefix.join("lib64")]);
+        if let Some(of_real) = prefix(&real) {
+            files.extend([of_real.join("lib"), of_real.join("lib64")]);
+            // It looks for them from where it is started, which may be beside a link to that folder. Not beside a link to
+            // the program alone: there are other people's things.
+            let as_named = prefix(&self.program).filter(|as_named| *as_named != of_real);
+            if let Some(as_named) =
+                as_named.filter(|path| path.canonicalize().is_ok_and(|path| path == of_real))
+            {
+                files.extend([as_named.join("lib"), as_named.join("lib64")]);
+            }
         }
         if let Language::Python { site_paths, is_virtual } = &self.language {
             // Of what `site` adds only folders of packages: a `.pth` file may name anything.

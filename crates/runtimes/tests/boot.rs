@@ -56,6 +56,7 @@ impl Host {
             access_key_id: "ASIAEXAMPLE".to_owned(),
             secret_access_key: "secret".to_owned(),
             session_token: "token".to_owned(),
+            endpoint_url: Some("http://127.0.0.2:9002".to_owned()),
         };
         let mut request = BootRequest {
             runtime: Runtime::parse(runtime).unwrap(),
@@ -131,6 +132,7 @@ fn a_python_function_starts_in_its_code_with_the_variables_of_lambda() {
         in HOST/task
         AWS_ACCESS_KEY_ID=ASIAEXAMPLE
         AWS_DEFAULT_REGION=eu-west-1
+        AWS_ENDPOINT_URL=http://127.0.0.2:9002
         AWS_EXECUTION_ENV=AWS_Lambda_python3.11
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128
         AWS_LAMBDA_FUNCTION_NAME=greet
@@ -173,6 +175,7 @@ fn a_node_function_starts_in_its_code_with_the_variables_of_lambda() {
         in HOST/task
         AWS_ACCESS_KEY_ID=ASIAEXAMPLE
         AWS_DEFAULT_REGION=eu-west-1
+        AWS_ENDPOINT_URL=http://127.0.0.2:9002
         AWS_EXECUTION_ENV=AWS_Lambda_nodejs20.x
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128
         AWS_LAMBDA_FUNCTION_NAME=greet
@@ -213,6 +216,7 @@ fn an_os_only_function_is_its_bootstrap() {
         in HOST/task
         AWS_ACCESS_KEY_ID=ASIAEXAMPLE
         AWS_DEFAULT_REGION=eu-west-1
+        AWS_ENDPOINT_URL=http://127.0.0.2:9002
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128
         AWS_LAMBDA_FUNCTION_NAME=greet
         AWS_LAMBDA_FUNCTION_VERSION=$LATEST
@@ -330,4 +334,29 @@ fn an_unavailable_runtime_is_an_error_of_the_start() {
     let provided = host.runtimes.runtime_version(Runtime::parse("provided.al2023").unwrap()).unwrap();
     assert_eq!(provided.name, "provided:al2023.v1");
     assert_eq!(host.runtimes.runtime_version(Runtime::parse("python3.11").unwrap()), None, "not made ready");
+}
+
+#[test]
+fn an_external_extension_has_the_keys_of_the_environment_and_the_endpoint_that_takes_them() {
+    let host = Host::new("keys");
+    let mut seen = Vec::new();
+    let own = [("AWS_ENDPOINT_URL_S3", "http://elsewhere:9000")];
+    let _ = host.request("provided.al2023", &own, |request| {
+        seen = host.runtimes.extension_variables(request);
+    });
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "token"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.2:9002"),
+        ("AWS_ENDPOINT_URL_S3", "http://elsewhere:9000"),
+    ] {
+        assert!(seen.contains(&(name.into(), value.into())), "{name}: {seen:?}");
+    }
+    // Who names another endpoint keeps it.
+    let own = [("AWS_ENDPOINT_URL", "http://elsewhere:1")];
+    let _ = host.request("provided.al2023", &own, |request| {
+        seen = host.runtimes.extension_variables(request);
+    });
+    assert!(seen.contains(&("AWS_ENDPOINT_URL".into(), "http://elsewhere:1".into())), "{seen:?}");
 }

@@ -16,6 +16,9 @@ use crate::groups::Groups;
 use crate::messages::Program;
 use crate::privileges::Confinement;
 
+/// How much sooner than others a function is killed when the host runs out of memory: between 0 and 1000.
+const OOM_SCORE: &str = "500";
+
 /// Everything that exec needs, made before the fork.
 struct Prepared {
     path: CString,
@@ -124,10 +127,13 @@ fn try_become_program(
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let open_files = program.open_files_max.min(hard);
     setrlimit(Resource::RLIMIT_NOFILE, open_files, open_files)?;
-    // A crash may leave no file with the function's memory on the host.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    // When the host runs out of memory, a function is to go, not the service. It may fail without harm.
-    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    // A crash may leave nothing of the function's memory on the host. Not 0: where the host hands cores to a program
+    // (`core_pattern` begins with `|`), the kernel starts it all the same. It does not for 1, which no file can have either.
+    setrlimit(Resource::RLIMIT_CORE, 1, 1)?;
+    if confinement.is_none() {
+        // Behind walls init has done so.
+        goes_before_the_service();
+    }
 
     restore_signals()?;
     if let Some(confinement) = confinement {
@@ -139,6 +145,11 @@ fn try_become_program(
         confinement.seal()?;
     }
     execve(&prepared.path, &prepared.arguments, &prepared.environment)
+}
+
+/// When the host runs out of memory, a function is to go, not the service. It may fail without harm.
+pub(crate) fn goes_before_the_service() {
+    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
 }
 
 /// Makes `target` a copy of `source` that survives exec, also when they are the same number.

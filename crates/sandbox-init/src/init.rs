@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -18,15 +19,57 @@ use crate::exec;
 use crate::groups::Groups;
 use crate::messages::{self, ExitStatus, FromInit, PACKET_BYTES_MAX, ToInit};
 use crate::privileges::Confinement;
+use crate::sockets::Sockets;
 use crate::tree;
-use crate::walls::{self, Failed};
+use crate::user_namespace::Owner;
+use crate::walls::{self, Failed, Network};
+use crate::way_out::WayOut;
 
 /// How often a killing is repeated while processes are still there: one that forked just then got away.
 const KILL_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// Runs the init of one environment until the server closes `control`.
-pub(crate) fn run(control: OwnedFd, is_walled: bool) -> ! {
-    let code = match Init::new(control, is_walled).and_then(Init::serve) {
+/// Into which namespaces an init is born. Walls need one of their own for processes, at least.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Birth {
+    /// Those of the server.
+    Beside,
+    /// A new pid namespace, of which it is process 1.
+    Walled,
+    /// The same in a new user namespace, which belongs to this user.
+    Rootless(Owner),
+}
+
+impl Birth {
+    /// Returns the new ones.
+    pub(crate) fn namespaces(self) -> CloneFlags {
+        match self {
+            Self::Beside => CloneFlags::empty(),
+            Self::Walled => CloneFlags::CLONE_NEWPID,
+            Self::Rootless(_) => CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUSER,
+        }
+    }
+
+    /// Returns what the kernel is asked for, in words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Beside => "fork",
+            Self::Walled => "fork into a pid namespace",
+            Self::Rootless(_) => "fork into a user namespace",
+        }
+    }
+
+    fn owner(self) -> Option<Owner> {
+        match self {
+            Self::Beside | Self::Walled => None,
+            Self::Rootless(owner) => Some(owner),
+        }
+    }
+}
+
+/// Runs the init of one environment until the server closes `control`. `way_out` connects its network with others.
+pub(crate) fn run(control: OwnedFd, birth: Birth, way_out: Option<WayOut>) -> ! {
+    let is_walled = !matches!(birth, Birth::Beside);
+    let code = match Init::new(control, birth, way_out).and_then(Init::serve) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("warning: an environment's init failed: {error}");
@@ -53,13 +96,19 @@ struct Init {
     packet: Vec<u8>,
     /// Whether this is process 1 of its own pid namespace.
     is_walled: bool,
+    /// Whose its user namespace is, if it was born in one.
+    owner: Option<Owner>,
+    /// What connects its network with others, if anything does.
+    way_out: Option<WayOut>,
+    /// Where the server asks for sockets inside, if it cannot open them itself.
+    sockets: Option<Sockets>,
     /// Set once the walls stand: before that nothing is started in an environment that is to have some.
     confinement: Option<Confinement>,
     groups: Groups,
 }
 
 impl Init {
-    fn new(control: OwnedFd, is_walled: bool) -> Result<Self, Errno> {
+    fn new(control: OwnedFd, birth: Birth, way_out: Option<WayOut>) -> Result<Self, Errno> {
         setsid()?;
         prctl::set_child_subreaper(true)?;
         let mut children = SigSet::empty();
@@ -72,7 +121,10 @@ impl Init {
             processes: Vec::new(),
             killing: false,
             packet: vec![0; PACKET_BYTES_MAX],
-            is_walled,
+            is_walled: !matches!(birth, Birth::Beside),
+            owner: birth.owner(),
+            way_out,
+            sockets: None,
             confinement: None,
             groups: Groups::default(),
         })
@@ -94,16 +146,22 @@ impl Init {
                 Some(at) => PollTimeout::try_from(at.saturating_duration_since(Instant::now()))
                     .unwrap_or(PollTimeout::ZERO),
             };
-            let mut ready = [
+            let mut ready = vec![
                 PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.child_ended.as_fd(), PollFlags::POLLIN),
             ];
+            let sockets = self.sockets.as_ref();
+            ready.extend(sockets.map(|sockets| PollFd::new(sockets.asked(), PollFlags::POLLIN)));
             match poll(&mut ready, timeout) {
                 Err(Errno::EINTR) => continue,
                 other => other?,
             };
-            let readable = |at: usize| ready[at].revents().is_some_and(|events| !events.is_empty());
-            let (from_server, ended) = (readable(0), readable(1));
+            let readable =
+                |at: usize| ready.get(at).and_then(PollFd::revents).is_some_and(|events| !events.is_empty());
+            let (from_server, ended, asked) = (readable(0), readable(1), readable(2));
+            if asked && self.sockets.as_ref().is_some_and(|sockets| !sockets.answer()) {
+                self.sockets = None;
+            }
             if ended {
                 while let Ok(Some(_)) = self.child_ended.read_signal() {}
             }
@@ -147,17 +205,22 @@ impl Init {
             Some(ToInit::BuildWalls(_)) if !self.is_walled || self.confinement.is_some() => {
                 return Err(Errno::EPROTO);
             }
-            Some(ToInit::BuildWalls(walls)) => match walls::build(&walls) {
-                Ok(network) => {
-                    self.confinement = Some(Confinement::new(walls.user, walls.processes_max));
-                    let descriptors = [network.listener.as_raw_fd(), network.namespace.as_raw_fd()];
-                    self.say_with(&FromInit::WallsBuilt, &descriptors);
+            Some(ToInit::BuildWalls(walls)) => {
+                match walls::build(&walls, descriptors, self.owner, self.way_out.as_ref()) {
+                    Ok(mut network) => {
+                        let groups_are_ours = self.owner.is_none();
+                        let confinement = Confinement::new(walls.user, walls.processes_max, groups_are_ours);
+                        self.confinement = Some(confinement);
+                        self.sockets = network.as_mut().and_then(|network| network.sockets.take());
+                        let descriptors: Vec<i32> = network.iter().flat_map(Network::descriptors).collect();
+                        self.say_with(&FromInit::WallsBuilt, &descriptors);
+                    }
+                    Err(Failed { step, errno }) => {
+                        self.say(&FromInit::WallsFailed { step, errno: errno as i32 });
+                        return Ok(false);
+                    }
                 }
-                Err(Failed { step, errno }) => {
-                    self.say(&FromInit::WallsFailed { step, errno: errno as i32 });
-                    return Ok(false);
-                }
-            },
+            }
             Some(ToInit::EnterGroups { has_freezer }) => {
                 self.groups = Groups::new(descriptors, has_freezer);
             }

@@ -5,16 +5,20 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::CloneFlags;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, dup2_stdin, fork};
+use nix::unistd::{ForkResult, Pid, dup2_stdin};
 
-use crate::{WALLED_ENVIRONMENT, init, messages, tree};
+use crate::init::Birth;
+use crate::messages::FromInit;
+use crate::user_namespace::Owner;
+use crate::{OUTGOING_ENVIRONMENT, ROOTLESS_ENVIRONMENT, WALLED_ENVIRONMENT, init, messages, tree, way_out};
 
 /// Runs until the server closes its end, then ends whatever is left and exits.
 pub(crate) fn run(inherited: OwnedFd) -> ! {
@@ -67,39 +71,44 @@ fn serve(inherited: OwnedFd) -> io::Result<()> {
             return Ok(()); // the server is gone; each init sees the same on its own socket and ends its tree
         }
         let Some(control) = descriptors.pop() else { continue };
-        let is_walled = &packet[..length] == WALLED_ENVIRONMENT;
-        // From here on children are born into a new pid namespace, of which the first is process 1.
-        let own = match is_walled.then(enter_new_pid_namespace).transpose() {
-            Ok(own) => own,
-            Err(error) => {
-                eprintln!("warning: the sandbox launcher cannot make a pid namespace: {error}");
-                continue;
-            }
+        let birth = match &packet[..length] {
+            WALLED_ENVIRONMENT => Birth::Walled,
+            ROOTLESS_ENVIRONMENT | OUTGOING_ENVIRONMENT => Birth::Rootless(Owner::of_this_process()),
+            _ => Birth::Beside,
         };
-        // SAFETY: the launcher has a single thread, so the child may do what the parent could.
-        #[allow(unsafe_code)]
-        let forked = unsafe { fork() };
-        if let (Some(own), Ok(ForkResult::Parent { .. }) | Err(_)) = (&own, &forked) {
-            // Without the way back every further environment would be in this one. The server starts another launcher.
-            setns(own, CloneFlags::CLONE_NEWPID)?;
-        }
-        match forked {
+        match fork_into(birth.namespaces()) {
             Ok(ForkResult::Child) => {
-                drop((socket, child_ended, own));
-                init::run(control, is_walled)
+                drop((socket, child_ended));
+                match birth {
+                    Birth::Rootless(owner) if &packet[..length] == OUTGOING_ENVIRONMENT => {
+                        way_out::keep(control, owner)
+                    }
+                    birth => init::run(control, birth, None),
+                }
             }
             Ok(ForkResult::Parent { child }) => inits.push(child),
-            // `control` closes here, and the server reads that as "init is gone".
-            Err(error) => eprintln!("warning: the sandbox launcher cannot fork: {error}"),
+            Err(errno) => {
+                let step = birth.name().to_owned();
+                let failed = FromInit::WallsFailed { step, errno: errno as i32 };
+                // Then `control` closes, and the server reads that as "init is gone".
+                let _ = messages::send(control.as_fd(), &failed.encode(), &[]);
+                eprintln!("warning: the sandbox launcher cannot fork: {errno}");
+            }
         }
     }
 }
 
-/// Returns the way back.
-fn enter_new_pid_namespace() -> Result<OwnedFd, Errno> {
-    let own = open("/proc/self/ns/pid", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-    unshare(CloneFlags::CLONE_NEWPID)?;
-    Ok(own)
+/// Forks a child that is born into new namespaces.
+pub(crate) fn fork_into(namespaces: CloneFlags) -> Result<ForkResult, Errno> {
+    let flags = libc::c_long::from(namespaces.bits() | libc::SIGCHLD);
+    // SAFETY: without a stack the child goes on with a copy of ours, as after a fork; the launcher has a single thread, so
+    // the child may do what the parent could. The other arguments are not looked at with these flags.
+    #[allow(unsafe_code)]
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    Ok(match Errno::result(child)? {
+        0 => ForkResult::Child,
+        child => ForkResult::Parent { child: Pid::from_raw(child as i32) },
+    })
 }
 
 /// Forgets inits that ended, and kills what an init that was itself killed has left to us.

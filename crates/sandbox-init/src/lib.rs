@@ -11,22 +11,30 @@
 //! starts them, adopts whatever the function leaves behind (it is a subreaper), and ends the whole tree.
 //! Nothing here outlives the server: the end of the server closes the sockets, and init ends its tree then.
 //!
+//! Without root an environment with a way to other networks has a keeper between launcher and init, see `way_out`.
+//!
 //! This crate has no async, no threads and no log. It shares [`messages`] with the crate `sandbox`.
 
 mod exec;
 mod groups;
 mod init;
+pub mod landlock;
 mod launcher;
 pub mod messages;
 mod privileges;
 mod root_file_system;
+mod routes;
 mod seccomp;
+mod sockets;
 pub mod tree;
+mod user_namespace;
 mod walls;
+pub mod way_out;
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
-pub use walls::RUNTIME_API_PORT;
+pub use seccomp::denied_calls;
+pub use walls::{AWS_API, RUNTIME_API, RUNTIME_API_PORT};
 
 /// The first argument by which a process knows that it is the launcher.
 pub const LAUNCHER_ARGUMENT: &str = "hearth-sandbox-launcher";
@@ -35,6 +43,10 @@ pub const LAUNCHER_ARGUMENT: &str = "hearth-sandbox-launcher";
 pub const ENVIRONMENT: &[u8] = b"environment";
 /// Fork an init as the first process of a new pid namespace; it will be told to build the other walls.
 pub const WALLED_ENVIRONMENT: &[u8] = b"walled";
+/// The same in a new user namespace, which gives a server without root the rights to build walls.
+pub const ROOTLESS_ENVIRONMENT: &[u8] = b"rootless";
+/// The same, with a way out to other networks.
+pub const OUTGOING_ENVIRONMENT: &[u8] = b"outgoing";
 
 /// Where the launcher finds its end of the socket to the server: its standard input.
 const LAUNCHER_SOCKET: i32 = 0;

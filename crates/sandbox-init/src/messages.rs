@@ -42,6 +42,24 @@ pub struct Bind {
     pub inside: OsString,
 }
 
+/// What `/tmp` of an environment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temporary {
+    /// A file system that the server has made. Its mount, which nobody sees yet, comes along with the packet.
+    Mounted,
+    /// Memory, which counts as that of whoever writes there.
+    Memory {
+        /// Most of it.
+        bytes_max: u64,
+    },
+}
+
+impl Default for Temporary {
+    fn default() -> Self {
+        Self::Memory { bytes_max: 0 }
+    }
+}
+
 /// What an environment of its own namespaces is to look like from inside.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Walls {
@@ -49,19 +67,27 @@ pub struct Walls {
     pub root: OsString,
     /// The user and the group of its processes, of nobody else on the host.
     pub user: u32,
+    /// Makes a user namespace, in which this user of the host, of nobody else either, is user 0. Not for an init that was
+    /// born in one.
+    pub root_user: Option<u32>,
     /// What it sees besides the host's programs.
     pub binds: Vec<Bind>,
-    /// The size of `/tmp`.
-    pub temporary_bytes_max: u64,
+    /// Its `/tmp`.
+    pub temporary: Temporary,
     /// Most processes and threads.
     pub processes_max: u64,
+    /// The content of its `/etc/resolv.conf`.
+    pub resolver: OsString,
+    /// Whether the packet carries a network namespace, which nobody else uses. Otherwise init makes one.
+    pub network_is_prepared: bool,
 }
 
 /// From the server to init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToInit {
     /// Build the walls; the first message, if there are to be any. [`FromInit::WallsBuilt`] or
-    /// [`FromInit::WallsFailed`] follows.
+    /// [`FromInit::WallsFailed`] follows. The packet carries descriptors of what the walls say is prepared: the network
+    /// namespace, then the mount of `/tmp`.
     BuildWalls(Walls),
     /// Every process that is started from now on is to begin in the cgroups whose files the packet carries: see
     /// [`Groups`](crate::groups::Groups).
@@ -90,7 +116,9 @@ pub enum ToInit {
 /// From init to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromInit {
-    /// The walls stand; the packet carries a listener inside, for the Runtime API.
+    /// The walls stand. If init has made the network, the packet carries listeners inside, for the Runtime API and for the
+    /// AWS API, and a socket that answers each packet with a socket inside: whoever cannot prepare a network has no right
+    /// to enter it either.
     WallsBuilt,
     /// The walls could not be built, and init has ended.
     WallsFailed {
@@ -189,6 +217,14 @@ impl Decoder<'_> {
         (0..count).map(|_| self.text()).collect()
     }
 
+    fn temporary(&mut self) -> Option<Temporary> {
+        match (self.number()?, self.number()?) {
+            (0, _) => Some(Temporary::Mounted),
+            (1, bytes_max) => Some(Temporary::Memory { bytes_max }),
+            _ => None,
+        }
+    }
+
     fn binds(&mut self) -> Option<Vec<Bind>> {
         let count = self.number()?;
         (0..count).map(|_| Some(Bind { host: self.text()?, inside: self.text()? })).collect()
@@ -216,7 +252,13 @@ impl ToInit {
             Self::EnterGroups { has_freezer } => encoder.number(4).number((*has_freezer).into()),
             Self::BuildWalls(walls) => {
                 let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
-                let encoder = encoder.number(walls.temporary_bytes_max).number(walls.processes_max);
+                let encoder = encoder.number(walls.root_user.map_or(u64::MAX, u64::from));
+                let encoder = match walls.temporary {
+                    Temporary::Mounted => encoder.number(0).number(0),
+                    Temporary::Memory { bytes_max } => encoder.number(1).number(bytes_max),
+                };
+                let encoder = encoder.number(walls.processes_max);
+                let encoder = encoder.text(&walls.resolver).number(walls.network_is_prepared.into());
                 let encoder = encoder.number(walls.binds.len() as u64);
                 walls.binds.iter().fold(encoder, |encoder, bind| encoder.text(&bind.host).text(&bind.inside))
             }
@@ -245,8 +287,11 @@ impl ToInit {
             3 => Self::BuildWalls(Walls {
                 root: decoder.text()?,
                 user: u32::try_from(decoder.number()?).ok()?,
-                temporary_bytes_max: decoder.number()?,
+                root_user: u32::try_from(decoder.number()?).ok(),
+                temporary: decoder.temporary()?,
                 processes_max: decoder.number()?,
+                resolver: decoder.text()?,
+                network_is_prepared: decoder.number()? != 0,
                 binds: decoder.binds()?,
             }),
             _ => return None,
@@ -349,6 +394,16 @@ mod tests {
             log_fd: Some(62),
             open_files_max: 1_024,
         };
+        let walls = Walls {
+            root: "/run/root".into(),
+            user: 1_900_000_000,
+            root_user: Some(2_000_000_000),
+            binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
+            temporary: Temporary::Memory { bytes_max: 512 << 20 },
+            processes_max: 1_024,
+            resolver: "nameserver 192.0.2.53\n".into(),
+            network_is_prepared: true,
+        };
         for message in [
             ToInit::Start { process: 7, program: program.clone() },
             ToInit::Start { process: 8, program: Program { log_fd: None, ..program } },
@@ -356,13 +411,8 @@ mod tests {
             ToInit::KillAll,
             ToInit::EnterGroups { has_freezer: true },
             ToInit::EnterGroups { has_freezer: false },
-            ToInit::BuildWalls(Walls {
-                root: "/run/root".into(),
-                user: 1_900_000_000,
-                binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
-                temporary_bytes_max: 512 << 20,
-                processes_max: 1_024,
-            }),
+            ToInit::BuildWalls(walls.clone()),
+            ToInit::BuildWalls(Walls { temporary: Temporary::Mounted, root_user: None, ..walls }),
         ] {
             assert_eq!(ToInit::decode(&message.encode()), Some(message));
         }

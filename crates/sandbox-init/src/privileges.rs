@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::seccomp::Filter;
@@ -14,6 +14,11 @@ const CAP_KILL: u32 = 5;
 const CAP_SETGID: u32 = 6;
 const CAP_SETUID: u32 = 7;
 
+/// What pasta needs to enter a network namespace and furnish it, and to lock itself up afterwards.
+const OF_PASTA: [u32; 4] = [CAP_SETGID, CAP_SETUID, CAP_NET_ADMIN, CAP_SYS_ADMIN];
+const CAP_NET_ADMIN: u32 = 12;
+const CAP_SYS_ADMIN: u32 = 21;
+
 /// How much memory a process may lock; AWS's number, seen there in 2026.
 const LOCKED_BYTES_MAX: u64 = 65_536;
 
@@ -21,18 +26,20 @@ const LOCKED_BYTES_MAX: u64 = 65_536;
 pub(crate) struct Confinement {
     user: u32,
     processes_max: u64,
+    /// Whether groups can be left: not in a user namespace that was made without root.
+    leaves_groups: bool,
     filter: Filter,
 }
 
 impl Confinement {
-    pub(crate) fn new(user: u32, processes_max: u64) -> Self {
-        Self { user, processes_max, filter: Filter::new() }
+    pub(crate) fn new(user: u32, processes_max: u64, leaves_groups: bool) -> Self {
+        Self { user, processes_max, leaves_groups, filter: Filter::new() }
     }
 
     /// Sets limits that do not depend on what the service's own happen to be.
     pub(crate) fn limit(&self) -> Result<(), Errno> {
-        setrlimit(Resource::RLIMIT_NPROC, self.processes_max, self.processes_max)?; // of the user as a whole
-        setrlimit(Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX, LOCKED_BYTES_MAX)?;
+        lower(Resource::RLIMIT_NPROC, self.processes_max)?; // of the user as a whole, in its user namespace
+        lower(Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX)?;
         setrlimit(Resource::RLIMIT_NICE, 0, 0)?;
         setrlimit(Resource::RLIMIT_RTPRIO, 0, 0)
     }
@@ -40,9 +47,11 @@ impl Confinement {
     /// Turns this process into one of the function's user, without any privilege and without a way back to one.
     pub(crate) fn become_user(&self) -> Result<(), Errno> {
         let (user, group) = (Uid::from_raw(self.user), Gid::from_raw(self.user));
-        setgroups(&[])?;
+        if self.leaves_groups {
+            setgroups(&[])?;
+        }
         setresgid(group, group, group)?;
-        setresuid(user, user, user)?; // this empties the effective and permitted capabilities, too
+        setresuid(user, user, user)?;
         set_capabilities(&[])
     }
 
@@ -51,6 +60,12 @@ impl Confinement {
         prctl::set_no_new_privs()?;
         self.filter.install()
     }
+}
+
+/// Sets a limit, but never above what this host allows us: without privileges a hard limit cannot be raised.
+fn lower(limit: Resource, to: u64) -> Result<(), Errno> {
+    let (_, hard) = getrlimit(limit)?;
+    setrlimit(limit, to.min(hard), to.min(hard))
 }
 
 /// Gives up what init needed only to build the walls. Its children never had more: the bounding set is emptied.
@@ -87,11 +102,29 @@ struct Sets {
 }
 const VERSION_3: u32 = 0x2008_0522;
 
+/// Lets the programs that this process starts enter and furnish networks of its user namespace.
+pub(crate) fn let_programs_have_networks() -> Result<(), Errno> {
+    set_capability_sets(&OF_PASTA, &OF_PASTA)?;
+    for capability in OF_PASTA {
+        // SAFETY: takes plain numbers only.
+        #[allow(unsafe_code)]
+        let result =
+            unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0) };
+        Errno::result(result)?;
+    }
+    Ok(())
+}
+
 /// Sets the effective and permitted capabilities, all below 32, and no inheritable ones.
 fn set_capabilities(capabilities: &[u32]) -> Result<(), Errno> {
-    let mask = capabilities.iter().fold(0, |mask, capability| mask | 1 << capability);
+    set_capability_sets(capabilities, &[])
+}
+
+fn set_capability_sets(permitted: &[u32], inheritable: &[u32]) -> Result<(), Errno> {
+    let mask = |capabilities: &[u32]| capabilities.iter().fold(0, |mask, capability| mask | 1 << capability);
+    let (mask, inheritable) = (mask(permitted), mask(inheritable));
     let header = Header { version: VERSION_3, pid: 0 };
-    let sets = [Sets { effective: mask, permitted: mask, inheritable: 0 }, Sets::default()];
+    let sets = [Sets { effective: mask, permitted: mask, inheritable }, Sets::default()];
     // SAFETY: version 3 reads one header and two sets of 32 bits each, which are here, and writes nothing.
     #[allow(unsafe_code)]
     let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };

@@ -11,6 +11,8 @@
 //! ```
 
 use std::fs;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::Path;
 
@@ -73,11 +75,20 @@ const MASKED: &[&str] = &[
 
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 
-/// How many bytes of `/tmp` there are for each file that it may hold: about what the kernel keeps of an empty one.
+/// How many bytes of a `/tmp` in memory there are for each file that it may hold: about what the kernel keeps of an
+/// empty one.
 const TEMPORARY_BYTES_PER_FILE: u64 = 1_024;
 
+/// Where `/tmp` comes from.
+pub(crate) enum TemporaryMount {
+    /// From the server: a mount that is nowhere yet. It is empty, everybody may write to it, and it has its flags.
+    Made(OwnedFd),
+    /// It is mounted here, in memory.
+    Memory { bytes_max: u64 },
+}
+
 /// Builds it and makes it the root.
-pub(crate) fn build(walls: &Walls) -> Result<(), Failed> {
+pub(crate) fn build(walls: &Walls, temporary: TemporaryMount) -> Result<(), Failed> {
     let root = Path::new(&walls.root);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     // Folders and a few files of /etc; nobody can write to it later.
@@ -104,10 +115,16 @@ pub(crate) fn build(walls: &Walls) -> Result<(), Failed> {
         symlink(Path::new("/proc/self").join(target), link).map_err(io_step("make links in /dev"))?;
     }
 
-    let bytes = walls.temporary_bytes_max;
-    let options = format!("mode=1777,size={bytes},nr_inodes={}", bytes / TEMPORARY_BYTES_PER_FILE);
-    mount(Some("tmp"), &root.join("tmp"), Some("tmpfs"), flags, Some(options.as_str()))
-        .map_err(step("mount /tmp"))?;
+    let tmp = root.join("tmp");
+    match temporary {
+        TemporaryMount::Made(mount) => put_mount(&mount, &tmp).map_err(step("mount /tmp"))?,
+        TemporaryMount::Memory { bytes_max } => {
+            let files_max = bytes_max / TEMPORARY_BYTES_PER_FILE;
+            let options = format!("mode=1777,size={bytes_max},nr_inodes={files_max}");
+            mount(Some("tmp"), &tmp, Some("tmpfs"), flags, Some(options.as_str()))
+                .map_err(step("mount /tmp"))?;
+        }
+    }
 
     etc(&root.join("etc"), walls)?;
     for name in ETC {
@@ -150,8 +167,6 @@ fn programs(host: &Path, inside: &Path) -> Result<(), Failed> {
 
 fn etc(folder: &Path, walls: &Walls) -> Result<(), Failed> {
     let user = walls.user;
-    // A function without network has no use for the resolver, but programs read the file.
-    let resolver = fs::read("/etc/resolv.conf").unwrap_or_default();
     let files: [(&str, Vec<u8>); 6] = [
         (
             "passwd",
@@ -162,7 +177,7 @@ fn etc(folder: &Path, walls: &Walls) -> Result<(), Failed> {
         ("hosts", b"127.0.0.1 localhost sandbox.localdomain sandbox\n".to_vec()),
         ("hostname", b"sandbox\n".to_vec()),
         ("nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n".to_vec()),
-        ("resolv.conf", resolver),
+        ("resolv.conf", walls.resolver.as_bytes().to_vec()),
     ];
     for (name, content) in files {
         fs::write(folder.join(name), content).map_err(io_step(format!("write /etc/{name}")))?;
@@ -232,9 +247,27 @@ struct MountAttributes {
     user_namespace: u64,
 }
 
+/// Puts a mount that is nowhere yet in its place. Linux 5.2 and later.
+fn put_mount(mount: &OwnedFd, place: &Path) -> Result<(), Errno> {
+    const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 0x4;
+    let place = std::ffi::CString::new(place.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: both paths end with NUL and live throughout the call, which only reads them; the descriptor is open.
+    #[allow(unsafe_code)]
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            place.as_ptr(),
+            MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
 /// Adds attributes to a mount, or with `AT_RECURSIVE` to all below it as well. Linux 5.12 and later.
 fn set_mount(path: &Path, set: u64, flags: libc::c_int) -> Result<(), Errno> {
-    use std::os::unix::ffi::OsStrExt as _;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
     let attributes = MountAttributes { set, clear: 0, propagation: 0, user_namespace: 0 };
     // SAFETY: the path ends with NUL and the attributes have the size that is given; both live throughout the call, which

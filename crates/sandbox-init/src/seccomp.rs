@@ -8,6 +8,9 @@
 use nix::errno::Errno;
 use nix::libc;
 
+/// `open_tree_attr`, of Linux 6.15: newer than the C library's list, and of one number on all architectures.
+const OPEN_TREE_ATTR: libc::c_long = 467;
+
 /// Answered with `EPERM`.
 const DENIED: &[libc::c_long] = &[
     // Other processes: reading and writing their memory, taking their descriptors.
@@ -29,6 +32,7 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_fsmount,
     libc::SYS_fspick,
     libc::SYS_mount_setattr,
+    OPEN_TREE_ATTR,
     libc::SYS_setns,
     // Files by handle go around the root (CVE-2014-3519 class), and watching whole mounts.
     libc::SYS_open_by_handle_at,
@@ -82,6 +86,23 @@ const DENIED_HERE: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const DENIED_HERE: &[libc::c_long] = &[libc::SYS_kexec_file_load];
 
+/// What may not be done to process 1, our init, and the argument that names whom to do it to. Without root init has the
+/// user of the function; the kernel itself lets no signal through to it.
+const DENIED_TO_INIT: &[(libc::c_long, u32)] = &[
+    (libc::SYS_kill, 0),
+    (libc::SYS_tkill, 0),
+    (libc::SYS_tgkill, 0),
+    (libc::SYS_rt_sigqueueinfo, 0),
+    (libc::SYS_rt_tgsigqueueinfo, 0),
+    (libc::SYS_pidfd_open, 0),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
+];
+
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
@@ -114,6 +135,11 @@ const fn answer(errno: i32) -> u32 {
     0x0005_0000 | errno as u32
 }
 
+/// Returns how many system calls are denied whatever their arguments are.
+pub fn denied_calls() -> usize {
+    DENIED.len() + DENIED_HERE.len()
+}
+
 /// A filter, ready to be installed after a fork without any further memory.
 pub(crate) struct Filter(Vec<libc::sock_filter>);
 
@@ -143,6 +169,32 @@ impl Filter {
         };
         filter.extend(on_call(libc::SYS_clone, without(NEW_NAMESPACES)));
         filter.extend(on_call(libc::SYS_unshare, without(NEW_NAMESPACES | NEW_TIME_NAMESPACE)));
+        for &(number, whom) in DENIED_TO_INIT {
+            filter.extend(on_call(number, not_to_init(whom)));
+        }
+        // The limit of core files stays where it is (see `exec`): lowered to 0 it would let more out than now. Programs that
+        // see to it that they leave none are told that it is done.
+        filter.extend(on_call(
+            libc::SYS_setrlimit,
+            vec![
+                load(argument(0)),
+                jump(libc::BPF_JEQ, libc::RLIMIT_CORE, 0, 1),
+                give(answer(0)),
+                give(ALLOW),
+            ],
+        ));
+        let mut of_another = vec![
+            load(argument(1)),
+            jump(libc::BPF_JEQ, libc::RLIMIT_CORE, 0, 5),
+            // Whoever only asks gives no new limit.
+            load(argument(2)),
+            jump(libc::BPF_JEQ, 0, 0, 2),
+            load(argument(2) + 4),
+            jump(libc::BPF_JEQ, 0, 1, 0),
+            give(answer(0)),
+        ];
+        of_another.extend(not_to_init(0));
+        filter.extend(on_call(libc::SYS_prlimit64, of_another));
         // Pushing input into a terminal (CVE-2017-5226 class). There is none; the answer is that of any other file.
         filter.extend(on_call(
             libc::SYS_ioctl,
@@ -202,4 +254,72 @@ fn give(action: u32) -> libc::sock_filter {
 
 fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
+}
+
+/// Denies a call whose argument `whom` is process 1, and allows it for others.
+fn not_to_init(whom: u32) -> Vec<libc::sock_filter> {
+    vec![load(argument(whom)), jump(libc::BPF_JEQ, 1, 0, 1), give(answer(libc::EPERM)), give(ALLOW)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the filter answers, as the kernel would run it.
+    fn ask(architecture: u32, number: libc::c_long, arguments: [u32; 3]) -> u32 {
+        let Filter(program) = Filter::new();
+        let (mut at, mut loaded) = (0, 0);
+        loop {
+            let instruction = program[at];
+            at += 1;
+            let code = u32::from(instruction.code);
+            let jump = |holds: bool| usize::from(if holds { instruction.jt } else { instruction.jf });
+            match code & !libc::BPF_K {
+                code if code == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => {
+                    loaded = match instruction.k {
+                        NUMBER => number as u32,
+                        ARCH => architecture,
+                        offset => arguments[(offset as usize - 16) / 8],
+                    };
+                }
+                code if code == libc::BPF_JMP | libc::BPF_JEQ => at += jump(loaded == instruction.k),
+                code if code == libc::BPF_JMP | libc::BPF_JGE => at += jump(loaded >= instruction.k),
+                code if code == libc::BPF_JMP | libc::BPF_JSET => at += jump(loaded & instruction.k != 0),
+                libc::BPF_RET => return instruction.k,
+                code => panic!("an instruction that is not expected: {code:#x}"),
+            }
+        }
+    }
+
+    /// The numbers are those that the C library has for the target; what they mean to its kernel shows only there.
+    #[test]
+    fn calls_are_judged_by_the_numbers_of_the_target() {
+        let eperm = answer(libc::EPERM);
+        let here = |number, arguments| ask(ARCHITECTURE, number, arguments);
+        for &number in DENIED.iter().chain(DENIED_HERE) {
+            assert_eq!(here(number, [0; 3]), eperm, "{number}");
+        }
+        for number in [libc::SYS_read, libc::SYS_openat, libc::SYS_execve, libc::SYS_futex, libc::SYS_getpid]
+        {
+            assert_eq!(here(number, [1; 3]), ALLOW, "{number}");
+            assert_eq!(ask(ARCHITECTURE ^ 1, number, [1; 3]), KILL_PROCESS, "{number}");
+        }
+        assert_eq!(here(libc::SYS_clone3, [0; 3]), answer(libc::ENOSYS));
+        for call in [libc::SYS_clone, libc::SYS_unshare] {
+            assert_eq!(here(call, [libc::CLONE_NEWUSER as u32, 0, 0]), eperm);
+        }
+        assert_eq!(here(libc::SYS_clone, [libc::CLONE_VM as u32, 0, 0]), ALLOW);
+        for &(call, whom) in DENIED_TO_INIT.iter().chain(&[(libc::SYS_prlimit64, 0)]) {
+            let mut arguments = [7; 3];
+            assert_eq!(here(call, arguments), ALLOW, "{call}");
+            arguments[whom as usize] = 1;
+            assert_eq!(here(call, arguments), eperm, "{call}");
+        }
+        let socket = |family: i32, protocol: i32| here(libc::SYS_socket, [family as u32, 0, protocol as u32]);
+        assert_eq!(socket(libc::AF_INET6, 0), ALLOW);
+        assert_eq!(socket(libc::AF_NETLINK, libc::NETLINK_ROUTE), ALLOW);
+        assert_eq!(socket(libc::AF_NETLINK, libc::NETLINK_AUDIT), eperm);
+        assert_eq!(socket(libc::AF_PACKET, 0), eperm);
+        assert_eq!(here(libc::SYS_ioctl, [0, libc::TIOCSTI as u32, 0]), answer(libc::ENOTTY));
+    }
 }

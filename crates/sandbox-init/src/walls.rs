@@ -3,20 +3,27 @@
 //! Runs once, in init, which is process 1 of a new pid namespace already (see `launcher`). Everything that is mounted
 //! here is seen by this environment only and goes with its last process. See `root_file_system` for what it finds.
 
-use std::fs::File;
-use std::net::TcpListener;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::messages::Walls;
-use crate::{privileges, root_file_system};
+use crate::messages::{Temporary, Walls};
+use crate::root_file_system::TemporaryMount;
+use crate::sockets::Sockets;
+use crate::user_namespace::{self, Owner};
+use crate::way_out::WayOut;
+use crate::{exec, landlock, privileges, root_file_system};
 
 /// Where the Runtime API is, from inside.
+pub const RUNTIME_API: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, RUNTIME_API_PORT);
+/// Its port; AWS's number, seen there in 2026.
 pub const RUNTIME_API_PORT: u16 = 9_001;
+/// Where Hearth's own AWS API is, from inside. An address of its own, so that a function may listen at this port.
+pub const AWS_API: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 9_002);
 /// What the environment believes to be called.
 const HOST_NAME: &str = "sandbox";
 
@@ -42,32 +49,83 @@ pub(crate) fn io_step(step: impl Into<String>) -> impl FnOnce(std::io::Error) ->
 /// What the server needs of the network inside.
 pub(crate) struct Network {
     /// Where the Runtime API listens; only this environment can reach it.
-    pub(crate) listener: TcpListener,
-    /// The namespace itself, to open sockets in it.
-    pub(crate) namespace: File,
+    runtime_api: TcpListener,
+    /// Where the AWS API listens; only this environment can reach it.
+    aws_api: TcpListener,
+    /// With what the server asks [`Network::sockets`].
+    way_in: OwnedFd,
+    /// Where init is asked for sockets inside.
+    pub(crate) sockets: Option<Sockets>,
 }
 
-/// Builds them, and returns the network inside.
-pub(crate) fn build(walls: &Walls) -> Result<Network, Failed> {
-    let namespaces = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWNET
+impl Network {
+    /// Returns what goes to the server, in the order of [`FromInit::WallsBuilt`](crate::messages::FromInit::WallsBuilt).
+    pub(crate) fn descriptors(&self) -> [RawFd; 3] {
+        [self.runtime_api.as_raw_fd(), self.aws_api.as_raw_fd(), self.way_in.as_raw_fd()]
+    }
+}
+
+/// Builds them. `descriptors` are what the walls say is handed in; `owner` is whose user namespace this process was born
+/// in, if it was; `way_out` is what connects the network that is made here with others. Returns the network inside, if none was handed in.
+pub(crate) fn build(
+    walls: &Walls,
+    descriptors: Vec<OwnedFd>,
+    owner: Option<Owner>,
+    way_out: Option<&WayOut>,
+) -> Result<Option<Network>, Failed> {
+    let mut descriptors = descriptors.into_iter();
+    let mut handed_in =
+        |what: &str| descriptors.next().ok_or(Errno::EBADF).map_err(step(format!("take over {what}")));
+    if let Some(owner) = owner {
+        owner.become_only_user(walls.user)?;
+    }
+    exec::goes_before_the_service();
+    let closed = way_out.map(|_| WayOut::closed_networks()).transpose()?;
+    let mut namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWCGROUP;
+    if walls.network_is_prepared {
+        let network = handed_in("a network")?;
+        setns(network, CloneFlags::CLONE_NEWNET).map_err(step("enter a network"))?;
+    } else {
+        namespaces |= CloneFlags::CLONE_NEWNET;
+    }
     unshare(namespaces).map_err(step("make namespaces"))?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     // Nothing that is mounted here may reach the host, nor the other way round.
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount::<str, str, str, str>(None, "/", None, private, None).map_err(step("separate the mounts"))?;
     set_host_name().map_err(step("set the host name"))?;
-    switch_on_loopback().map_err(step("switch on the loopback interface"))?;
-    let listener = TcpListener::bind(("127.0.0.1", RUNTIME_API_PORT));
-    let listener = listener.map_err(io_step("open a listener for the Runtime API"))?;
-    listener.set_nonblocking(true).map_err(io_step("open a listener for the Runtime API"))?;
-    let namespace = File::open("/proc/self/ns/net").map_err(io_step("find the network namespace"))?;
-    root_file_system::build(walls)?;
+    let temporary = match walls.temporary {
+        Temporary::Mounted => TemporaryMount::Made(handed_in("/tmp")?),
+        Temporary::Memory { bytes_max } => TemporaryMount::Memory { bytes_max },
+    };
+    let network = if walls.network_is_prepared { None } else { Some(own_network()?) };
+    if let (Some(way_out), Some(closed)) = (way_out, closed) {
+        way_out.connect(&closed)?;
+    }
+    root_file_system::build(walls, temporary)?;
+    if let Some(root) = walls.root_user {
+        user_namespace::enter(walls.user, root)?;
+    }
     privileges::keep_what_init_needs().map_err(step("drop capabilities"))?;
-    Ok(Network { listener, namespace })
+    landlock::restrict()?;
+    Ok(network)
+}
+
+/// Furnishes a new network namespace with the only thing that can be had there: its loopback interface.
+fn own_network() -> Result<Network, Failed> {
+    switch_on_loopback().map_err(step("switch on the loopback interface"))?;
+    let listen = |address: SocketAddrV4| {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    let runtime_api = listen(RUNTIME_API).map_err(io_step("open a listener for the Runtime API"))?;
+    let aws_api = listen(AWS_API).map_err(io_step("open a listener for the AWS API"))?;
+    let (sockets, way_in) = Sockets::new().map_err(step("make a socket for the server"))?;
+    Ok(Network { runtime_api, aws_api, way_in, sockets: Some(sockets) })
 }
 
 fn set_host_name() -> Result<(), Errno> {

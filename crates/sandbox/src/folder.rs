@@ -63,9 +63,14 @@ impl Drop for Folder {
                 tracing::warn!(folder = %folder.display(), %error, "cannot remove an environment's files");
             }
         };
-        match tokio::runtime::Handle::try_current() {
-            Ok(tokio) => drop(tokio.spawn_blocking(remove)),
-            Err(_) => remove(),
-        }
+        off_the_async_threads(remove);
+    }
+}
+
+/// Does what may take a while where no async thread waits for it.
+pub(crate) fn off_the_async_threads(work: impl FnOnce() + Send + 'static) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(tokio) => drop(tokio.spawn_blocking(work)),
+        Err(_) => work(),
     }
 }

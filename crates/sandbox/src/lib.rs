@@ -7,12 +7,18 @@
 //! environment. See `SECURITY.md`.
 
 pub mod cgroups;
+mod ephemeral_storage;
+mod facts;
 mod folder;
+mod in_force;
 mod launcher;
 mod memory;
 pub mod namespaces;
+mod network;
 pub mod process;
 mod processes;
+mod rootless;
+mod sockets_inside;
 
 use std::ffi::OsString;
 use std::io;
@@ -21,10 +27,15 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use ephemeral_storage::EphemeralStorageKind;
+pub use facts::{Fact, Facts};
 use futures_util::future::BoxFuture;
+pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::EnvironmentId;
+pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
+pub use rootless::Obstacle;
 
 /// How a backend separates functions from the host and from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +47,11 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    /// What an operator has to know about it, in one line.
-    pub const fn warning(self) -> &'static str {
+    /// Its name in settings.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Process => {
-                "isolation `process` isolates nothing: functions run as this user, can read and change what it can, \
-                 and can see each other. Run only functions that you trust."
-            }
-            Self::Namespaces => {
-                "isolation `namespaces` is not complete: functions have no network besides their Runtime API."
-            }
+            Self::Process => "process",
+            Self::Namespaces => "namespaces",
         }
     }
 }
@@ -147,32 +153,58 @@ pub enum SandboxError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The `/tmp` of one environment could not be made.
+    #[error("failed to make the ephemeral storage of a sandbox: failed to {step}")]
+    EphemeralStorage {
+        /// What was being done.
+        step: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The network of an environment could not be made.
+    #[error("cannot give functions a network")]
+    Network(#[from] NetworkError),
     /// The limits of an environment could not be set, or its processes not be made to stand still or go on.
     #[error("failed to use cgroups")]
     Cgroups(#[from] cgroups::CgroupError),
-    /// The backend needs root.
-    #[error("isolation `namespaces` needs root")]
-    NotRoot,
+    /// Without root the backend needs user namespaces.
+    #[error(
+        "isolation `namespaces` needs user namespaces without root, and this host does not let this user have them: {step}"
+    )]
+    UserNamespaces {
+        /// What keeps it from having them.
+        obstacle: Obstacle,
+        /// What was being done.
+        step: String,
+        /// Why it failed.
+        source: io::Error,
+    },
 }
+
+/// What to do on a host that does not let Hearth have namespaces.
+const NAMESPACES_HINT: &str = "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to make namespaces and to mount \
+     (CAP_SYS_ADMIN); `--isolation process` does without, for functions that you trust";
 
 impl SandboxError {
     /// What the operator can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotRoot => Some(
-                "start Hearth as root, or use `--isolation process` for functions that you trust: it does not isolate \
-                 them from this machine",
-            ),
-            Self::Build { .. } => Some(
-                "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to mount; \
-                 `--isolation process` does without, for functions that you trust",
+            Self::UserNamespaces { obstacle, .. } => Some(obstacle.hint()),
+            // What its first process could not do is in a warning above.
+            Self::Build { .. } | Self::InitGone | Self::Unreachable(_) => Some(NAMESPACES_HINT),
+            Self::EphemeralStorage { .. } => Some(
+                "see whether the disk of the data folder is full, and whether there are free loop devices",
             ),
             Self::Cgroups(error) => error.hint(),
-            Self::StartLauncher(_)
-            | Self::LauncherGone(_)
-            | Self::Prepare { .. }
-            | Self::Unreachable(_)
-            | Self::InitGone => None,
+            // Who may not make one may not make the other namespaces, either.
+            Self::Network(error) if error.step == network::MAKE_NAMESPACE => Some(NAMESPACES_HINT),
+            Self::Network(_) => Some(
+                "functions reach the internet by veth interfaces and nf_tables, for which Hearth needs Linux with both \
+                 (modprobe veth nf_tables nft_masq nft_fib_inet nft_reject_inet nft_connlimit), and in a container the capabilities NET_ADMIN \
+                 and SYS_ADMIN and a writable /proc/sys/net and /run; `--network none` does without, for functions that \
+                 need no network",
+            ),
+            Self::StartLauncher(_) | Self::LauncherGone(_) | Self::Prepare { .. } => None,
         }
     }
 }
@@ -196,17 +228,21 @@ pub struct SandboxPlan {
     pub ephemeral_storage_mb: u32,
     /// The memory of all processes together; it says what share of the CPU they have, too.
     pub memory_size_mb: u32,
+    /// Where its connections may go.
+    pub network: NetworkPolicy,
 }
 
 impl Default for SandboxPlan {
-    /// Nothing but the host's programs, and the `/tmp` and the memory of a function that does not say anything about them.
+    /// Nothing but the host's programs, no network, and the `/tmp` and the memory of a function that does not say anything
+    /// about them.
     fn default() -> Self {
         Self {
             code: None,
             layers: None,
             runtime_files: vec![],
-            ephemeral_storage_mb: 512,
+            ephemeral_storage_mb: ephemeral_storage::SIZE_MB_DEFAULT,
             memory_size_mb: 128,
+            network: NetworkPolicy::None,
         }
     }
 }
@@ -227,6 +263,9 @@ pub type OpenSocket = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
 pub trait Sandboxes: Send + Sync + 'static {
     /// Returns how its sandboxes isolate.
     fn isolation(&self) -> Isolation;
+
+    /// Returns what is in force on this host, and what is not.
+    fn facts(&self) -> Facts;
 
     /// Returns how many environments of an earlier server had left something behind.
     fn left_over(&self) -> usize;
@@ -260,8 +299,14 @@ pub trait Sandbox: Send + Sync + 'static {
         None
     }
 
+    /// Returns the listener for the AWS API that functions reach without going out, at [`AWS_API`], if this sandbox has a
+    /// network of its own. Only once.
+    fn aws_api(&self) -> Option<TcpListener> {
+        None
+    }
+
     /// Returns what opens sockets in the network of this sandbox, if it has one of its own: who connects with them reaches
-    /// what listens inside, and nothing else.
+    /// what the function's own processes would, and a loopback address is the environment's.
     fn sockets(&self) -> Option<OpenSocket> {
         None
     }

@@ -16,7 +16,8 @@ use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
 use crate::processes::{LOG_FD, Processes};
 use crate::{
-    Command, Isolation, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, SandboxPlan, Sandboxes,
+    Command, Fact, Facts, Isolation, Output, ProcessId, Sandbox, SandboxError, SandboxEvent, SandboxPlan,
+    Sandboxes,
 };
 
 /// Where an environment has its temporary files, in its folder.
@@ -45,6 +46,18 @@ impl ProcessSandboxes {
 impl Sandboxes for ProcessSandboxes {
     fn isolation(&self) -> Isolation {
         Isolation::Process
+    }
+
+    fn facts(&self) -> Facts {
+        let nothing = "none: functions run as this user, can read and change what it can, and can see each other; run only \
+                       functions that you trust";
+        let facts = vec![
+            Fact::missing("walls", nothing),
+            Fact::missing("limits", "open files and core files only; memory and CPU are not limited"),
+            Fact::missing("network", "this machine's, with everything that listens there"),
+            Fact::missing("/tmp", "this machine's; TMPDIR names a folder of the environment's own"),
+        ];
+        Facts { isolation: self.isolation(), facts }
     }
 
     fn left_over(&self) -> usize {

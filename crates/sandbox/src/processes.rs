@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hearth_sandbox_init::ENVIRONMENT;
 use hearth_sandbox_init::messages::{self, FromInit, Program, ToInit};
 use hearth_types::limits;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -27,8 +28,10 @@ pub(crate) struct Processes {
     control: UnixDatagram,
     output: OwnedFd,
     output_to: OwnedFd,
-    /// Whose the processes are, if not the server's.
+    /// Whose the processes are on the host, if not the server's.
     user: Option<u32>,
+    /// Whether init counts processes as the host does.
+    is_walled: bool,
     pids: Mutex<Vec<(ProcessId, i32)>>,
     /// `None` where a cgroup counts.
     memory: Option<Mutex<MemoryMeter>>,
@@ -61,6 +64,7 @@ impl Processes {
             output,
             output_to,
             user,
+            is_walled: kind != ENVIRONMENT,
             pids: Mutex::new(Vec::new()),
             memory: meters_memory.then(|| Mutex::new(MemoryMeter::default())),
         })
@@ -137,6 +141,8 @@ impl Processes {
                 Ok((length, descriptors)) if length > 0 => {
                     return FromInit::decode(&packet[..length]).map(|message| (message, descriptors));
                 }
+                // The other end did not read all that we said; what it said itself comes after this error, which comes once.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(_) | Err(_) => return None,
             }
@@ -147,9 +153,9 @@ impl Processes {
         let mut pids = self.pids.lock().unwrap_or_else(PoisonError::into_inner);
         match *message {
             FromInit::Started { process, pid } => {
-                let pid = match self.user {
-                    None => Some(pid),
-                    Some(_) => descriptors.first().and_then(pid_on_host),
+                let pid = match self.is_walled {
+                    false => Some(pid),
+                    true => descriptors.first().and_then(pid_on_host),
                 };
                 if let Some(pid) = pid {
                     pids.push((ProcessId(process), pid));

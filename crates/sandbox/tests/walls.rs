@@ -1,5 +1,5 @@
 //! What hostile programs find behind the walls of the `namespaces` backend: nothing. Has its own `main`, as
-//! `conformance.rs` has. Needs root, as the backend does.
+//! `conformance.rs` has. Root runs each test twice: as itself, and as an ordinary user.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test, with its own `main`")]
 #![allow(clippy::disallowed_methods, reason = "a host with other processes is what is tested against")]
@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -14,7 +15,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
-use hearth_sandbox::{Command, ExitStatus, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan, Sandboxes};
+use hearth_sandbox::{
+    AWS_API, Command, ExitStatus, NetworkPolicy, Output, ProcessId, Sandbox, SandboxEvent, SandboxPlan,
+    Sandboxes,
+};
 use hearth_types::EnvironmentId;
 
 type Test = for<'a> fn(&'a Host) -> BoxFuture<'a, ()>;
@@ -31,8 +35,18 @@ const TESTS: &[(&str, Test)] = &[
     ("case_088_there_is_no_terminal", |host| Box::pin(case_088(host))),
     ("case_089_090_a_setuid_program_gains_nothing", |host| Box::pin(case_089_090(host))),
     ("case_119_nothing_outlives_a_server_that_is_killed", |host| Box::pin(case_119(host))),
+    ("what_the_backend_says_of_itself_is_so", |host| Box::pin(facts(host))),
+    ("the_server_opens_sockets_inside", |host| Box::pin(sockets(host))),
+    ("init_is_nobody_on_the_host", |host| Box::pin(init_is_nobody(host))),
     ("the_time_of_a_start", |host| Box::pin(the_time_of_a_start(host))),
 ];
+/// What only an ordinary user does, on a host that root makes for it.
+const ON_A_HOST_OF_ITS_OWN: (&str, Test) =
+    ("case_085_pasta_reaches_others_and_not_this_host", |host| Box::pin(case_085_pasta(host)));
+/// Before the name of a test that an ordinary user runs.
+const WITHOUT_ROOT: &str = "without_root::";
+/// A user that has no rights anywhere.
+const ORDINARY_USER: u32 = 65_534;
 
 const RUNTIME: ProcessId = ProcessId(1);
 /// The first argument of this program started once more, as a server to be killed.
@@ -48,30 +62,125 @@ fn main() {
         tokio.block_on(victim(Path::new(folder), mark));
         return;
     }
-    if arguments.iter().any(|argument| argument == "--list") {
-        if !nix::unistd::geteuid().is_root() {
-            // Not listed, so that none of them counts as passed.
-            eprintln!("skipped: the walls of `namespaces` need root");
-        } else if !arguments.iter().any(|argument| argument == "--ignored") {
-            TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let all = || {
+        let tests = |mode: &'static str| {
+            let own = (mode == WITHOUT_ROOT).then_some(ON_A_HOST_OF_ITS_OWN);
+            TESTS.iter().copied().chain(own).map(move |(name, test)| (mode, name, test))
+        };
+        modes().iter().flat_map(move |mode| tests(mode))
+    };
+    if has("--list") {
+        if !has("--ignored") {
+            all().for_each(|(mode, name, _)| println!("{mode}{name}: test"));
         }
         return;
     }
     let names: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| {
+        let is_this =
+            |wanted: &&String| if has("--exact") { name == *wanted } else { name.contains(*wanted) };
+        names.is_empty() || names.iter().any(is_this)
+    };
     let mut passed = 0;
-    for (name, test) in TESTS {
-        if names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str())) {
+    for (mode, name, test) in all().filter(|(mode, name, _)| is_wanted(&format!("{mode}{name}"))) {
+        if mode == WITHOUT_ROOT && is_root() {
+            let full_name = format!("{mode}{name}");
+            if name == ON_A_HOST_OF_ITS_OWN.0 {
+                on_a_host_of_its_own(&full_name);
+            } else {
+                as_ordinary_user(&full_name);
+            }
+        } else {
             let host =
                 Host(std::env::temp_dir().join(format!("hearth-walls-{}-{passed}", std::process::id())));
             std::fs::create_dir_all(host.folder("code")).unwrap();
             tokio.block_on(test(&host));
-            passed += 1;
         }
+        passed += 1;
     }
     drop(tokio);
     println!(
         "\ntest result: ok. {passed} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s"
     );
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// How the tests can run: as root, and without.
+fn modes() -> &'static [&'static str] {
+    if !can_without_root() {
+        // Not listed, so that none of them counts as passed.
+        eprintln!("skipped: this host does not let ordinary users have user namespaces");
+        return if is_root() { &[""] } else { &[] };
+    }
+    if is_root() { &["", WITHOUT_ROOT] } else { &[WITHOUT_ROOT] }
+}
+
+/// Asks a program that needs a user namespace for everything that we need one for.
+fn can_without_root() -> bool {
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc", "true"]);
+    if is_root() {
+        unshare.uid(ORDINARY_USER).gid(ORDINARY_USER);
+    }
+    unshare.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Runs one test in this program started once more. `/proc/self/exe` is there also for users who cannot reach its folder.
+fn as_ordinary_user(name: &str) {
+    let mut again = std::process::Command::new("/proc/self/exe");
+    again.args(["--exact", name]).uid(ORDINARY_USER).gid(ORDINARY_USER).current_dir("/");
+    let status = again.status().unwrap();
+    assert!(status.success(), "{name}: {status}");
+}
+
+/// The host of `case_085_pasta`: two addresses, a device for packets, and another host that leads everywhere.
+const HOST: &str = r#"
+set -e
+mkdir "$1/net"
+mknod "$1/net/tun" c 10 200
+chmod 666 "$1/net/tun"
+mount --bind "$1/net" /dev/net
+unshare --net python3 -S -c "$2" &
+other=$!
+trap 'kill $other' EXIT
+while [ "$(readlink /proc/$other/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do :; done
+ip link set lo up
+ip link add out type veth peer name eth0 netns $other
+ip addr add 10.9.0.2/24 dev out
+ip addr add 10.9.1.2/24 dev out
+ip link set out up
+nsenter --net=/proc/$other/ns/net sh -c 'ip addr add 10.9.0.1/24 dev eth0; ip addr add 169.254.169.254/32 dev eth0; ip link set eth0 up'
+ip route add default via 10.9.0.1
+cp "$3" "$1/walls"
+cd /
+setpriv --reuid 65534 --regid 65534 --clear-groups "$1/walls" --exact "$4"
+"#;
+
+/// Answers everybody, at any address that it has.
+const OTHER_HOST: &str = "
+import socket
+server = socket.create_server(('0.0.0.0', 8080))
+while True:
+    connection, _ = server.accept()
+    connection.sendall(b'other host')
+    connection.close()
+";
+
+/// Runs one test as an ordinary user of a host that is a network and a mount namespace.
+fn on_a_host_of_its_own(name: &str) {
+    if hearth_sandbox_init::way_out::pasta().is_none() {
+        println!("skipped: {name}: pasta is not here");
+        return;
+    }
+    let folder = hearth_tests::Folder::new();
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["--net", "--mount", "bash", "-c", HOST, "host"]).arg(folder.path()).arg(OTHER_HOST);
+    let status = unshare.arg(std::env::current_exe().unwrap()).arg(name).status().unwrap();
+    assert!(status.success(), "{name}: {status}");
 }
 
 /// A folder for one test.
@@ -83,7 +192,7 @@ impl Host {
     }
 
     async fn sandboxes(&self) -> NamespaceSandboxes {
-        NamespaceSandboxes::start(&self.folder("run")).await.unwrap()
+        NamespaceSandboxes::start(&self.folder("run"), NetworkPolicy::None).await.unwrap()
     }
 
     fn plan(&self) -> SandboxPlan {
@@ -250,11 +359,15 @@ except OSError as error:
     print(errno.errorcode[error.errno], max(files))
 os.closerange(100, 1024)
 for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC):
-    try:
-        resource.setrlimit(limit, (4096, 4096))
-        print('raised')
-    except ValueError:
-        print('stays')
+    before = resource.getrlimit(limit)
+    for wanted in (4096, 0):
+        try:
+            # The limit of cores answers that this is done, and stays all the same.
+            resource.setrlimit(limit, (wanted, before[1] if wanted == 0 and limit != resource.RLIMIT_CORE else wanted))
+        except ValueError:
+            pass
+    after = resource.getrlimit(limit)
+    print('stays' if after[1] == before[1] and (limit != resource.RLIMIT_CORE or after == (1, 1)) else after)
 sys.stdout.flush()
 os.kill(os.getpid(), signal.SIGSEGV)
 ";
@@ -384,6 +497,8 @@ print('nice', attempt(lambda: os.nice(-5)))
     let found = answers(&*sandbox, script).await;
     let is_refused = |(what, answer): (&String, &String)| match what.as_str() {
         "clone3" => answer == "ENOSYS",
+        // In the user namespace of a server without root there is no user 0.
+        "setuid" | "setgid" if !is_root() => answer == "EINVAL",
         _ => answer == "EPERM",
     };
     assert!(found.len() > 60, "{found:?}");
@@ -419,6 +534,9 @@ async fn case_084_085(host: &Host) {
     let listener = sandbox.runtime_api().unwrap();
     assert_eq!(listener.local_addr().unwrap().to_string(), "127.0.0.1:9001");
     assert!(sandbox.runtime_api().is_none());
+    let aws_api = sandbox.aws_api().unwrap();
+    assert_eq!(aws_api.local_addr().unwrap(), AWS_API.into());
+    assert!(sandbox.aws_api().is_none());
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let script = format!(
         "
@@ -426,6 +544,7 @@ def connect(address, port):
     connection = socket.socket(); connection.settimeout(2)
     return attempt(lambda: connection.connect((address, port)))
 print('runtime-api', connect('127.0.0.1', 9001))
+print('aws-api', connect('127.0.0.2', 9002))
 print('loopback', connect('127.0.0.1', {}))
 print('any', connect('127.0.0.1', {}))
 for address in ('169.254.169.254', '169.254.170.2', '10.0.0.1', '192.0.2.1'):
@@ -436,15 +555,92 @@ for address in ('169.254.169.254', '169.254.170.2', '10.0.0.1', '192.0.2.1'):
     );
     let found = answers(&*sandbox, &script).await;
     listener.accept().await.unwrap();
+    aws_api.accept().unwrap();
     for (what, answer) in &found {
         let expected = match what.as_str() {
-            "runtime-api" => "works",
+            "runtime-api" | "aws-api" => "works",
             "loopback" | "any" => "ECONNREFUSED",
             _ => "ENETUNREACH",
         };
         assert_eq!(answer, expected, "{what}");
     }
-    assert_eq!(found.len(), 7);
+    assert_eq!(found.len(), 8);
+}
+
+async fn case_085_pasta(host: &Host) {
+    if std::fs::read_to_string("/proc/net/fib_trie").is_ok_and(|routes| !routes.contains("10.9.1.2")) {
+        println!("skipped: only root can make the host of this test");
+        return;
+    }
+    let everywhere = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let of_loopback = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = |listener: &std::net::TcpListener| listener.local_addr().unwrap().port();
+    let sandboxes = NamespaceSandboxes::start(&host.folder("run"), NetworkPolicy::Internet).await.unwrap();
+    let facts = sandboxes.facts().to_string();
+    assert!(facts.contains("internet through pasta"), "{facts}");
+    let plan = SandboxPlan { network: NetworkPolicy::Internet, ..host.plan() };
+    let started = Instant::now();
+    let sandbox = sandboxes.create(EnvironmentId::random(), &plan).await.unwrap();
+    println!("an environment with pasta: {:?}", started.elapsed());
+    let script = format!(
+        "
+def connect(address, port):
+    connection = socket.socket(); connection.settimeout(10 if port == 8080 else 2)
+    def reach():
+        try:
+            connection.connect((address, port))
+        except TimeoutError:
+            raise OSError(errno.ETIMEDOUT, 'nobody')
+        if connection.recv(100) != b'other host':
+            raise OSError(errno.EPROTO, 'nobody')
+    return attempt(reach)
+print('other', connect('10.9.0.1', 8080))
+print('metadata', connect('169.254.169.254', 8080))
+for address in ('127.0.0.1', '10.9.0.2', '10.9.1.2', '0.0.0.0', '10.9.0.1'):
+    print('everywhere', address, connect(address, {}))
+for address in ('127.0.0.1', '10.9.0.2', '10.9.1.2', '10.9.0.1'):
+    print('loopback', address, connect(address, {}))
+print('seen', [pid for pid in os.listdir('/proc') if pid.isdigit() and int(pid) != os.getpid()] or 'nobody')
+print('everybody', attempt(lambda: os.kill(-1, signal.SIGKILL)))
+print('other-again', connect('10.9.0.1', 8080))
+",
+        port(&everywhere),
+        port(&of_loopback)
+    );
+    let found = answers(&*sandbox, &script).await;
+    assert_eq!(found.len(), 14, "{found:?}");
+    for (what, answer) in &found {
+        let expected: &[&str] = match what.as_str() {
+            "other" | "other-again" => &["works"],
+            "seen" => &["nobody"],
+            "everybody" => &["ESRCH"],
+            // Where the other host refuses, pasta leaves one waiting.
+            what if what.ends_with("10.9.0.1") => &["ECONNREFUSED", "ETIMEDOUT"],
+            _ => &["ECONNREFUSED", "EHOSTUNREACH"],
+        };
+        assert!(expected.contains(&answer.as_str()), "{what}: {found:?}");
+    }
+    for listener in [&everywhere, &of_loopback] {
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+    // A function without network has none, and pasta ends with its environment.
+    let closed = SandboxPlan { network: NetworkPolicy::None, ..host.plan() };
+    let closed = sandboxes.create(EnvironmentId::random(), &closed).await.unwrap();
+    assert_eq!(
+        run(&*closed, &python("print([name for _, name in socket.if_nameindex()])")).await,
+        "['lo']\n"
+    );
+    assert_eq!(pastas(), 1);
+    drop((sandbox, closed));
+    until("pasta is gone", || pastas() == 0).await;
+}
+
+/// How many of them this process has below it.
+fn pastas() -> usize {
+    let below = hearth_sandbox_init::tree::descendants_of(std::process::id() as i32);
+    let names = below.into_iter().filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    names.filter(|name| name.starts_with("pasta") || name.starts_with("passt")).count()
 }
 
 async fn case_088(host: &Host) {
@@ -481,6 +677,10 @@ async fn case_089_090(host: &Host) {
     assert_eq!(lines[2..7].iter().filter(|line| line.ends_with(": 0000000000000000")).count(), 5, "{output}");
     assert_eq!(lines[7..], ["NoNewPrivs: 1", "Seccomp: 2"], "{output}");
 
+    if !is_root() {
+        println!("skipped without root: users of the host's own for each environment (case 090)");
+        return;
+    }
     // The host sees that user, too, and another one for each environment.
     let user_of = |pid: i32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -499,7 +699,7 @@ async fn case_089_090(host: &Host) {
 
 /// A server: makes an environment with a daemon in it, says so, and waits to be killed.
 async fn victim(folder: &Path, mark: &str) {
-    let sandboxes = NamespaceSandboxes::start(folder).await.unwrap();
+    let sandboxes = NamespaceSandboxes::start(folder, NetworkPolicy::None).await.unwrap();
     let sandbox = sandboxes.create(EnvironmentId::random(), &SandboxPlan::default()).await.unwrap();
     let script = format!("setsid sleep {mark} & exec sleep {mark}");
     sandbox.start(RUNTIME, &command("/bin/sh", &["-c", &script]), Output::Shared).unwrap();
@@ -512,7 +712,7 @@ async fn case_119(host: &Host) {
     let run_folder = host.folder("run");
     // A duration that no other process of this host sleeps for.
     let mark = format!("1000.{}", std::process::id());
-    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut server = std::process::Command::new("/proc/self/exe")
         .arg(VICTIM)
         .arg(&run_folder)
         .arg(&mark)
@@ -547,6 +747,104 @@ async fn until(what: &str, reached: impl Fn() -> bool) {
     while !reached() {
         assert!(started.elapsed() < Duration::from_secs(10), "{what}");
         tokio::task::yield_now().await;
+    }
+}
+
+/// Each line that says that something is in force, and what a function sees of it.
+async fn facts(host: &Host) {
+    let sandboxes = host.sandboxes().await;
+    let facts = sandboxes.facts();
+    let of = |what: &str| facts.facts.iter().find(|fact| fact.what == what).unwrap();
+    assert!(facts.to_string().starts_with("isolation `namespaces`:\n"), "{facts}");
+    assert!(of("namespaces").state.contains("pid, mount, network, ipc, uts, cgroup"), "{facts}");
+    assert_eq!(of("user").is_in_force, is_root(), "{facts}");
+    let sandbox = sandboxes.create(EnvironmentId::random(), &host.plan()).await.unwrap();
+    let sleep = command("/bin/sleep", &["1000"]);
+    sandbox.start(ProcessId(2), &sleep, Output::Shared).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: ProcessId(2) });
+    let pid = sandbox.pid(ProcessId(2)).unwrap();
+    let namespace = |pid: &str, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+    for kind in ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"] {
+        let is_claimed = kind != "user" || of("namespaces").state.contains("user");
+        let is_own = namespace(&pid.to_string(), kind) != namespace("self", kind);
+        assert_eq!(is_own, is_claimed, "{kind}: {facts}");
+    }
+    // A process can be in so many Landlock domains, one in the other; those that a function can still add are one less.
+    let layers = "
+import struct
+layers = 0
+while True:
+    ruleset = libc.syscall(444, struct.pack('Q', 2), ctypes.c_size_t(8), 0)
+    if ruleset < 0 or libc.prctl(38, 1, 0, 0, 0) or libc.syscall(446, ruleset, 0):
+        break
+    os.close(ruleset)
+    layers += 1
+print('layers', layers)
+";
+    let found = answers(&*sandbox, layers).await;
+    let expected = if hearth_sandbox_init::landlock::abi() == 0 { "0" } else { "15" };
+    assert_eq!(
+        (found["layers"].as_str(), of("Landlock").is_in_force),
+        (expected, expected == "15"),
+        "{facts}"
+    );
+}
+
+async fn sockets(host: &Host) {
+    let sandboxes = host.sandboxes().await;
+    let sandbox = sandboxes.create(EnvironmentId::random(), &host.plan()).await.unwrap();
+    let script = "
+server = socket.create_server(('127.0.0.1', 5000))
+print('listens', flush=True)
+for _ in range(3):
+    connection, _ = server.accept()
+    connection.sendall(b'inside')
+    connection.close()
+";
+    sandbox.start(RUNTIME, &python(script), Output::Shared).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+    let output = tokio::net::unix::pipe::Receiver::from_owned_fd(sandbox.output().unwrap()).unwrap();
+    output.readable().await.unwrap();
+    let open = sandbox.sockets().unwrap();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let socket = tokio::net::TcpSocket::from_std_stream(open().unwrap().into());
+        println!("a socket inside: {:?}", started.elapsed());
+        let mut connection = socket.connect("127.0.0.1:5000".parse().unwrap()).await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut connection, &mut answer).await.unwrap();
+        assert_eq!(answer, "inside");
+    }
+    assert!(matches!(next(&*sandbox).await, SandboxEvent::Exited { status: ExitStatus::Code(0), .. }));
+    // Nobody is there to open another.
+    drop(sandbox);
+    if !is_root() {
+        until("its init is gone", || open().is_err()).await;
+    }
+}
+
+/// The first process of an environment has a user that is neither the host's root nor the function's.
+async fn init_is_nobody(host: &Host) {
+    let sandboxes = host.sandboxes().await;
+    let sandbox = sandboxes.create(EnvironmentId::random(), &host.plan()).await.unwrap();
+    sandbox.start(RUNTIME, &command("/bin/sleep", &["1000"]), Output::Shared).unwrap();
+    assert_eq!(next(&*sandbox).await, SandboxEvent::Started { process: RUNTIME });
+    let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = |status: &str, name: &str| {
+        let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        found.unwrap().split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let of_runtime = status(&sandbox.pid(RUNTIME).unwrap().to_string());
+    let of_init = status(&line(&of_runtime, "PPid")[0]);
+    assert_eq!(line(&of_init, "NSpid").last().unwrap(), "1");
+    assert_eq!(line(&of_init, "CapBnd"), ["0000000000000000"]);
+    assert_eq!(line(&of_init, "CapEff"), ["00000000000000e0"]); // kill, setgid, setuid: in its user namespace
+    let user: u32 = line(&of_init, "Uid")[0].parse().unwrap();
+    if is_root() {
+        assert!(user >= 2_000_000_000 && !line(&of_runtime, "Uid").contains(&user.to_string()), "{user}");
+        assert_eq!(line(&of_init, "Groups"), [""; 0]);
+    } else {
+        assert_eq!(user, nix::unistd::geteuid().as_raw());
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_code::{Package, Packages, PackagesError, UnpackError};
-use hearth_functions::{DeployError, DeployedCode, DeployedLayers, Deployment};
+use hearth_functions::{DeployError, DeployedCode, DeployedLayers, Deployment, ResolvedVersion};
+use hearth_pool::{ChangedCode, CodeOnDisk};
 use hearth_runtimes::{RuntimePackages, Runtimes};
 use hearth_types::{CodeSha256, Runtime};
 
@@ -50,6 +51,18 @@ impl Deployment for HostDeployment {
     }
 }
 
+impl CodeOnDisk for HostDeployment {
+    fn check<'a>(&'a self, version: &'a ResolvedVersion) -> BoxFuture<'a, Result<(), ChangedCode>> {
+        Box::pin(async move {
+            let roots = std::iter::once(&version.code.root).chain(version.layers.root.as_ref());
+            for root in roots {
+                self.packages.check(root).await.map_err(|error| ChangedCode(Box::new(error)))?;
+            }
+            Ok(())
+        })
+    }
+}
+
 /// Makes a runtime ready to start, or says why that cannot be.
 pub(crate) async fn runtime_ready(
     runtimes: &Arc<Runtimes>,
@@ -83,8 +96,9 @@ fn deploy_error(error: PackagesError) -> DeployError {
         PackagesError::Unpack(error @ UnpackError::Write { .. }) => DeployError::Service(Box::new(error)),
         PackagesError::Unpack(error) => DeployError::Unpack { reason: error.to_string() },
         PackagesError::Missing { .. } | PackagesError::Damaged { .. } => DeployError::Missing,
-        error @ (PackagesError::Io { .. } | PackagesError::Store(_) | PackagesError::Stopped) => {
-            DeployError::Service(Box::new(error))
-        }
+        error @ (PackagesError::Changed { .. }
+        | PackagesError::Io { .. }
+        | PackagesError::Store(_)
+        | PackagesError::Stopped) => DeployError::Service(Box::new(error)),
     }
 }

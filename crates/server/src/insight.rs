@@ -9,6 +9,7 @@ use hearth_aws_wire::{Body, Response};
 use hearth_functions::Functions;
 use hearth_invoke::EventQueue;
 use hearth_pool::Pool;
+use hearth_sandbox::Facts;
 use hearth_telemetry::timeline;
 use hearth_telemetry::{Clock, LogStore, LogStoreError, Recorder};
 use hearth_types::{FunctionName, LogGroupName};
@@ -28,6 +29,7 @@ pub(crate) struct Insight {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) logs: Arc<LogStore>,
     pub(crate) clock: Clock,
+    pub(crate) walls: Facts,
 }
 
 impl Insight {
@@ -41,6 +43,7 @@ impl Insight {
         match parts[..] {
             ["health"] => answer(&json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") })),
             ["environments"] => self.environments(&query),
+            ["isolation"] => self.isolation(),
             ["events"] => self.events().await,
             ["functions", name, "timeline"] => match self.existing(name) {
                 Ok(name) => self.timeline(&name),
@@ -52,6 +55,16 @@ impl Insight {
             },
             _ => error(StatusCode::NOT_FOUND, "there is nothing here"),
         }
+    }
+
+    /// What keeps functions away from this host and from each other, and what does not.
+    fn isolation(&self) -> Response {
+        let Facts { isolation, facts } = &self.walls;
+        let facts: Vec<Value> = facts
+            .iter()
+            .map(|fact| json!({ "what": fact.what, "state": fact.state, "in_force": fact.is_in_force }))
+            .collect();
+        answer(&json!({ "isolation": isolation.name(), "facts": facts }))
     }
 
     /// How many asynchronous events wait or run, and how many were dropped, by reason.

@@ -1,46 +1,57 @@
 //! The composition root: puts a server together, serves it, and ends it in order.
 
+mod credentials;
 mod deployment;
 mod descriptors;
 mod event_clock;
+mod guard;
 mod insight;
 mod offline;
+mod own_api;
 mod runtimes;
 mod settings;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use hearth_auth::{Asked, Credentials, Resource};
 use hearth_aws_wire::{Peer, Response, Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
-use hearth_function_url::{Address, FunctionUrls};
+use hearth_function_url::{Address, FunctionUrls, Keys};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
 use hearth_invoke::{Concurrency, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
+pub use hearth_pool::NetworkPolicies;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
-pub use hearth_sandbox::Isolation;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
-use hearth_sandbox::{SandboxError, Sandboxes};
+pub use hearth_sandbox::{Facts, Isolation, NetworkPolicy};
+use hearth_sandbox::{NetworkFacts, SandboxError, Sandboxes};
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{LocalBlobStore, StoreError};
 use hearth_telemetry::{Clock, LogStore, LogStoreError, LogStoreSettings, Recorder};
+use hearth_types::limits::REQUEST_BYTES_MAX;
 use hearth_types::{AccountId, Architecture, NameError, Region, Runtime, UnknownRuntime};
-use http::Request;
+use http::{Method, Request};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use credentials::KnownCredentials;
 use deployment::{HostDeployment, runtime_ready};
 use event_clock::SteadyClock;
+use guard::Guard;
 use insight::Insight;
+use own_api::OwnApis;
 use runtimes::{Installations, RuntimesApi};
 
+pub use credentials::{CredentialsError, CredentialsFile, KnownKey, Policy};
+pub use hearth_auth::{Right, RightError, Secret};
 pub use hearth_runtimes::{
     InstallError, InstallOptions, NODE_SDK_CLIENTS_DEFAULT, Progress, Watcher, node_sdk_clients,
 };
@@ -79,6 +90,17 @@ pub enum StartError {
     /// The logs in it cannot be used.
     #[error("cannot use the logs of the data folder")]
     Logs(#[from] LogStoreError),
+    /// The keys in it cannot be used.
+    #[error("cannot use the keys of the data folder")]
+    Credentials(#[from] CredentialsError),
+    /// Everybody who reaches that address could do everything.
+    #[error(
+        "{address} can be reached from other machines, and there are no keys that callers would have to have"
+    )]
+    Open {
+        /// Which address.
+        address: SocketAddr,
+    },
     /// Functions cannot be run.
     #[error("cannot run functions")]
     Sandbox(#[from] SandboxError),
@@ -94,6 +116,11 @@ impl StartError {
             Self::Store(error) | Self::Functions(OpenError::Store(error)) => error.hint(),
             Self::Runtimes(error) => error.hint(),
             Self::Sandbox(error) => error.hint(),
+            Self::Credentials(error) => error.hint(),
+            Self::Open { .. } => Some(
+                "make a key with `hearth credentials add NAME`, listen on 127.0.0.1, or say `--allow-unauthenticated` where \
+                 only those come who may do everything",
+            ),
             Self::Name(_)
             | Self::Interpreter(_)
             | Self::Listen { .. }
@@ -120,6 +147,9 @@ pub struct Running {
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
     store: Arc<EmbeddedStore>,
+    walls: Facts,
+    /// What environments reach as long as they live.
+    _front: Arc<Front>,
 }
 
 /// Starts a server. It answers when this returns. Needs a Tokio runtime with all drivers.
@@ -132,7 +162,14 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let data = &absolute_data_dir(&settings)?;
     let runtimes = Arc::new(runtimes_of(&settings, data)?);
     let store = Arc::new(EmbeddedStore::open(data)?);
+    let credentials = KnownCredentials::open(data, account.clone())?;
     let address = settings.listen;
+    if !address.ip().is_loopback() && !credentials.are_required() {
+        if !settings.allow_unauthenticated {
+            return Err(StartError::Open { address });
+        }
+        tracing::warn!(%address, "whoever reaches this address may do everything: no keys are configured");
+    }
     let cannot_listen = |source| StartError::Listen { address, source };
     let listener = hearth_aws_wire::listen(address).map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
@@ -153,32 +190,47 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let runtime_packages = Arc::new(runtime_packages.map_err(StartError::Runtimes)?);
     let sandboxes: Arc<dyn Sandboxes> = match settings.isolation {
         Isolation::Process => Arc::new(ProcessSandboxes::start(&data.join("run"))?),
-        Isolation::Namespaces => Arc::new(NamespaceSandboxes::start(&data.join("run")).await?),
+        Isolation::Namespaces => {
+            let sandboxes = NamespaceSandboxes::start(&data.join("run"), settings.networks.most()).await?;
+            tell_about(sandboxes.network());
+            Arc::new(sandboxes)
+        }
     };
     let environments = sandboxes.left_over();
+    let walls = sandboxes.facts();
     let recorder = Arc::new(Recorder::default());
+    let front_inside = Arc::new(OnceLock::new());
+    let own_api = Arc::new(OwnApis {
+        front: front_inside.clone(),
+        clock,
+        region: region.clone(),
+        rights: settings.function_rights.clone(),
+    });
+    let deployment = Arc::new(HostDeployment {
+        packages: packages.clone(),
+        runtimes: runtimes.clone(),
+        runtime_packages: runtime_packages.clone(),
+    });
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
             account: account.clone(),
             region: region.clone(),
             idle_timeout: settings.idle_timeout,
+            networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,
             environments_max: settings.account_concurrency as usize,
             drain_limit: settings::DRAIN_LIMIT,
             ending_limit: settings::ENDING_LIMIT,
         },
         sandboxes,
+        own_api,
+        code: deployment.clone(),
         runtimes: runtimes.clone(),
         logs: logs.clone(),
         recorder: recorder.clone(),
         clock,
     });
 
-    let deployment = Arc::new(HostDeployment {
-        packages: packages.clone(),
-        runtimes: runtimes.clone(),
-        runtime_packages: runtime_packages.clone(),
-    });
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
     let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
     let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;
@@ -221,9 +273,17 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         installations: Installations::default(),
     });
     let cloudwatch_logs = CloudWatchLogs::new(logs.clone(), clock, region.clone(), account);
+    let guarded_region = region.clone();
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
-    let function_urls = FunctionUrls::new(functions.clone(), invoker.clone(), wall_clock.clone());
+    let keys = Keys {
+        credentials: credentials.clone(),
+        are_required: {
+            let credentials = credentials.clone();
+            Box::new(move || credentials.are_required())
+        },
+    };
+    let function_urls = FunctionUrls::new(functions.clone(), invoker.clone(), wall_clock.clone(), keys);
     let api = LambdaApi::new(
         functions.clone(),
         layers,
@@ -240,27 +300,50 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         recorder,
         logs: logs.clone(),
         clock,
+        walls: walls.clone(),
     };
     let front =
         Arc::new(Front { api, function_urls, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
+
+    let _ = front_inside.set(Arc::downgrade(&front));
 
     let (stop, stopped) = watch::channel(false);
     let mut limits = ServerSettings::default();
     limits.connections_max = descriptors::room_for_connections(limits.connections_max);
     let server = Server { settings: limits };
+    let keys: Arc<dyn Credentials> = credentials.clone();
+    let guard = Guard::new(clock, guarded_region, keys, REQUEST_BYTES_MAX);
+    let outside = Arc::new(Outside { front: front.clone(), credentials, guard });
     let answer = move |request| {
-        let front = front.clone();
-        async move { front.answer(request).await }
+        let outside = outside.clone();
+        async move { outside.answer(request).await }
     };
     let serving = tokio::spawn(server.serve(listener, answer, stopped));
     tracing::info!(%address, "server ready");
-    Ok(Running { address, stop, serving, pool, events, logs, packages, runtimes: runtimes_api, store })
+    Ok(Running {
+        address,
+        stop,
+        serving,
+        pool,
+        events,
+        logs,
+        packages,
+        runtimes: runtimes_api,
+        store,
+        walls,
+        _front: front,
+    })
 }
 
 impl Running {
     /// Returns the URL for clients.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Returns what keeps functions away from this host and from each other, and what does not.
+    pub fn walls(&self) -> &Facts {
+        &self.walls
     }
 
     /// Takes no more requests, lets invocations finish, ends every environment, and closes what is kept.
@@ -281,6 +364,20 @@ impl Running {
         })
         .await;
         served.unwrap_or(Ok(())).and(closed).map_err(DrainError)
+    }
+}
+
+/// Says what functions reach, and what was left of the networks of servers that did not end in order.
+fn tell_about(network: &NetworkFacts) {
+    tracing::info!(network = %network, "the network of functions is ready");
+    if let NetworkFacts::Internet { left_over, warnings, .. } = network {
+        if *left_over > 0 {
+            tracing::warn!(
+                networks = left_over,
+                "servers that had ended left networks behind, which are removed"
+            );
+        }
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 }
 
@@ -316,6 +413,36 @@ async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>, packa
     futures_util::future::join_all(preparing).await;
 }
 
+/// The front as it is seen from outside: from the first key on, only who has one comes in.
+struct Outside {
+    front: Arc<Front>,
+    credentials: Arc<KnownCredentials>,
+    guard: Guard,
+}
+
+impl Outside {
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        let is_of_a_function = Address::of_host(request.headers(), request.uri()).is_some();
+        if !self.credentials.are_required() || is_of_a_function || is_for_everybody(request.uri().path()) {
+            return self.front.answer(request).await;
+        }
+        match self.guard.admit(&self.front, request).await {
+            Ok(request) => self.front.answer(request).await,
+            Err(refusal) => refusal,
+        }
+    }
+}
+
+/// Whether a path is answered without a signature: probes have no keys, and the location of a function's code carries a
+/// token that says as much as the signature of a presigned URL. The URLs of functions ask by themselves, each as it is set.
+fn is_for_everybody(path: &str) -> bool {
+    let Some(path) = path.strip_prefix(HEARTH) else { return false };
+    path == "health" || path.starts_with("code/") || path.starts_with("url/")
+}
+
+/// Where Hearth's own HTTP is.
+const HEARTH: &str = "/_hearth/";
+
 /// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, the URLs of functions, and Hearth's own.
 struct Front {
     api: LambdaApi,
@@ -330,11 +457,8 @@ impl Front {
         if let Some(address) = Address::of_host(request.headers(), request.uri()) {
             return self.function_urls.answer(address, Peer::of(&request), request).await;
         }
-        let Some(path) = request.uri().path().strip_prefix("/_hearth/") else {
-            return match CloudWatchLogs::is_asked(&request) {
-                true => self.cloudwatch_logs.answer(request).await,
-                false => self.api.answer(request).await,
-            };
+        let Some(path) = request.uri().path().strip_prefix(HEARTH) else {
+            return self.answer_aws(request).await;
         };
         let path = path.to_owned();
         let (first, rest) = path.split_once('/').unwrap_or((&path, ""));
@@ -348,6 +472,23 @@ impl Front {
             _ => self.insight.answer(&path, &request).await,
         }
     }
+
+    /// Answers as AWS: Hearth's own HTTP is a path like any other that Lambda does not have.
+    async fn answer_aws(&self, request: Request<Incoming>) -> Response {
+        match CloudWatchLogs::is_asked(&request) {
+            true => self.cloudwatch_logs.answer(request).await,
+            false => self.api.answer(request).await,
+        }
+    }
+}
+
+/// What a request asks Hearth's own HTTP for, as rights name it.
+fn asked_of_hearth<B>(request: &Request<B>) -> Asked {
+    let action = match *request.method() {
+        Method::GET | Method::HEAD => "hearth:Get",
+        _ => "hearth:Change",
+    };
+    Asked { action: action.to_owned(), resource: Resource::Any }
 }
 
 /// The wall clock for those who need only that.

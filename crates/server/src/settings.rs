@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use hearth_auth::Right;
+use hearth_pool::NetworkPolicies;
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
 use hearth_sandbox::Isolation;
 use hearth_types::limits;
@@ -26,6 +29,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// What stands between functions and this machine.
     pub isolation: Isolation,
+    /// Where the connections of functions may go.
+    pub networks: NetworkPolicies,
     /// The region that ARNs and functions show.
     pub region: String,
     /// The account that owns everything: twelve digits.
@@ -42,6 +47,10 @@ pub struct Settings {
     pub path: OsString,
     /// Interpreters that are named rather than looked for, by runtime identifier.
     pub interpreters: BTreeMap<String, PathBuf>,
+    /// Whether to listen where others than this machine's users come, although no key is configured.
+    pub allow_unauthenticated: bool,
+    /// What functions may do with Hearth's own API: actions as in AWS's policies. See [`hearth_auth::Right`].
+    pub function_rights: Arc<[Right]>,
     /// Packages of the AWS SDK for JavaScript that are installed with a runtime for Node.js.
     pub node_sdk_clients: Vec<String>,
 }
@@ -52,7 +61,8 @@ impl Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4566)),
             data_dir,
-            isolation: Isolation::Process,
+            isolation: Isolation::Namespaces,
+            networks: NetworkPolicies::default(),
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             account_concurrency: limits::ACCOUNT_CONCURRENCY_DEFAULT,
@@ -61,6 +71,8 @@ impl Settings {
             log_retention: Duration::from_secs(14 * 86_400),
             path,
             interpreters: BTreeMap::new(),
+            allow_unauthenticated: false,
+            function_rights: Right::of_functions(),
             node_sdk_clients: NODE_SDK_CLIENTS_DEFAULT.iter().map(|&client| client.to_owned()).collect(),
         }
     }

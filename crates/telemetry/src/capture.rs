@@ -26,52 +26,83 @@ const HAS_TIMESTAMP: u8 = 0b10;
 /// How much one [`OutputCapture::drain`] reads at most: twice what a pipe holds, so that everything written before the
 /// call is read, and a function that writes without end cannot hold us.
 const DRAIN_BYTES_MAX: usize = 128 * 1_024;
+/// How far back the time of an event may be and still be due to the way that it took to us.
+const BEFORE_THE_LAST_MS_MAX: i64 = 1_000;
 
 /// Reads the pipe of one environment.
 pub struct OutputCapture {
     pipe: std::fs::File,
     buffer: Box<[u8]>,
     parser: Parser,
+    /// The time of the last event.
+    last_ms: i64,
 }
 
 impl OutputCapture {
     /// Reads from `pipe`, which must not block.
     pub fn new(pipe: OwnedFd) -> Self {
-        Self { pipe: pipe.into(), buffer: vec![0; 16 * 1_024].into(), parser: Parser::default() }
+        Self {
+            pipe: pipe.into(),
+            buffer: vec![0; 16 * 1_024].into(),
+            parser: Parser::default(),
+            last_ms: i64::MIN,
+        }
     }
 
     /// Reads what is there, up to a limit. Returns the finished events, and whether there may be more.
     pub fn drain(&mut self, now_ms: i64) -> (Vec<PutEvent>, bool) {
         let mut events = Vec::new();
+        let is_more = self.read(now_ms, &mut events);
+        self.put_in_order(&mut events);
+        (events, is_more)
+    }
+
+    fn read(&mut self, now_ms: i64, events: &mut Vec<PutEvent>) -> bool {
         let mut total = 0;
         while total < DRAIN_BYTES_MAX {
             match self.pipe.read(&mut self.buffer) {
-                Ok(0) => return (events, false),
+                Ok(0) => return false,
                 Ok(length) => {
-                    self.parser.take(&self.buffer[..length], now_ms, &mut events);
+                    self.parser.take(&self.buffer[..length], now_ms, events);
                     total += length;
                     // A short read emptied the pipe; asking again would only cost a system call.
                     if length < self.buffer.len() {
-                        return (events, false);
+                        return false;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return (events, false),
+                Err(_) => return false,
             }
         }
-        (events, true)
+        true
+    }
+
+    /// A log is shown in the order of its times. Plain lines have the time at which we read them, and a frame after them
+    /// the time at which it was written, which may be earlier: then it is not, so that the function's order stays. What is
+    /// much earlier is meant to be.
+    fn put_in_order<'event>(&mut self, events: impl IntoIterator<Item = &'event mut PutEvent>) {
+        for event in events {
+            let before_ms = self.last_ms.saturating_sub(event.timestamp_ms);
+            if (1..=BEFORE_THE_LAST_MS_MAX).contains(&before_ms) {
+                event.timestamp_ms = self.last_ms;
+            }
+            self.last_ms = event.timestamp_ms;
+        }
     }
 
     /// Takes output that was read elsewhere. Returns the finished events.
     pub fn take(&mut self, bytes: &[u8], now_ms: i64) -> Vec<PutEvent> {
         let mut events = Vec::new();
         self.parser.take(bytes, now_ms, &mut events);
+        self.put_in_order(&mut events);
         events
     }
 
     /// Ends a line that has no end yet: the invocation is over. A frame goes on: another thread may be in the middle of it.
     pub fn flush(&mut self, now_ms: i64) -> Option<PutEvent> {
-        self.parser.flush(now_ms)
+        let mut event = self.parser.flush(now_ms);
+        self.put_in_order(&mut event);
+        event
     }
 
     /// Ends everything that has no end yet: the processes are gone. What they began is kept as far as it came, and what the
@@ -79,6 +110,7 @@ impl OutputCapture {
     pub fn finish(&mut self, now_ms: i64) -> Vec<PutEvent> {
         let mut events = Vec::new();
         self.parser.finish(now_ms, &mut events);
+        self.put_in_order(&mut events);
         events
     }
 }
@@ -272,6 +304,20 @@ mod tests {
             &bytes,
             &[(7, "before\n"), (7, "part"), (5_000, "two\nlines\n"), (7, "legacy\n"), (7, "after\n")],
         );
+    }
+
+    #[test]
+    fn a_frame_is_not_shown_before_a_line_that_was_written_before_it() {
+        let (pipe, _) = std::io::pipe().unwrap();
+        let mut capture = OutputCapture::new(pipe.into());
+        let mut bytes = b"read late\n".to_vec();
+        bytes.extend(frame(3, Some(9_990_000), b"written just before\n"));
+        bytes.extend(frame(3, Some(2_000_000), b"meant to be old\n"));
+        let mut times: Vec<i64> =
+            capture.take(&bytes, 10_000).iter().map(|event| event.timestamp_ms).collect();
+        let next = capture.take(&frame(3, Some(10_001_000), b"next\n"), 10_002);
+        times.extend(next.iter().map(|event| event.timestamp_ms));
+        assert_eq!(times, [10_000, 10_000, 2_000, 10_001]);
     }
 
     #[test]

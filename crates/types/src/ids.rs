@@ -85,6 +85,20 @@ impl CodeSha256 {
         STANDARD.decode(value).ok()?.try_into().ok().map(Self)
     }
 
+    /// Reads the digits that [`Self::to_hex`] gives.
+    pub fn from_hex(value: &str) -> Option<Self> {
+        let digits = value.as_bytes();
+        let is_lower_hex = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+        if digits.len() != 64 || !digits.iter().all(is_lower_hex) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&value[2 * at..2 * at + 2], 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// Returns 64 lower hex digits: a name for files.
     pub fn to_hex(&self) -> String {
         use fmt::Write as _;
@@ -147,6 +161,16 @@ mod tests {
         assert_eq!(RequestId::parse(&id.to_string()), Some(id));
         for bad in [id.to_string().to_uppercase(), id.to_string().replace('-', ""), format!("{id} ")] {
             assert_eq!(RequestId::parse(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_digest_reads_only_as_its_hex_digits_print() {
+        let digest = CodeSha256(std::array::from_fn(|at| at as u8 * 8));
+        assert_eq!(CodeSha256::from_hex(&digest.to_hex()), Some(digest));
+        for bad in ["", "new-0123", &digest.to_hex().to_uppercase(), &digest.to_hex()[1..], &"é".repeat(32)]
+        {
+            assert_eq!(CodeSha256::from_hex(bad), None, "{bad}");
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use expect_test::expect;
 use hearth_tests::{
-    NewFunction, Package, Server, eventually, example_extension, is_alive, lines_of, number_after, python,
-    said,
+    NewFunction, Package, Server, eventually, example_extension, is_alive, lines_of, number_after, on_host,
+    python, said,
 };
 
 /// A thread of the function's process that registers as `inner` and follows its events.
@@ -69,7 +69,7 @@ fn a_thread_of_the_function_registers_gets_its_invocations_and_cannot_ask_for_th
 fn a_runtime_with_an_internal_extension_has_half_a_second_after_its_sigterm() {
     let server = Server::start();
     let function = server.create(python("stubborn", INNER));
-    let pid = function.invoke("{}").success().as_u64().unwrap();
+    let pid = on_host(function.invoke("{}").success().as_u64().unwrap());
     function.wait_until_all_are_ready();
     let started = Instant::now();
     function.delete();
@@ -88,7 +88,7 @@ fn awss_rust_runtime_is_told_to_end_and_puts_things_in_order() {
     let function = server.create(NewFunction::new("graceful", "provided.al2023", "main", package));
     let answer = function.invoke(r#""an event""#).success();
     assert_eq!(answer["event"], "an event");
-    let pid = answer["pid"].as_u64().unwrap();
+    let pid = on_host(answer["pid"].as_u64().unwrap());
     let events = function.logs_with_reports(1);
     expect![[r#"
         EXTENSION	Name: _lambda-rust-runtime-no-op-graceful-shutdown-helper	State: Ready	Events: []

@@ -4,7 +4,7 @@ use std::thread;
 
 use hearth_tests::{
     Function, Gate, Server, bash_extension, eventually, example_extension, is_alive, lines_of, number_after,
-    position, python, reports, said, scripted,
+    on_host, position, python, reports, said, scripted,
 };
 use serde_json::{Value, json};
 
@@ -31,10 +31,11 @@ fn extensions_register_before_the_runtime_starts_and_end_after_it_is_gone() {
         ("scripted", scripted(&json!([{ "register": ["INVOKE", "SHUTDOWN"] }, { "events": true }]))),
     ]);
     let function = server.create(python("ordered", RUNTIME).with("Layers", json!([layer])));
-    let runtime = function.invoke("{}").success().as_u64().unwrap();
+    let inside = function.invoke("{}").success().as_u64().unwrap();
+    let runtime = on_host(inside);
     function.wait_until_all_are_ready();
     let second = function.invoke("{}");
-    assert_eq!(second.success(), runtime);
+    assert_eq!(second.success(), inside);
     function.logs_with_reports(2);
     function.wait_until_all_are_ready();
     let ended_ms = epoch_ms();
@@ -167,7 +168,7 @@ fn a_function_with_layers_but_without_a_folder_of_extensions_has_none() {
 fn an_extension_that_is_not_ready_holds_up_the_first_call_but_not_the_init_of_the_function() {
     let server = Server::start();
     let gate = Gate::new();
-    let steps = json!([{ "register": ["INVOKE"] }, { "gate": gate.port() }, { "events": true }]);
+    let steps = json!([{ "register": ["INVOKE"] }, { "gate": gate.number() }, { "events": true }]);
     let layer = server.publish_extensions(&[("unready", scripted(&steps))]);
     let function = server.create(python("held", RUNTIME).with("Layers", json!([layer])));
     thread::scope(|scope| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hearth_tests::{
     Folder, Function, Gate, LogEvent, NewFunction, Package, Server, Settings, eventually, is_alive,
-    number_after, position, python, reports, said, scripted, try_http,
+    number_after, on_host, position, python, reports, said, scripted, try_http,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn extension_of(function: &Function<'_>) -> u64 {
     let events = function.logs_until("a registration", |events| !said(events, "told").is_empty());
     let lines = said(&events, "told");
     let registered = lines.iter().rfind(|line| line.starts_with("registered")).unwrap();
-    number_after(registered, "pid ") as u64
+    on_host(number_after(registered, "pid ") as u64)
 }
 
 /// Waits until a process is gone and returns how long that took.
@@ -50,7 +50,7 @@ fn an_extension_that_hangs_is_killed_two_seconds_after_the_end_began() {
     let server = Server::start();
     let steps = json!([{ "register": ["SHUTDOWN"] }, { "next": 1 }, { "hang": true }]);
     let function = server.create(with_extension(&server, &steps));
-    let runtime = function.invoke("{}").success().as_u64().unwrap();
+    let runtime = on_host(function.invoke("{}").success().as_u64().unwrap());
     let extension = extension_of(&function);
     function.wait_until_all_are_ready();
 
@@ -88,7 +88,7 @@ fn an_extension_that_did_not_ask_for_the_end_is_killed_with_the_runtime() {
 fn without_an_extension_the_runtime_is_killed_at_once_and_not_asked() {
     let server = Server::start();
     let function = server.create(python("ending", STUBBORN));
-    let runtime = function.invoke("{}").success().as_u64().unwrap();
+    let runtime = on_host(function.invoke("{}").success().as_u64().unwrap());
     function.logs_with_reports(1);
     function.wait_until_all_are_ready();
     let started = Instant::now();
@@ -103,7 +103,7 @@ fn without_an_extension_the_runtime_is_killed_at_once_and_not_asked() {
 fn with_an_extension_the_runtime_is_asked_first_and_then_killed() {
     let server = Server::start();
     let function = server.create(with_extension(&server, &ends_well()));
-    let runtime = function.invoke("{}").success().as_u64().unwrap();
+    let runtime = on_host(function.invoke("{}").success().as_u64().unwrap());
     function.wait_until_all_are_ready();
     let started = Instant::now();
     function.delete();
@@ -162,7 +162,7 @@ fn a_server_that_ends_lets_extensions_finish_their_work_on_the_last_call() {
     let data_dir = Arc::new(Folder::new());
     let gate = Gate::new();
     let server = Settings::new().data_dir(&data_dir).start();
-    let steps = json!([{ "register": ["INVOKE", "SHUTDOWN"] }, { "next": 1 }, { "gate": gate.port() }, { "events": true }]);
+    let steps = json!([{ "register": ["INVOKE", "SHUTDOWN"] }, { "next": 1 }, { "gate": gate.number() }, { "events": true }]);
     let function = server.create(with_extension(&server, &steps).timeout(60));
     function.invoke("{}").success();
     gate.wait_for(1);

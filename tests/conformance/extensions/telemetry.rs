@@ -1,10 +1,10 @@
 //! The Telemetry API, as AWS's client for Rust reads it: unmodified, and strict about the shape of what it gets.
 
-use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 
-use hearth_tests::{Folder, Function, NewFunction, Server, eventually, example_extension, lines_of, python};
+use hearth_tests::{
+    FileInside, Function, NewFunction, Server, eventually, example_extension, lines_of, python,
+};
 use serde_json::{Value, json};
 
 const PRINTING: &str = "
@@ -15,23 +15,24 @@ def handler(event, context):
 ";
 
 /// A function with an extension that writes the telemetry it gets into `file`.
-fn subscribed(server: &Server, file: &Path, types: &str) -> NewFunction {
+fn subscribed(server: &Server, file: &FileInside, types: &str) -> NewFunction {
     let layer = server.publish_extensions(&[("telemetry", example_extension("telemetry"))]);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let variables = json!({
-        "TELEMETRY_FILE": file,
+        "TELEMETRY_FILE": file.path(),
         "TELEMETRY_PORT": port.to_string(),
         "TELEMETRY_TYPES": types,
     });
     python("told", PRINTING)
+        .whole_cpu()
         .with("Layers", json!([layer]))
         .with("Environment", json!({ "Variables": variables }))
 }
 
 /// Waits until `reports` calls are reported in `file`, and returns all that is in it.
-fn telemetry(file: &Path, reports: usize) -> Vec<Value> {
+fn telemetry(file: &FileInside, reports: usize) -> Vec<Value> {
     eventually(&format!("{reports} reports"), || {
-        let text = fs::read_to_string(file).unwrap_or_default();
+        let text = file.text();
         let events: Vec<Value> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
         let reported = events.iter().filter(|event| event["type"] == "platform.report").count();
         (reported >= reports).then_some(events)
@@ -49,8 +50,7 @@ fn ids_of(events: &[Value], kind: &str) -> Vec<Value> {
 #[test]
 fn awss_rust_client_reads_all_of_the_telemetry_of_init_and_calls() {
     let server = Server::start();
-    let folder = Folder::new();
-    let file = folder.path().join("events");
+    let file = FileInside::new();
     let function: Function<'_> = server.create(subscribed(&server, &file, "platform,function"));
     let first = function.invoke("{}");
     first.success();
@@ -95,14 +95,13 @@ fn awss_rust_client_reads_all_of_the_telemetry_of_init_and_calls() {
 #[test]
 fn who_subscribes_to_the_function_alone_gets_nothing_else() {
     let server = Server::start();
-    let folder = Folder::new();
-    let file = folder.path().join("events");
+    let file = FileInside::new();
     let function = server.create(subscribed(&server, &file, "function"));
     for _ in 0..3 {
         function.invoke("{}").success();
     }
     let lines = eventually("three lines", || {
-        let text = fs::read_to_string(&file).unwrap_or_default();
+        let text = file.text();
         (text.lines().count() >= 3).then_some(text)
     });
     for line in lines.lines() {

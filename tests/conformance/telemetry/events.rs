@@ -44,7 +44,7 @@ fn a_life_without_trouble() {
     let last = json!({ "received": "the end" });
     let program = subscriber.program(TELEMETRY_API, &body(&["platform", "function"]), &[last]);
     let layer = server.publish_extensions(&[("agent", program)]);
-    let function = server.create(python("told", SOURCE).with("Layers", json!([layer])));
+    let function = server.create(python("told", SOURCE).whole_cpu().with("Layers", json!([layer])));
     function.invoke("{}").success();
     subscriber.until(1, "platform.report");
     let trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
@@ -54,7 +54,7 @@ fn a_life_without_trouble() {
     function.delete();
     let events = subscriber.until_enough("the end", |events| events.iter().any(|it| it.contains("the end")));
     expect![[r#"
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"told","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"told","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform","function"]}}
         {"time":<time>,"type":"function","record":"loaded\n"}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"success"}}
@@ -63,11 +63,11 @@ fn a_life_without_trouble() {
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":2},"spans":[{"name":"responseLatency","start":<time>,"durationMs":<ms>},{"name":"responseDuration","start":<time>,"durationMs":<ms>},{"name":"runtimeOverhead","start":<time>,"durationMs":<ms>}]}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 2>","version":"$LATEST","tracing":{"spanId":<span>,"type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 2>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":2},"spans":[{"name":"responseLatency","start":<time>,"durationMs":<ms>},{"name":"responseDuration","start":<time>,"durationMs":<ms>},{"name":"runtimeOverhead","start":<time>,"durationMs":<ms>}],"tracing":{"spanId":<span>,"type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}],"tracing":{"spanId":<span>,"type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}],"tracing":{"spanId":<span>,"type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":<time>,"type":"function","record":"the end\n"}
     "#]].assert_eq(&redacted(&settled(&events)));
 }
@@ -78,7 +78,8 @@ fn calls_that_end_badly() {
     let subscriber = Subscriber::new();
     let program = subscriber.program(TELEMETRY_API, &body(&["platform"]), &[]);
     let layer = server.publish_extensions(&[("agent", program)]);
-    let function = server.create(python("failing", SOURCE).timeout(1).with("Layers", json!([layer])));
+    let function =
+        server.create(python("failing", SOURCE).whole_cpu().timeout(1).with("Layers", json!([layer])));
     for (at, what) in ["raise", "hang", "crash", "nothing"].iter().enumerate() {
         function.invoke(json!({ "do": what }).to_string());
         subscriber.until(at + 1, "platform.report");
@@ -90,33 +91,33 @@ fn calls_that_end_badly() {
     let bytes = Regex::new(r#""producedBytes":[0-9]{3}}"#).unwrap();
     *raised = bytes.replace(raised, r#""producedBytes":<n>}"#).into_owned();
     expect![[r#"
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"success"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"init","status":"success","metrics":{"durationMs":<ms>}}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.Unknown","metrics":{"durationMs":<ms>,"producedBytes":<n>},"spans":[{"name":"responseLatency","start":<time>,"durationMs":<ms>},{"name":"responseDuration","start":<time>,"durationMs":<ms>},{"name":"runtimeOverhead","start":<time>,"durationMs":<ms>}]}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.Unknown","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.Unknown","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 2>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 2>","status":"timeout"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","status":"timeout","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","status":"timeout","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"invoke","status":"success"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"invoke","status":"success","metrics":{"durationMs":<ms>}}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 3>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 3>","status":"error","errorType":"Runtime.ExitError"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 3>","status":"error","errorType":"Runtime.ExitError","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 3>","status":"error","errorType":"Runtime.ExitError","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"invoke","status":"success"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"invoke","status":"success","metrics":{"durationMs":<ms>}}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 4>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 4>","status":"success","metrics":{"durationMs":<ms>,"producedBytes":17},"spans":[{"name":"responseLatency","start":<time>,"durationMs":<ms>},{"name":"responseDuration","start":<time>,"durationMs":<ms>},{"name":"runtimeOverhead","start":<time>,"durationMs":<ms>}]}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 4>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 4>","status":"success","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
     "#]].assert_eq(&redacted(&settled(&events)));
 }
 
@@ -127,6 +128,7 @@ fn with_failing_init(server: &Server, subscriber: &Subscriber, source: &str) -> 
     let layer = server.publish_extensions(&[("agent", program)]);
     let variables = json!({ "Variables": { "RECEIVED": subscriber.file() } });
     python("failing", &format!("{FAILING_INIT}{source}"))
+        .whole_cpu()
         .with("Environment", variables)
         .with("Layers", json!([layer]))
 }
@@ -155,19 +157,19 @@ import no_such_module
     let events = subscriber.until(1, "platform.report");
     check_agreement(&function, &events);
     expect![[r#"
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"error","errorType":"Runtime.ImportModuleError"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"init","status":"error","errorType":"Runtime.ImportModuleError","metrics":{"durationMs":<ms>}}}
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"invoke","status":"error","errorType":"Runtime.ImportModuleError"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"invoke","status":"error","errorType":"Runtime.ImportModuleError","metrics":{"durationMs":<ms>}}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.ImportModuleError"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.ImportModuleError","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Runtime.ImportModuleError","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
     "#]].assert_eq(&redacted(&settled(&events)));
 }
 
@@ -181,19 +183,19 @@ fn an_init_that_crashes_and_then_runs_into_the_time_out_of_the_call() {
     let events = subscriber.until(1, "platform.report");
     check_agreement(&function, &events);
     expect![[r#"
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"error","errorType":"Runtime.ExitError"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"init","status":"error","errorType":"Runtime.ExitError","metrics":{"durationMs":<ms>}}}
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"invoke","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"failing","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"invoke","status":"timeout","errorType":"Runtime.Unknown"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"invoke","status":"timeout","errorType":"Runtime.Unknown","metrics":{"durationMs":<ms>}}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"timeout"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"timeout","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"timeout","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
     "#]].assert_eq(&redacted(&settled(&events)));
 }
 
@@ -204,12 +206,12 @@ fn an_extension_that_crashes_during_a_call() {
     let program = subscriber.program(TELEMETRY_API, &body(&["platform"]), &[]);
     let crashing = scripted(&json!([{ "register": ["INVOKE"] }, { "next": 1 }, { "exit": 1 }]));
     let layer = server.publish_extensions(&[("agent", program), ("bad", crashing)]);
-    let function = server.create(python("harmed", SOURCE).with("Layers", json!([layer])));
+    let function = server.create(python("harmed", SOURCE).whole_cpu().with("Layers", json!([layer])));
     assert!(function.invoke(r#"{ "do": "hang" }"#).function_error().contains("Extension.Crash"));
     let events = subscriber.until(1, "platform.report");
     check_agreement(&function, &events);
     expect![[r#"
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"harmed","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"harmed","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"platform.telemetrySubscription","record":{"name":"agent","state":"Subscribed","types":["platform"]}}
         {"time":<time>,"type":"platform.initRuntimeDone","record":{"initializationType":"on-demand","phase":"init","status":"success"}}
         {"time":<time>,"type":"platform.extension","record":{"name":"agent","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
@@ -217,6 +219,6 @@ fn an_extension_that_crashes_during_a_call() {
         {"time":<time>,"type":"platform.initReport","record":{"initializationType":"on-demand","phase":"init","status":"success","metrics":{"durationMs":<ms>}}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"error","errorType":"Extension.Crash"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Extension.Crash","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","status":"error","errorType":"Extension.Crash","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>},"spans":[{"name":"extensionOverhead","start":<time>,"durationMs":<ms>}]}}
     "#]].assert_eq(&redacted(&settled(&events)));
 }

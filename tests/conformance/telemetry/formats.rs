@@ -36,21 +36,22 @@ fn records_of_json_arrive_as_objects_and_levels_are_for_the_log_only() {
     ));
     let layer = server.publish_extensions(&programs);
     let logging = json!({ "LogFormat": "JSON", "ApplicationLogLevel": "WARN", "SystemLogLevel": "WARN" });
-    let function = server
-        .create(python("records", SOURCE).with("LoggingConfig", logging).with("Layers", json!([layer])));
+    let function = server.create(
+        python("records", SOURCE).whole_cpu().with("LoggingConfig", logging).with("Layers", json!([layer])),
+    );
     function.invoke("{}").success();
     let [first, second, third] = [0, 1, 2].map(|at| subscribers[at].until(1, "platform.report"));
     let old = old.until(1, "platform.report");
 
     let differing = ["platform.initStart", "function"];
     expect![[r#"
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"records","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"records","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"function","record":"{\"level\":\"DEBUG\",\"message\":\"quiet\"}\n"}
         {"time":<time>,"type":"function","record":"{\"level\": \"ERROR\", \"message\": \"loud\", \"nested\": {\"list\": [1, 2.50]}}\n"}
         {"time":<time>,"type":"function","record":"no JSON\n"}
     "#]].assert_eq(&redacted(of_types(&first, &differing)));
     expect![[r#"
-        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"records","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":134217728}}
+        {"time":<time>,"type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.11.v<n>","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:<sha256>","functionName":"records","functionVersion":"$LATEST","instanceId":"<stream>","instanceMaxMemory":1854930944}}
         {"time":<time>,"type":"function","record":{"level":"DEBUG","message":"quiet"}}
         {"time":<time>,"type":"function","record":{"level": "ERROR", "message": "loud", "nested": {"list": [1, 2.50]}}}
         {"time":<time>,"type":"function","record":"no JSON\n"}
@@ -86,8 +87,9 @@ fn system_records(level: &str) -> Vec<String> {
     let layer = server.publish_extensions(&[("agent", subscriber.program(TELEMETRY_API, &body, &[]))]);
     let logging = json!({ "LogFormat": "JSON", "SystemLogLevel": level });
     let source = "import os\ndef handler(event, context): return event or os._exit(3)\n";
-    let function =
-        server.create(python("levels", source).with("LoggingConfig", logging).with("Layers", json!([layer])));
+    let function = server.create(
+        python("levels", source).whole_cpu().with("LoggingConfig", logging).with("Layers", json!([layer])),
+    );
     function.invoke("1").success();
     subscriber.until(1, "platform.report");
     function.invoke("0").function_error();

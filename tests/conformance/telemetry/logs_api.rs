@@ -20,7 +20,8 @@ fn check(body: &Value, listen: &Value, expected: Expect) {
     steps[1].as_object_mut().unwrap().extend(listen.as_object().unwrap().clone());
     steps.push(json!({ "follow": true }));
     let layer = server.publish_extensions(&[("old", hearth_tests::scripted(&json!(steps)))]);
-    let function = server.create(python("logged", SOURCE).timeout(1).with("Layers", json!([layer])));
+    let function =
+        server.create(python("logged", SOURCE).whole_cpu().timeout(1).with("Layers", json!([layer])));
     for (at, event) in [r#""well""#, r#""hang""#, r#""crash""#].iter().enumerate() {
         function.invoke(event);
         subscriber.until(at + 1, "platform.report");
@@ -41,18 +42,18 @@ fn the_first_version_is_the_one_without_a_name() {
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 1>","version":"$LATEST"}}
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.end","record":{"requestId":"<id 1>"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>}}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>}}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 2>","version":"$LATEST"}}
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.end","record":{"requestId":"<id 2>"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>}}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>}}}
         {"time":<time>,"type":"platform.logsSubscription","record":{"name":"old","state":"Subscribed","types":["platform","function"]}}
         {"time":<time>,"type":"platform.extension","record":{"name":"old","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 3>","version":"$LATEST"}}
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.fault","record":"RequestId: <id 3> Process exited before completing request"}
         {"time":<time>,"type":"platform.end","record":{"requestId":"<id 3>"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 3>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>}}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 3>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>}}}
     "#]],
     );
 }
@@ -73,12 +74,12 @@ fn the_second_version_has_the_runtimes_end_and_put_is_as_good_as_post() {
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 1>","status":"success"}}
         {"time":<time>,"type":"platform.end","record":{"requestId":"<id 1>"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>}}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 1>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>,"initDurationMs":<ms>}}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 2>","version":"$LATEST"}}
         {"time":<time>,"type":"function","record":"called\n"}
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 2>","status":"timeout"}}
         {"time":<time>,"type":"platform.end","record":{"requestId":"<id 2>"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>}}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 2>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>}}}
         {"time":<time>,"type":"platform.logsSubscription","record":{"name":"old","state":"Subscribed","types":["platform","function"]}}
         {"time":<time>,"type":"platform.extension","record":{"name":"old","state":"Ready","events":["INVOKE","SHUTDOWN"]}}
         {"time":<time>,"type":"platform.start","record":{"requestId":"<id 3>","version":"$LATEST"}}
@@ -86,7 +87,7 @@ fn the_second_version_has_the_runtimes_end_and_put_is_as_good_as_post() {
         {"time":<time>,"type":"platform.runtimeDone","record":{"requestId":"<id 3>","status":"error"}}
         {"time":<time>,"type":"platform.fault","record":"RequestId: <id 3> Process exited before completing request"}
         {"time":<time>,"type":"platform.end","record":{"requestId":"<id 3>"}}
-        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 3>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":128,"maxMemoryUsedMB":<n>}}}
+        {"time":<time>,"type":"platform.report","record":{"requestId":"<id 3>","metrics":{"durationMs":<ms>,"billedDurationMs":<n>,"memorySizeMB":1769,"maxMemoryUsedMB":<n>}}}
     "#]],
     );
 }

@@ -1,11 +1,12 @@
 //! SIGKILL while asynchronous events are accepted, run and removed: whatever was answered with 202 runs.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 
-use hearth_tests::{Folder, Gate, PYTHON_WAIT, Server, Settings, eventually, python, rounds, try_http};
+use hearth_tests::{
+    Folder, Gate, Notes, PYTHON_NOTES, PYTHON_WAIT, Server, Settings, eventually, python, rounds, try_http,
+};
 use serde_json::json;
 
 /// The moments of an event, each of which may be the server's last.
@@ -22,25 +23,24 @@ const POINTS: [&str; 8] = [
 /// How often the last moment is passed before it is the last, at most.
 const PASSINGS_MAX: usize = 7;
 
-/// Writes the number of each event into a file, in one piece; first it waits at a gate when it is told to.
-fn noting(file: &std::path::Path) -> hearth_tests::NewFunction {
+/// Notes the number of each event; first it waits at a gate when it is told to.
+fn noting(notes: &Notes) -> hearth_tests::NewFunction {
     let source = format!(
-        "{PYTHON_WAIT}
-import os
-file = os.open({:?}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        "{PYTHON_WAIT}{PYTHON_NOTES}
+note = notes_of({})
 def handler(event, context):
-    if event.get('port'): wait_at(event['port'])
-    os.write(file, b'%d\\n' % event['number'])
+    if event.get('gate'): wait_at(event['gate'])
+    note(event['number'])
 ",
-        file.display().to_string()
+        notes.number()
     );
     python("noting", &source).timeout(60)
 }
 
 /// Sends an event. `None` when the server has died instead of answering.
-fn send(server: &Server, number: usize, port: Option<u16>) -> Option<()> {
+fn send(server: &Server, number: usize, gate: Option<u64>) -> Option<()> {
     let path = "/2015-03-31/functions/noting/invocations";
-    let payload = json!({ "number": number, "port": port }).to_string();
+    let payload = json!({ "number": number, "gate": gate }).to_string();
     let headers = [("X-Amz-Invocation-Type", "Event")];
     let answer = try_http(server.address(), "POST", path, &headers, payload.as_bytes()).ok()?;
     assert_eq!(answer.status, 202, "{}", answer.text());
@@ -49,19 +49,17 @@ fn send(server: &Server, number: usize, port: Option<u16>) -> Option<()> {
 
 #[test]
 fn case_109_every_event_that_was_accepted_runs_wherever_the_server_was_killed() {
-    let (data, folder) = (Arc::new(Folder::new()), Folder::new());
-    let notes = folder.path().join("notes");
+    let data = Arc::new(Folder::new());
+    let (notes, heard) = (Notes::new(), Notes::new());
     let server = Settings::new().data_dir(&data).start();
     server.create(noting(&notes));
     // Its success is reported to another function, which notes what it hears of.
-    let heard = folder.path().join("heard");
     let source = format!(
-        "
-import os
-file = os.open({:?}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-def handler(event, context): os.write(file, b'%d\\n' % event['requestPayload']['number'])
+        "{PYTHON_NOTES}
+note = notes_of({})
+def handler(event, context): note(event['requestPayload']['number'])
 ",
-        heard.display().to_string()
+        heard.number()
     );
     server.create(python("hearing", &source));
     let hearing = "arn:aws:lambda:us-east-1:000000000000:function:hearing";
@@ -76,7 +74,10 @@ def handler(event, context): os.write(file, b'%d\\n' % event['requestPayload']['
         let last = 1 + round / POINTS.len() % PASSINGS_MAX;
         let faults = format!("{point}=kill({last})");
         let status = match Settings::new().data_dir(&data).faults(&faults).try_start() {
-            Err(ended) => ended.status,
+            Err(ended) => {
+                eprintln!("{faults} at the start: {}", ended.stderr);
+                ended.status
+            }
             Ok(server) => {
                 loop {
                     sent += 1;
@@ -96,40 +97,38 @@ def handler(event, context): os.write(file, b'%d\\n' % event['requestPayload']['
     eventually("the queue is empty", || (server.hearth("events")["queued"] == 0).then_some(()));
     assert_eq!(server.hearth("events")["dropped"], json!({}));
     server.stop();
-    for file in [notes, heard] {
+    for (what, notes) in [("ran", notes), ("heard of", heard)] {
         let mut ran: BTreeMap<usize, usize> = BTreeMap::new();
-        for number in fs::read_to_string(&file).unwrap().lines() {
+        for number in notes.all() {
             *ran.entry(number.parse().unwrap()).or_default() += 1;
         }
         let lost: Vec<usize> = accepted.iter().copied().filter(|number| !ran.contains_key(number)).collect();
-        assert!(lost.is_empty(), "{file:?}: {} of {} events are lost: {lost:?}", lost.len(), accepted.len());
+        assert!(lost.is_empty(), "{what}: {} of {} events are lost: {lost:?}", lost.len(), accepted.len());
         let again: usize = ran.values().map(|times| times - 1).sum();
-        eprintln!("{file:?}: {kills} kills, {} events accepted, {again} attempts too many", accepted.len());
+        eprintln!("{what}: {kills} kills, {} events accepted, {again} attempts too many", accepted.len());
     }
 }
 
 #[test]
 fn case_109_events_that_wait_when_the_server_is_killed_run_on_the_next_one() {
-    let (data, folder) = (Arc::new(Folder::new()), Folder::new());
-    let notes = folder.path().join("notes");
+    let (data, notes) = (Arc::new(Folder::new()), Notes::new());
     let gate = Gate::new();
     let server = Settings::new().data_dir(&data).arguments(&["--concurrency", "1"]).start();
     server.create(noting(&notes));
     let count = rounds(200, 100_000);
     for number in 1..=count {
-        send(&server, number, Some(gate.port())).expect("nobody kills it yet");
+        send(&server, number, Some(gate.number())).expect("nobody kills it yet");
     }
     gate.wait_for(1);
     server.kill();
     gate.open();
-    assert_eq!(fs::read_to_string(&notes).unwrap(), "", "none has run to its end");
+    assert_eq!(notes.all(), Vec::<String>::new(), "none has run to its end");
     let server = Settings::new().data_dir(&data).start();
     eventually("the queue is empty", || (server.hearth("events")["queued"] == 0).then_some(()));
     let resident_kib = server.resident_kib();
     server.stop();
     eprintln!("{count} events, {resident_kib} KiB resident");
-    let mut ran: Vec<usize> =
-        fs::read_to_string(&notes).unwrap().lines().map(|number| number.parse().unwrap()).collect();
+    let mut ran: Vec<usize> = notes.all().iter().map(|number| number.parse().unwrap()).collect();
     ran.sort_unstable();
     assert_eq!(ran, (1..=count).collect::<Vec<_>>(), "each of them once");
     assert!(resident_kib < 300 << 10, "{resident_kib} KiB");

@@ -18,7 +18,7 @@ fn waiting() -> hearth_tests::NewFunction {
 import subprocess
 child = subprocess.Popen(['sleep', '600'], start_new_session=True)
 def handler(event, context):
-    if 'port' in event: wait_at(event['port'])
+    if 'gate' in event: wait_at(event['gate'])
     return 'done'
 "
     );
@@ -41,7 +41,7 @@ fn case_108_a_server_killed_during_a_call_leaves_no_process_and_no_function_is_l
         ready_after.push(started.elapsed());
         assert_eq!(server.function("waiting").invoke("{}").success(), "done");
         let gate = Gate::new();
-        let (address, payload) = (server.address(), json!({ "port": gate.port() }).to_string());
+        let (address, payload) = (server.address(), json!({ "gate": gate.number() }).to_string());
         let path = "/2015-03-31/functions/waiting/invocations";
         let call = thread::spawn(move || try_http(address, "POST", path, &[], payload.as_bytes()));
         gate.wait_for(1);
@@ -75,7 +75,7 @@ fn case_111_sigterm_under_load_lets_every_call_finish_and_ends_with_0() {
     let server = Server::start();
     let function = server.create(waiting());
     let gate = Gate::new();
-    let payload = json!({ "port": gate.port() }).to_string();
+    let payload = json!({ "gate": gate.number() }).to_string();
     thread::scope(|scope| {
         let calls: Vec<_> = (0..8).map(|_| scope.spawn(|| function.invoke(&payload))).collect();
         gate.wait_for(8);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hearth_tests::{Server, eventually, is_alive, number_after, python, running, said, scripted};
+use hearth_tests::{Server, eventually, is_alive, number_after, on_host, python, running, said, scripted};
 use serde_json::json;
 
 use super::{assert_others_work, with_extension};
@@ -20,9 +20,9 @@ def handler(event, context): return os.getpid()
 ";
     let layer = server.publish_extensions(&[("bad", scripted(&steps))]);
     let function = server.create(python("ignoring", source).with("Layers", json!([layer])));
-    let runtime = function.invoke("{}").success().as_u64().unwrap();
+    let runtime = on_host(function.invoke("{}").success().as_u64().unwrap());
     let events = function.logs_with_reports(1);
-    let extension = number_after(said(&events, "bad")[0], "pid ") as u64;
+    let extension = on_host(number_after(said(&events, "bad")[0], "pid ") as u64);
     function.wait_until_all_are_ready();
 
     let started = Instant::now();
@@ -56,8 +56,9 @@ fn a_server_that_is_killed_takes_extensions_and_their_children_along() {
         { "ignore": "SIGTERM" }, { "child": "31536109" }, { "register": ["SHUTDOWN"] }, { "next": 1 }, { "hang": true },
     ]);
     let function = server.create(with_extension(&server, "orphans", &steps));
-    let runtime = function.invoke("{}").success().as_u64().unwrap();
-    let extension = number_after(said(&function.logs_with_reports(1), "bad")[0], "pid ") as u64;
+    function.invoke("{}").success();
+    let runtime = function.environments()[0]["pid"].as_u64().unwrap();
+    let extension = on_host(number_after(said(&function.logs_with_reports(1), "bad")[0], "pid ") as u64);
     assert_eq!(running("31536109"), 1);
     server.kill();
     for (what, pid) in [("runtime", runtime), ("extension", extension)] {

@@ -53,6 +53,11 @@ impl Disk {
 
     pub(crate) async fn wait_until_empty(&self) {
         self.wait_until(|kept| kept == [0, 0]).await;
+        assert_eq!(
+            fs::read_dir(self.folder.join("code/seals")).unwrap().count(),
+            0,
+            "a seal goes with its tree"
+        );
     }
 
     /// Checks that a zip is refused for a reason, that this is called the sender's fault and not ours, that the answer
@@ -77,7 +82,11 @@ impl Disk {
             fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         around.sort();
         assert_eq!(around, ["blobs", "code"], "{case}: something is outside");
-        assert_eq!(fs::read_dir(self.folder.join("code")).unwrap().count(), 2, "{case}: trees and boot-id");
+        assert_eq!(
+            fs::read_dir(self.folder.join("code")).unwrap().count(),
+            3,
+            "{case}: trees, seals and boot-id"
+        );
     }
 }
 

@@ -3,9 +3,9 @@
 //! They are made here and checked by digest before they are read, so nothing in one can surprise us; whatever is not a
 //! regular file inside the tree is refused all the same.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use zip::write::SimpleFileOptions;
@@ -55,9 +55,23 @@ pub(crate) fn unpack(archive: &Path, tree: &Path) -> io::Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mode = entry.unix_mode().unwrap_or(0o644) & 0o777;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        // Functions are other users, whatever mask the server or who packed it may have.
+        let is_executable = entry.unix_mode().unwrap_or(0o644) & 0o111 != 0;
+        file.set_permissions(Permissions::from_mode(if is_executable { 0o755 } else { 0o644 }))?;
         io::copy(&mut entry, &mut file)?;
+    }
+    open_to_all(tree)
+}
+
+/// Lets everybody look into a folder and those below.
+fn open_to_all(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_to_all(&entry.path())?;
+        }
     }
     Ok(())
 }
@@ -94,8 +108,10 @@ mod tests {
             let tree = folder.join(tree);
             fs::create_dir_all(tree.join("bin")).unwrap();
             fs::write(tree.join("bin/node"), "program").unwrap();
-            fs::set_permissions(tree.join("bin/node"), fs::Permissions::from_mode(0o755)).unwrap();
+            fs::set_permissions(tree.join("bin/node"), Permissions::from_mode(0o755)).unwrap();
             fs::write(tree.join("text"), "").unwrap();
+            // What the mask of who installed it has taken away.
+            fs::set_permissions(tree.join("text"), Permissions::from_mode(0o600)).unwrap();
         }
         let archive = pack(&folder.join("one"), &folder.join("one.zip")).unwrap();
         assert_eq!(archive, pack(&folder.join("two"), &folder.join("two.zip")).unwrap());
@@ -103,7 +119,10 @@ mod tests {
         let out = folder.join("out");
         unpack(&folder.join("one.zip"), &out).unwrap();
         assert_eq!(fs::read_to_string(out.join("bin/node")).unwrap(), "program");
-        assert_eq!(fs::metadata(out.join("bin/node")).unwrap().permissions().mode() & 0o777, 0o755);
+        for (name, mode) in [("", 0o755), ("bin", 0o755), ("bin/node", 0o755), ("text", 0o644)] {
+            let there = fs::metadata(out.join(name)).unwrap().permissions().mode() & 0o777;
+            assert_eq!(there, mode, "{name}");
+        }
         assert_eq!(fs::read_to_string(out.join("text")).unwrap(), "");
     }
 

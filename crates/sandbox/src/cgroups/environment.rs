@@ -83,7 +83,7 @@ impl EnvironmentCgroup {
                         memory = Some(Memory::limit(group.hierarchy, path, limits.memory_bytes)?)
                     }
                     Controller::Cpu => {
-                        limit_cpu(group.hierarchy, path, limits.cpu.quota_us())?;
+                        limit_cpu(group.hierarchy, path, limits.cpu)?;
                         cpu = Some((group.hierarchy, path.clone()));
                     }
                     Controller::Pids => set(path, "pids.max", &limits.processes.to_string())?,
@@ -99,7 +99,7 @@ impl EnvironmentCgroup {
 
     /// Changes the share of the CPU.
     pub fn limit_cpu(&self, share: MilliCpu) -> Result<(), CgroupError> {
-        self.cpu.as_ref().map_or(Ok(()), |(hierarchy, path)| limit_cpu(*hierarchy, path, share.quota_us()))
+        self.cpu.as_ref().map_or(Ok(()), |(hierarchy, path)| limit_cpu(*hierarchy, path, share))
     }
 
     /// Opens the file through which all processes go on, by writing `THAWED`, if they cannot be killed while they stand
@@ -321,9 +321,13 @@ impl Freezer {
     }
 }
 
-fn limit_cpu(hierarchy: Hierarchy, group: &Path, quota_us: u64) -> Result<(), CgroupError> {
+/// Sets what a group gets at most, and what part of it when all want more than there is: a crowd of small functions must
+/// not push a larger one aside.
+fn limit_cpu(hierarchy: Hierarchy, group: &Path, cpu: MilliCpu) -> Result<(), CgroupError> {
+    let quota_us = cpu.quota_us();
     match hierarchy {
         Hierarchy::V1 => {
+            set(group, "cpu.shares", &cpu.shares().to_string())?;
             set(group, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string())?;
             match set(group, "cpu.cfs_quota_us", &quota_us.to_string()) {
                 // v1 refuses a share that is larger than the server's own, which holds anyway.
@@ -334,7 +338,10 @@ fn limit_cpu(hierarchy: Hierarchy, group: &Path, quota_us: u64) -> Result<(), Cg
                 done => done,
             }
         }
-        Hierarchy::V2 => set(group, "cpu.max", &format!("{quota_us} {CPU_PERIOD_US}")),
+        Hierarchy::V2 => {
+            set(group, "cpu.weight", &cpu.weight().to_string())?;
+            set(group, "cpu.max", &format!("{quota_us} {CPU_PERIOD_US}"))
+        }
     }
 }
 

@@ -30,6 +30,16 @@ impl MilliCpu {
     pub(super) fn quota_us(self) -> u64 {
         (u64::from(self.0) * CPU_PERIOD_US / 1_000).max(CPU_QUOTA_US_MIN)
     }
+
+    /// Returns its weight in v1 beside other environments, when there is less than all may use: 1,024 for a CPU.
+    pub(super) fn shares(self) -> u64 {
+        (u64::from(self.0) * 1_024 / 1_000).clamp(2, 262_144)
+    }
+
+    /// Returns the same in v2: 100 for a CPU.
+    pub(super) fn weight(self) -> u64 {
+        (u64::from(self.0) / 10).clamp(1, 10_000)
+    }
 }
 
 /// What all processes of an environment, the function's and its extensions', may use together.
@@ -63,6 +73,10 @@ mod tests {
         let quotas = [128, 1_769, 3_538, 10_240].map(|mb| MilliCpu::of_memory_size(mb).quota_us());
         assert_eq!(quotas, [1_440, 20_000, 40_000, 115_780]);
         assert_eq!(MilliCpu(1).quota_us(), 1_000);
+        let weights =
+            [128, 1_769, 10_240].map(MilliCpu::of_memory_size).map(|cpu| (cpu.shares(), cpu.weight()));
+        assert_eq!(weights, [(73, 7), (1_024, 100), (5_927, 578)]);
+        assert_eq!((MilliCpu(0).shares(), MilliCpu(0).weight()), (2, 1));
         assert_eq!(MilliCpu::of_memory_size(u64::MAX).0, u32::MAX);
     }
 }

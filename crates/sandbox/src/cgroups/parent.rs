@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_types::EnvironmentId;
 
@@ -20,6 +21,10 @@ use super::reap;
 
 /// How many servers may end, one after another, while one begins.
 const LOCK_ROUNDS_MAX: usize = 10;
+/// How long and how often a lock that somebody has is asked for again: another server may be removing what ours left when
+/// it was killed, and is done with that soon.
+const LOCK_WAIT: Duration = Duration::from_millis(10);
+const LOCK_WAITS_MAX: usize = 300;
 
 /// Makes the groups of environments. When it and all of them are dropped, nothing is left.
 #[derive(Debug)]
@@ -186,21 +191,30 @@ pub(super) fn make(path: &Path, hierarchy: Hierarchy) -> Result<(), CgroupError>
 /// Makes the server's group and keeps others out of it. A server that ends may remove its group between our making and
 /// our locking it; what is locked then is no longer there, and it takes another round.
 fn make_and_lock(path: &Path, hierarchy: Hierarchy) -> Result<File, CgroupError> {
-    for _ in 0..LOCK_ROUNDS_MAX {
+    let (mut rounds, mut waits) = (0, 0);
+    while rounds < LOCK_ROUNDS_MAX && waits < LOCK_WAITS_MAX {
         make(path, hierarchy)?;
         let folder = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                rounds += 1;
+                continue;
+            }
             opened => opened.map_err(CgroupError::io("open", path))?,
         };
         match folder.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::WouldBlock) => {
+                waits += 1;
+                std::thread::sleep(LOCK_WAIT);
+                continue;
+            }
             Err(TryLockError::Error(error)) => return Err(CgroupError::io("lock", path)(error)),
         }
         let locked = folder.metadata().map_err(CgroupError::io("look at", path))?;
         if fs::metadata(path).is_ok_and(|there| there.ino() == locked.ino()) {
             return Ok(folder);
         }
+        rounds += 1;
     }
     Err(CgroupError::InUse { path: path.to_owned() })
 }

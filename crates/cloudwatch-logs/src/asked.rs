@@ -1,0 +1,50 @@
+//! What a request asks for, as policies name it: the action, and the log group that it is about.
+
+use hearth_auth::{Asked, Resource};
+use hearth_types::{Arn, LogGroupName};
+use http::Request;
+use serde::Deserialize;
+
+use crate::{CloudWatchLogs, operation};
+
+/// The members that name a log group. One that is there twice is no input at all, neither here nor for an operation.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Names {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    resource_arn: Option<String>,
+    log_stream_name: Option<String>,
+}
+
+impl CloudWatchLogs {
+    /// Returns what a request with this body, for which [`CloudWatchLogs::is_asked`] holds, asks for.
+    pub fn asked<B>(&self, request: &Request<B>, body: &[u8]) -> Asked {
+        // Whatever is no name of an operation, nobody is allowed to do, but those who may do everything.
+        let operation = operation(request).unwrap_or_default();
+        let action: String = operation.chars().filter(char::is_ascii_alphanumeric).take(128).collect();
+        Asked { action: format!("logs:{action}"), resource: self.log_group(body) }
+    }
+
+    fn log_group(&self, body: &[u8]) -> Resource {
+        let names: Names = serde_json::from_slice(body).unwrap_or_default();
+        let named = [names.log_group_name, names.log_group_identifier, names.resource_arn];
+        // Who names several names none: an operation could take another one than we.
+        let mut named = named.into_iter().flatten();
+        let (Some(named), None) = (named.next(), named.next()) else { return Resource::Any };
+        let name = match Arn::parse(&named) {
+            None => Some(&*named),
+            Some(arn) => Some(arn)
+                .filter(|arn| arn.service == "logs")
+                .filter(|arn| arn.region == self.region.as_str() && arn.account == self.account.as_str())
+                .and_then(|arn| arn.resource.strip_prefix("log-group:"))
+                .map(|name| name.strip_suffix(":*").unwrap_or(name)),
+        };
+        let Some(name) = name.and_then(|name| LogGroupName::new(name).ok()) else { return Resource::Any };
+        let stream: String =
+            names.log_stream_name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(512).collect();
+        let arn =
+            format!("arn:aws:logs:{}:{}:log-group:{name}:log-stream:{stream}", self.region, self.account);
+        Resource::LogGroup { arn, name }
+    }
+}

@@ -1,0 +1,136 @@
+//! Stands before the front: finds out who is calling, and whether they may. A request that it admits has been verified in
+//! full, its body included, before anything looks at what it says.
+
+use std::sync::Arc;
+
+use hearth_auth::{Claim, Credentials, Expected, Protocol, Refusal};
+use hearth_aws_wire::{CredentialScope, Response, drop_body, read_ahead};
+use hearth_cloudwatch_logs::CloudWatchLogs;
+use hearth_telemetry::Clock;
+use hearth_types::Region;
+use http::Request;
+use hyper::body::Incoming;
+
+use crate::{Front, HEARTH};
+
+/// Where STS's global endpoint is: clients sign for that region, whatever their own is.
+const GLOBAL_REGION: &str = "us-east-1";
+
+/// Which part of the front is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Lambda,
+    Logs,
+    /// `/`: STS, and services that are answered with a refusal.
+    Root,
+    Hearth,
+}
+
+impl Door {
+    fn of<B>(request: &Request<B>) -> Self {
+        let path = request.uri().path();
+        if CloudWatchLogs::is_asked(request) {
+            Self::Logs
+        } else if path == "/" {
+            Self::Root
+        } else if path.starts_with(HEARTH) {
+            Self::Hearth
+        } else {
+            Self::Lambda
+        }
+    }
+
+    fn protocol<B>(self, request: &Request<B>) -> Protocol {
+        match self {
+            Self::Logs => Protocol::Json11,
+            Self::Root if request.headers().contains_key("x-amz-target") => Protocol::Json11,
+            Self::Root => Protocol::Query,
+            Self::Lambda | Self::Hearth => Protocol::RestJson,
+        }
+    }
+
+    /// The service that the signature has to be for.
+    fn service<B>(self, request: &Request<B>) -> String {
+        match self {
+            Self::Lambda => "lambda".to_owned(),
+            Self::Logs => "logs".to_owned(),
+            Self::Hearth => "hearth".to_owned(),
+            // Of other services nothing is answered but that they are not here: theirs is as good as STS's.
+            Self::Root => {
+                let claimed = CredentialScope::of(request.headers()).map(|scope| scope.service);
+                claimed.filter(|claimed| !["lambda", "logs"].contains(claimed)).unwrap_or("sts").to_owned()
+            }
+        }
+    }
+}
+
+/// Verifies requests against some keys.
+pub(crate) struct Guard {
+    clock: Clock,
+    region: Region,
+    global_region: Option<Region>,
+    credentials: Arc<dyn Credentials>,
+    /// The largest body that is read before its sender is known.
+    body_bytes_max: usize,
+}
+
+impl Guard {
+    pub(crate) fn new(
+        clock: Clock,
+        region: Region,
+        credentials: Arc<dyn Credentials>,
+        body_bytes_max: usize,
+    ) -> Self {
+        Self { clock, region, global_region: Region::new(GLOBAL_REGION).ok(), credentials, body_bytes_max }
+    }
+
+    /// Returns the request if its sender is known and may do what it asks for, and the refusal if not.
+    pub(crate) async fn admit(
+        &self,
+        front: &Front,
+        mut request: Request<Incoming>,
+    ) -> Result<Request<Incoming>, Response> {
+        let door = Door::of(&request);
+        let protocol = door.protocol(&request);
+        let claim = match self.claim(door, &request) {
+            Ok(claim) => claim,
+            Err(refusal) => {
+                drop_body(request).await;
+                return Err(refusal.into_response(protocol));
+            }
+        };
+        let body = read_ahead(&mut request, self.body_bytes_max).await;
+        let admitted = body
+            .map_err(|error| Refusal::of_body(&error, self.body_bytes_max))
+            .and_then(|body| Ok((claim.verify(&body)?, body)))
+            .and_then(|(credential, body)| {
+                let asked = match door {
+                    Door::Lambda => front.api.asked(request.method(), request.uri()),
+                    Door::Logs => Some(front.cloudwatch_logs.asked(&request, &body)),
+                    // Who somebody is, they may always ask.
+                    Door::Root => None,
+                    Door::Hearth => Some(crate::asked_of_hearth(&request)),
+                };
+                asked.map_or(Ok(()), |asked| credential.identity.check(&asked))?;
+                Ok(credential)
+            });
+        match admitted {
+            Ok(credential) => {
+                request.extensions_mut().insert(credential.identity.caller.clone());
+                Ok(request)
+            }
+            Err(refusal) => Err(refusal.into_response(protocol)),
+        }
+    }
+
+    /// Reads who the request claims to be from.
+    fn claim(&self, door: Door, request: &Request<Incoming>) -> Result<Claim, Refusal> {
+        let (service, global) = (door.service(request), self.global_region.as_ref());
+        let regions: Vec<&Region> = match door {
+            Door::Root => std::iter::once(&self.region).chain(global).collect(),
+            Door::Lambda | Door::Logs | Door::Hearth => vec![&self.region],
+        };
+        let expected = Expected { service: &service, regions: &regions, now_epoch_ms: self.clock.epoch_ms() };
+        Claim::of(request.method(), request.uri(), request.headers(), &expected, &*self.credentials)
+    }
+}
