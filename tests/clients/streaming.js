@@ -1,10 +1,11 @@
-// Reads with the AWS SDK for JavaScript v3 what the function streams, and prints what it saw. Argument: the function.
+// Reads with the AWS SDK for JavaScript v3 what the function streams, and prints what it saw. Arguments: the
+// function; a gate that it waits at; a file to make as soon as the first byte is here.
 
-const net = require("node:net");
+const fs = require("node:fs");
 const { LambdaClient, InvokeWithResponseStreamCommand } = require("@aws-sdk/client-lambda");
 
 const client = new LambdaClient();
-const FunctionName = process.argv[2];
+const [FunctionName, gate, first] = process.argv.slice(2);
 
 async function call(event, onFirst = () => {}) {
   const answer = await client.send(
@@ -22,16 +23,8 @@ async function call(event, onFirst = () => {}) {
 }
 
 async function main() {
-  const waiting = [];
-  const gate = net.createServer((socket) => waiting.push(socket)).listen(0, "127.0.0.1");
-  await new Promise((resolve) => gate.once("listening", resolve));
-  const letPass = () => {
-    const pass = (socket) => socket.end("!");
-    waiting.forEach(pass);
-    gate.on("connection", pass);
-  };
-  const seen = { "first before last": await call({ gate: gate.address().port }, letPass) };
-  gate.close();
+  const made = () => fs.writeFileSync(first, "");
+  const seen = { "first before last": await call({ gate: Number(gate) }, made) };
   const [, , text, complete] = await call({ late: true });
   seen["fails in the middle"] = [text, complete.ErrorCode, JSON.parse(complete.ErrorDetails).errorMessage];
   console.log(JSON.stringify(seen));

@@ -4,12 +4,10 @@ use std::io::Read as _;
 
 use expect_test::expect;
 use hearth_tests::{
-    Call, Function, Gate, Server, Settings, Streamed, begin_http, bootstrap, needs_node, node, python,
-    run_python,
+    Call, Function, Gate, Server, Settings, Streamed, begin_http, eventually, hearth_with, needs_node, node,
+    python, run_python, run_python_with_key, streaming_bootstrap,
 };
 use serde_json::{Value, json};
-
-const RUNTIME: &str = include_str!("../harness/streaming_runtime.py");
 
 /// Answers what the body, or the query, asks for; or the event.
 const SOURCE: &str = "
@@ -379,7 +377,7 @@ fn a_url_stays_over_a_restart_and_goes_with_its_function() {
 }
 
 #[test]
-fn a_url_for_signed_requests_refuses_those_without_a_signature() {
+fn a_url_for_signed_requests_refuses_everybody_while_no_keys_are_known() {
     let server = Server::start();
     let function = server.create(python("signed", SOURCE));
     let url = url(&function, &json!({ "AuthType": "AWS_IAM" }));
@@ -389,10 +387,103 @@ fn a_url_for_signed_requests_refuses_those_without_a_signature() {
     assert!(function.environments().is_empty());
 }
 
+/// Makes a key, and waits until the server asks for one. Returns its id and its secret.
+fn add_key(server: &Server, policy: &str) -> [String; 2] {
+    let data_dir = server.data_dir().path().to_str().unwrap();
+    let arguments = ["credentials", "add", policy, "--policy", policy, "--data-dir", data_dir];
+    let added = hearth_with(&[], &[&arguments[..], &["--output", "json"]].concat()).json();
+    eventually("the server asks for a key", || {
+        (server.http("GET", "/2015-03-31/functions/", b"").status == 403).then_some(())
+    });
+    ["AccessKeyId", "SecretAccessKey"].map(|member| added[member].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn from_the_first_key_on_urls_ask_for_a_signature_or_for_a_policy() {
+    let server = Server::start();
+    let function = server.create(python("signed", SOURCE));
+    let signed = url(&function, &json!({ "AuthType": "AWS_IAM" }));
+    let function = server.create(python("open", SOURCE));
+    let open = url(&function, &json!({ "AuthType": "NONE" }));
+    assert_eq!(open.send("GET", "/", &[], b"").status, 200);
+    let [id, secret] = add_key(&server, "admin");
+    let [reader, readers_secret] = add_key(&server, "read-only");
+    let [caller, callers_secret] = add_key(&server, "invoke-only");
+    let keys = [&id, &secret, &reader, &readers_secret, &caller, &callers_secret].map(String::as_str);
+    let arguments = [&[&*signed.host, &*signed.id, &*open.host][..], &keys[..]].concat();
+    let seen = run_python_with_key(&server, (&id, &secret), "signed_urls.py", &arguments).json();
+    expect![[r#"
+        {
+          "by an unknown key": [
+            403,
+            "Forbidden"
+          ],
+          "by its path": [
+            200,
+            "000000000000"
+          ],
+          "by who may only call": [
+            200,
+            "000000000000"
+          ],
+          "by who may only look": [
+            403,
+            "Forbidden"
+          ],
+          "for another service": [
+            403,
+            "Forbidden"
+          ],
+          "for everybody": [
+            200,
+            "anonymous"
+          ],
+          "for everybody, with a policy for somebody": [
+            403,
+            "Forbidden"
+          ],
+          "for everybody, without a policy": [
+            403,
+            "Forbidden"
+          ],
+          "for nobody again": [
+            403,
+            "Forbidden"
+          ],
+          "signed": [
+            200,
+            "000000000000",
+            [
+              "accessKey",
+              "accountId",
+              "callerId",
+              "cognitoIdentity",
+              "principalOrgId",
+              "userArn",
+              "userId"
+            ],
+            "arn:aws:iam::000000000000:user/admin"
+          ],
+          "unsigned": [
+            403,
+            "Forbidden"
+          ],
+          "with a wrong secret": [
+            403,
+            "Forbidden"
+          ],
+          "with another body": [
+            403,
+            "Forbidden"
+          ]
+        }
+    "#]].assert_eq(&format!("{seen:#}\n"));
+}
+
 #[test]
 fn a_url_streams_the_first_byte_before_the_last_is_produced() {
     let server = Server::start();
-    let function = server.create(bootstrap("stream", RUNTIME).timeout(2));
+    let function = server.create(streaming_bootstrap("stream").timeout(2));
     let url = url(&function, &json!({ "AuthType": "NONE", "InvokeMode": "RESPONSE_STREAM" }));
     let call = |event: &Value| {
         url.send("POST", "/", &[("Content-Type", "application/json")], event.to_string().as_bytes())
@@ -401,7 +492,7 @@ fn a_url_streams_the_first_byte_before_the_last_is_produced() {
     let prelude = json!({ "statusCode": 201, "headers": { "X-A": "b" }, "cookies": ["c=d"] });
     let with_prelude = json!({
         "type": "application/vnd.awslambda.http-integration-response",
-        "steps": [["say", prelude.to_string()], ["zeros", 8], ["say", "first"], ["wait", gate.port()], ["say", "last"]],
+        "steps": [["say", prelude.to_string()], ["zeros", 8], ["say", "first"], ["wait", gate.number()], ["say", "last"]],
     });
     let mut answer = call(&with_prelude);
     assert_eq!(

@@ -1,19 +1,17 @@
 //! Response streaming: bytes reach the caller while the function still works, and a stream that breaks off says so.
 
-use std::path::Path;
+use std::thread;
 
 use expect_test::expect;
 use hearth_tests::{
-    Function, Gate, NODE_WAIT, NewFunction, Server, Streamed, begin_http, bootstrap, eventually, needs_node,
-    node, reports, run_node, run_python,
+    Finished, Folder, Function, Gate, NODE_WAIT, NewFunction, Server, Streamed, begin_http, eventually,
+    needs_node, node, reports, run_node, run_python, streaming_bootstrap,
 };
 use serde_json::{Value, json};
 
-const RUNTIME: &str = include_str!("../harness/streaming_runtime.py");
-
 /// A function that streams what each event tells it to.
 fn streaming(name: &str) -> NewFunction {
-    bootstrap(name, RUNTIME).timeout(60)
+    streaming_bootstrap(name).timeout(60)
 }
 
 /// Begins a call by InvokeWithResponseStream.
@@ -42,8 +40,7 @@ fn the_first_byte_is_there_before_the_last_is_produced() {
     let server = Server::start();
     let function = server.create(streaming("first"));
     let gate = Gate::new();
-    let event =
-        json!({ "steps": [["say", "first"], ["wait", gate.port()], ["say", "last"]], "type": "text/plain" });
+    let event = json!({ "steps": [["say", "first"], ["wait", gate.number()], ["say", "last"]], "type": "text/plain" });
     let mut answer = begin(&function, &[("X-Amz-Log-Type", "Tail")], &event);
     assert_eq!(answer.header("x-amzn-remapped-content-type"), Some("text/plain"));
     assert_eq!(answer.header("x-amz-executed-version"), Some("$LATEST"));
@@ -138,7 +135,7 @@ fn a_function_that_does_not_stream_answers_in_one_chunk() {
 fn a_stream_is_cut_at_200_megabytes_and_the_environment_goes_on() {
     let server = Server::start();
     let function = server.create(streaming("endless").timeout(300));
-    let pid = call(&function, &steps(json!([["pid"]]))).0;
+    let pid = call(&function, &steps(json!([["who"]]))).0;
     let before = server.resident_kib();
     let mut answer = begin(&function, &[], &steps(json!([["flood", 202]])));
     let mut bytes = 0;
@@ -154,7 +151,7 @@ fn a_stream_is_cut_at_200_megabytes_and_the_environment_goes_on() {
         .assert_eq(&String::from_utf8(complete.payload).unwrap());
     let grown = server.resident_kib().saturating_sub(before);
     assert!(grown < 48 * 1_024, "{grown} KiB");
-    let (seen, _) = call(&function, &steps(json!([["pid"], ["say", " "], ["last"]])));
+    let (seen, _) = call(&function, &steps(json!([["who"], ["say", " "], ["last"]])));
     assert_eq!(seen, format!("{pid} HTTP/1.1 413 Payload Too Large"));
 }
 
@@ -162,10 +159,10 @@ fn a_stream_is_cut_at_200_megabytes_and_the_environment_goes_on() {
 fn a_slow_reader_makes_the_function_wait_and_not_the_server_grow() {
     let server = Server::start();
     let function = server.create(streaming("patient").timeout(300));
-    call(&function, &steps(json!([["pid"]])));
+    call(&function, &steps(json!([["who"]])));
     let before = server.resident_kib();
     let gate = Gate::new();
-    let mut answer = begin(&function, &[], &steps(json!([["flood", 64, gate.port()]])));
+    let mut answer = begin(&function, &[], &steps(json!([["flood", 64, gate.number()]])));
     // It comes to the gate when it cannot send more.
     gate.wait_for(1);
     let grown = server.resident_kib().saturating_sub(before);
@@ -179,19 +176,20 @@ fn a_slow_reader_makes_the_function_wait_and_not_the_server_grow() {
 fn a_caller_that_hangs_up_in_the_middle_leaves_a_call_that_ends() {
     let server = Server::start();
     let function = server.create(streaming("left"));
-    let pid = call(&function, &steps(json!([["pid"]]))).0;
+    let pid = call(&function, &steps(json!([["who"]]))).0;
     for _ in 0..5 {
         function.wait_until_all_are_ready();
         let gate = Gate::new();
-        let event = steps(json!([["say", "a"], ["wait", gate.port()], ["flood", 8]]));
+        let event = steps(json!([["say", "a"], ["wait", gate.number()], ["flood", 8]]));
         let mut answer = begin(&function, &[], &event);
         assert_eq!(answer.message().unwrap().payload, b"a");
+        gate.wait_for(1);
         drop(answer);
         gate.open();
     }
     function.wait_until_all_are_ready();
     eventually("the environment is free", || {
-        let (seen, _) = call(&function, &steps(json!([["pid"], ["last"]])));
+        let (seen, _) = call(&function, &steps(json!([["who"], ["last"]])));
         assert_eq!(seen, format!("{pid}HTTP/1.1 202 Accepted"));
         Some(())
     });
@@ -239,11 +237,6 @@ fn what_is_wrong_with_a_call_is_an_http_error_as_with_invoke() {
 }
 
 const NODE_SOURCE: &str = "
-import net from 'node:net';
-const waitAt = (port) => new Promise((resolve) => {
-  const gate = net.connect(port, '127.0.0.1');
-  gate.once('data', () => { gate.destroy(); resolve(); });
-});
 export const handler = awslambda.streamifyResponse(async (event, stream) => {
   if (event.http) {
     stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { 'X-A': 'b' }, cookies: ['c=d'] });
@@ -268,7 +261,7 @@ import {{ once }} from 'node:events';
 export const handler = awslambda.streamifyResponse(async (event, stream) => {{
   for (let sent = 0; sent < 32; sent++) {{
     if (stream.write(Buffer.alloc(1 << 20, 'x'))) continue;
-    const slow = setTimeout(() => waitAt(event.port), 500);
+    const slow = setTimeout(() => waitAt(event.gate), 500);
     await once(stream, 'drain');
     clearTimeout(slow);
   }}
@@ -279,7 +272,7 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {{
     let function = server.create(node("waits", &source).timeout(60).with("MemorySize", 512));
     let gate = Gate::new();
     gate.open();
-    let mut answer = begin(&function, &[], &json!({ "port": gate.port() }));
+    let mut answer = begin(&function, &[], &json!({ "gate": gate.number() }));
     // It comes there when it has waited for half a second.
     gate.wait_for(1);
     let (payload, complete) = answer.messages();
@@ -290,14 +283,28 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {{
     assert!(megabytes < 200, "{megabytes} MB");
 }
 
+/// Runs a client whose function waits at a gate until the client has made a file: it has the first byte then.
+fn through_a_gate(client: impl FnOnce(&str, &str) -> Finished + Send) -> Finished {
+    let (gate, folder) = (Gate::new(), Folder::new());
+    let (number, first) = (gate.number().to_string(), folder.path().join("first"));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| client(&number, first.to_str().unwrap()));
+        gate.wait_for(1);
+        eventually("the client has the first byte", || first.exists().then_some(()));
+        gate.open();
+        running.join().unwrap()
+    })
+}
+
 #[test]
 fn boto3_reads_what_a_node_function_streams() {
     if !needs_node() {
         return;
     }
     let server = Server::start();
-    server.create(node("streams", NODE_SOURCE));
-    let seen = run_python(&server, "streaming.py", &["streams"]).json();
+    server.create(node("streams", &format!("{NODE_WAIT}{NODE_SOURCE}")));
+    let seen =
+        through_a_gate(|gate, first| run_python(&server, "streaming.py", &["streams", gate, first])).json();
     expect![[r#"
         {
           "collected": "first;last",
@@ -346,9 +353,9 @@ fn the_javascript_sdk_reads_what_a_node_function_streams() {
         return;
     }
     let server = Server::start();
-    server.create(node("streams", NODE_SOURCE));
-    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/streaming.js").exists());
-    let seen = run_node(&server, "streaming.js", &["streams"]).json();
+    server.create(node("streams", &format!("{NODE_WAIT}{NODE_SOURCE}")));
+    let seen =
+        through_a_gate(|gate, first| run_node(&server, "streaming.js", &["streams", gate, first])).json();
     expect![[r#"
         {
           "fails in the middle": [

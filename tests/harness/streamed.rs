@@ -6,10 +6,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::function::{NewFunction, bootstrap};
+use crate::gate::PYTHON_WAIT;
 use crate::raw_zip::crc32;
 
 /// No piece of an answer takes longer than this.
 const PIECE_LIMIT: Duration = Duration::from_secs(90);
+
+/// A function with a runtime of its own that streams what each event tells it to: `streaming_runtime.py`.
+pub fn streaming_bootstrap(name: &str) -> NewFunction {
+    let runtime = include_str!("streaming_runtime.py");
+    bootstrap(name, format!("#!/usr/bin/env python3\n{PYTHON_WAIT}\n{runtime}"))
+}
 
 /// An answer whose head has come.
 pub struct Streamed {
