@@ -110,7 +110,7 @@ impl World {
                 .lock()
                 .expect("nobody panics with it")
                 .push(Answer { head: head.clone(), body: body.clone() });
-            http::Response::from_parts(head, http_body_util::Full::new(body))
+            http::Response::from_parts(head, hearth_aws_wire::Body::new(body))
         };
         let (ours, theirs) = tokio::io::duplex(16 * 1_024);
         let settings = ServerSettings::default();

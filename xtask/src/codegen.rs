@@ -20,10 +20,12 @@ const IMPLEMENTED: &[&str] = &[
     "AddPermission",
     "CreateAlias",
     "CreateFunction",
+    "CreateFunctionUrlConfig",
     "DeleteAlias",
     "DeleteFunction",
     "DeleteFunctionConcurrency",
     "DeleteFunctionEventInvokeConfig",
+    "DeleteFunctionUrlConfig",
     "DeleteLayerVersion",
     "DeleteProvisionedConcurrencyConfig",
     "GetAccountSettings",
@@ -33,6 +35,7 @@ const IMPLEMENTED: &[&str] = &[
     "GetFunctionConfiguration",
     "GetFunctionEventInvokeConfig",
     "GetFunctionRecursionConfig",
+    "GetFunctionUrlConfig",
     "GetLayerVersion",
     "GetLayerVersionByArn",
     "GetLayerVersionPolicy",
@@ -42,6 +45,7 @@ const IMPLEMENTED: &[&str] = &[
     "Invoke",
     "ListAliases",
     "ListFunctionEventInvokeConfigs",
+    "ListFunctionUrlConfigs",
     "ListFunctions",
     "ListLayerVersions",
     "ListLayers",
@@ -63,6 +67,7 @@ const IMPLEMENTED: &[&str] = &[
     "UpdateFunctionCode",
     "UpdateFunctionConfiguration",
     "UpdateFunctionEventInvokeConfig",
+    "UpdateFunctionUrlConfig",
 ];
 
 /// Enumerations that the service checks itself, with a text of its own, and not the framework in front of it.

@@ -70,7 +70,7 @@ impl Right {
 
     /// Calling functions, and nothing else.
     pub fn invoke_only() -> Arc<[Self]> {
-        Self::all_of(&["lambda:InvokeFunction", "lambda:InvokeAsync"])
+        Self::all_of(&["lambda:InvokeFunction", "lambda:InvokeAsync", "lambda:InvokeFunctionUrl"])
     }
 
     /// Seeing everything, and changing nothing. Source of the patterns: AWS's managed policies `AWSLambda_ReadOnlyAccess`

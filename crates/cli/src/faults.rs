@@ -38,6 +38,7 @@ const POINTS: &[&str] = &[
     "functions::settle",
     "functions::settled",
     "functions::updated",
+    "functions::url_kept",
     "functions::version_deleted",
     "layers::deployed",
     "layers::policy_changed",

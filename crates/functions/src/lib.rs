@@ -11,6 +11,7 @@ mod configuration;
 mod error;
 mod function;
 mod function_layers;
+mod function_url;
 mod layer_policy;
 mod layer_record;
 mod layers;
@@ -31,6 +32,7 @@ pub use function::{
     DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, ResolvedVersion, State,
     StateReasonCode,
 };
+pub use function_url::{AuthType, Cors, FunctionUrl, FunctionUrlChange, InvokeMode};
 pub use hearth_store::Clock;
 pub use layer_policy::LayerStatement;
 pub use layers::{LayerFilter, LayerInUse, LayerVersion, Layers, PublishLayerVersion};

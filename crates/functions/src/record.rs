@@ -38,6 +38,7 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         is_deleted: false,
         latest_description: None,
         aliases: Vec::new(),
+        function_urls: Vec::new(),
         revision_id: function.revision_id.to_string(),
         role: configuration.role.clone(),
         runtime: configuration.runtime.to_string(),

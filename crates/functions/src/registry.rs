@@ -6,6 +6,7 @@
 
 mod aliases;
 mod concurrency;
+mod function_urls;
 mod loading;
 mod management;
 mod policy;
@@ -14,10 +15,10 @@ mod tags;
 mod usage;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome, StoreError};
@@ -28,6 +29,7 @@ use tokio::sync::{OwnedMutexGuard, watch};
 
 use self::aliases::{Aliases, Lots};
 use self::concurrency::Provisioned;
+use self::function_urls::FunctionUrls;
 use self::versions::Published;
 use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
@@ -62,6 +64,8 @@ pub struct Functions {
     sharing_concurrency: tokio::sync::Mutex<()>,
     generations: AtomicU64,
     lots: Lots,
+    /// Whose URL an id is.
+    url_owners: Mutex<HashMap<Arc<str>, FunctionName>>,
     /// Whether the code of some function could not be opened at the start.
     pub(crate) misses_code: AtomicBool,
     /// Changes whenever a function has settled or is removed.
@@ -85,7 +89,9 @@ struct Entry {
     aliases: Aliases,
     /// What is provisioned of its versions.
     provisioned: Provisioned,
-    /// What the store has of `$LATEST` and the aliases.
+    /// Its URLs.
+    urls: FunctionUrls,
+    /// What the store has of `$LATEST`, the aliases, the URLs and what is provisioned.
     stored: FunctionRecord,
 }
 
@@ -109,6 +115,7 @@ impl Functions {
             changing: Mutex::default(),
             generations: AtomicU64::new(0),
             lots: Lots::new(),
+            url_owners: Mutex::default(),
             misses_code: AtomicBool::new(false),
             settled: watch::Sender::new(0),
         });
@@ -183,6 +190,7 @@ impl Functions {
             last_version: 0,
             aliases: Aliases::new(),
             provisioned: Provisioned::new(),
+            urls: FunctionUrls::new(),
             stored,
         };
         self.write().insert(name.clone(), entry);
@@ -314,6 +322,7 @@ impl Functions {
         let outcome = self.store.remove(name.to_string()).await?;
         fail::fail_point!("functions::removed");
         let removed = self.write().remove(name);
+        self.own_urls(name, &[]);
         self.tell(name, Version::Latest, None);
         for number in removed.iter().flat_map(|entry| entry.versions.keys()) {
             self.tell(name, Version::Number(*number), None);
@@ -409,6 +418,7 @@ impl Functions {
         if let Some(entry) = self.read().get(name) {
             stored.aliases.clone_from(&entry.stored.aliases);
             stored.provisioned = entry.provisioned.values().map(ProvisionedConcurrency::write).collect();
+            stored.function_urls.clone_from(&entry.stored.function_urls);
         }
         let keeps_serving =
             matches!(changed.last_update, Some(LastUpdateStatus::InProgress | LastUpdateStatus::Failed(_)));
@@ -463,6 +473,10 @@ impl Functions {
             changing.entry(name.clone()).or_default().clone()
         };
         Changing { functions: self, name: name.clone(), guard: Some(lock.lock_owned().await) }
+    }
+
+    fn url_owners(&self) -> MutexGuard<'_, HashMap<Arc<str>, FunctionName>> {
+        self.url_owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<FunctionName, Entry>> {

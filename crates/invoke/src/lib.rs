@@ -12,6 +12,7 @@ pub mod concurrency;
 mod event_queue;
 mod provisioned;
 mod request;
+mod streaming;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use event_queue::{EventClock, EventInvokeConfigChange, EventInvokeConfigErro
 pub use hearth_store::EventInvokeConfigRecord;
 pub use provisioned::{AllocationStatus, ProvisionedAllocation};
 pub use request::{InvokeRequest, InvokeResponse};
+pub use streaming::{BegunResponse, ResponseEnd, ResponsePart, StreamedResponse};
 
 /// Why there is no response. A function that fails is not among these: it has a response that says so.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,18 @@ pub trait Environments: Send + Sync + 'static {
         permit: Permit,
         request: InvokeRequest,
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>>;
+
+    /// The same, for a caller who takes the response as it comes; returns when it has begun. Whoever cannot stream answers all
+    /// at once.
+    fn run_streaming(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<BegunResponse, InvokeError>> {
+        let whole = self.run(version, permit, request);
+        Box::pin(async move { whole.await.map(BegunResponse::Whole) })
+    }
 
     /// Whether an environment has answered its caller, and will be free in a moment.
     fn is_one_finishing(&self) -> bool;
@@ -115,7 +129,27 @@ impl Invoker {
         name: &FunctionName,
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
-        let version = self.resolve(name, request.qualifier.as_ref()).await?;
+        let (version, permit) = self.admitted(name, request.qualifier.as_ref()).await?;
+        self.environments.run(version, permit, request).await
+    }
+
+    /// Runs one invocation, and returns when its response begins.
+    pub async fn invoke_streaming(
+        &self,
+        name: &FunctionName,
+        request: InvokeRequest,
+    ) -> Result<BegunResponse, InvokeError> {
+        let (version, permit) = self.admitted(name, request.qualifier.as_ref()).await?;
+        self.environments.run_streaming(version, permit, request).await
+    }
+
+    /// Returns the version that is to run, and the right to run it.
+    async fn admitted(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<(Arc<ResolvedVersion>, Permit), InvokeError> {
+        let version = self.resolve(name, qualifier).await?;
         let number = version.version;
         let admitted = match self.concurrency.admit(name, number) {
             Err(reason) if reason.may_pass_soon() && self.environments.is_one_finishing() => {
@@ -124,7 +158,7 @@ impl Invoker {
             admitted => admitted,
         };
         let permit = admitted.map_err(|reason| InvokeError::Throttled { reason })?;
-        self.environments.run(version, permit, request).await
+        Ok((version, permit))
     }
 
     /// Returns the version that would run.

@@ -238,6 +238,14 @@ impl From<FunctionsError> for ApiError {
             }
             FunctionsError::AliasExists { arn } => Self::conflict(format!("Alias already exists: {arn}")),
             FunctionsError::AliasNotFound { arn } => Self::not_found(format!("Alias not found: {arn}")),
+            // With two blanks, as AWS writes it.
+            FunctionsError::UrlExists { arn } => Self::conflict(format!(
+                "Failed to create function url config for [functionArn = {arn}]. Error message:  FunctionUrlConfig \
+                 exists for this Lambda function"
+            )),
+            FunctionsError::UrlNotFound { .. } => {
+                Self::not_found("The resource you requested does not exist.")
+            }
             // Unlike its neighbours, without a `Type`.
             FunctionsError::AliasOfLatestAndAnother => Self::of_framework(
                 StatusCode::BAD_REQUEST,

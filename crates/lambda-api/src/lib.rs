@@ -16,12 +16,14 @@ mod event_invoke_config;
 mod function_concurrency;
 mod function_layers;
 mod function_name;
+mod function_url_config;
 mod generated;
 mod get_function;
 mod get_function_configuration;
 mod get_layer_version;
 mod input;
 mod invoke;
+mod invoke_with_response_stream;
 mod layer_version_permission;
 mod layers;
 mod list_functions;
@@ -157,6 +159,14 @@ impl LambdaApi {
                 "AddPermission" => permission::answer_add(self, call, request).await,
                 "RemovePermission" => permission::answer_remove(self, call, &request).await,
                 "GetPolicy" => permission::answer_get(self, call, &request),
+                "InvokeWithResponseStream" => {
+                    invoke_with_response_stream::answer(self, request_id, call, request).await
+                }
+                "CreateFunctionUrlConfig" => function_url_config::answer_create(self, call, request).await,
+                "GetFunctionUrlConfig" => function_url_config::answer_get(self, call, &request),
+                "UpdateFunctionUrlConfig" => function_url_config::answer_update(self, call, request).await,
+                "DeleteFunctionUrlConfig" => function_url_config::answer_delete(self, call, &request).await,
+                "ListFunctionUrlConfigs" => function_url_config::answer_list(self, call, &request),
                 "InvokeAsync" => invoke::answer_async(self, request_id, call, request).await,
                 "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
                     event_invoke_config::answer_set(self, call, request).await

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_environment::{AnswerKind, Environment, EnvironmentParts, Invocation};
+use hearth_environment::{
+    Answer, AnswerKind, Environment, EnvironmentParts, Invocation, InvokeResult, StreamingReply,
+};
 use hearth_functions::ResolvedVersion;
-use hearth_invoke::{InvokeError, InvokeRequest, InvokeResponse, Permit};
+use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
 use hearth_runtime_api::BoundRuntimeApi;
 use hearth_telemetry::EnvironmentTelemetry;
-use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader};
+use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader, Version};
+use tokio::sync::oneshot::error::RecvError;
 
 use crate::members::{Busy, Member};
+use crate::streaming::parts;
 use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
 
 /// How long an invocation waits for an environment that has answered its caller and has not yet asked for the next
@@ -66,28 +70,56 @@ impl Pool {
         permit: Permit,
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
+        let executed_version = version.version;
+        let (environment, invocation) = self.ready_for(version, permit, request).await?;
+        let trace = invocation.trace.clone();
+        let answer = answered(environment.invoke(invocation).await)?;
+        Ok(whole(answer, executed_version, trace))
+    }
+
+    /// The same, for a caller who takes the response as it comes.
+    pub(crate) async fn stream_from_environment(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> Result<BegunResponse, InvokeError> {
+        let executed_version = version.version;
+        let (environment, invocation) = self.ready_for(version, permit, request).await?;
+        let trace = invocation.trace.clone();
+        let StreamingReply { began, mut answer } = environment.invoke_streaming(invocation);
+        let begun = tokio::select! {
+            biased;
+            Ok(begun) = began => begun,
+            answer = &mut answer => {
+                return Ok(BegunResponse::Whole(whole(answered(answer)?, executed_version, trace)));
+            }
+        };
+        Ok(BegunResponse::Streamed(StreamedResponse {
+            executed_version,
+            trace,
+            content_type: begun.content_type,
+            parts: parts(begun.pieces, answer),
+        }))
+    }
+
+    /// Finds the environment for an invocation.
+    async fn ready_for(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> Result<(Arc<Environment>, Invocation), InvokeError> {
         let trace = request.trace.clone().unwrap_or_else(|| {
             TraceHeader::generate(u64::try_from(self.parts.clock.epoch_ms() / 1_000).unwrap_or(0))
         });
-        let executed_version = version.version;
         self.wait_for_finishing(&version).await;
         let (environment, why_cold) = match self.take_warm(&version, permit)? {
             Found::Warm(environment) => (environment, None),
             Found::Cold(why_cold, permit) => self.cold_start(&version, why_cold, permit).await?,
         };
-        let invocation = invocation(&version, request, trace.clone(), why_cold);
-        let answer = environment.invoke(invocation).await;
-        match answer {
-            Ok(Ok(answer)) => Ok(InvokeResponse {
-                payload: answer.payload,
-                function_error: answer.kind == AnswerKind::FunctionError,
-                executed_version,
-                log_tail: answer.log_tail,
-                trace,
-            }),
-            Ok(Err(why)) => Err(InvokeError::Service(why.to_owned())),
-            Err(_) => Err(InvokeError::Service("an environment ended without an answer".to_owned())),
-        }
+        let invocation = invocation(&version, request, trace, why_cold);
+        Ok((environment, invocation))
     }
 
     /// Waits a moment when no environment is ready and one is about to be. A caller that calls again as soon as it has its
@@ -263,6 +295,25 @@ impl Pool {
             _runtime_api: runtime_api.serve(environment),
             _own_api: own_api.served,
         })
+    }
+}
+
+/// Tells an answer of the function from a failure of ours.
+fn answered(answer: Result<InvokeResult, RecvError>) -> Result<Answer, InvokeError> {
+    match answer {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(why)) => Err(InvokeError::Service(why.to_owned())),
+        Err(_) => Err(InvokeError::Service("an environment ended without an answer".to_owned())),
+    }
+}
+
+fn whole(answer: Answer, executed_version: Version, trace: TraceHeader) -> InvokeResponse {
+    InvokeResponse {
+        payload: answer.payload,
+        function_error: answer.kind == AnswerKind::FunctionError,
+        executed_version,
+        log_tail: answer.log_tail,
+        trace,
     }
 }
 

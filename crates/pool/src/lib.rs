@@ -17,6 +17,7 @@ mod members;
 mod own_api;
 mod provisioning;
 mod settings;
+mod streaming;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,7 +27,8 @@ use futures_util::future::BoxFuture;
 use hearth_environment::{Environment, Owner};
 use hearth_functions::{ProvisionedVersion, ResolvedVersion, VersionListener};
 use hearth_invoke::{
-    Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Permit, ProvisionedEnvironments,
+    BegunResponse, Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Permit,
+    ProvisionedEnvironments,
 };
 use hearth_runtimes::Runtimes;
 use hearth_sandbox::Sandboxes;
@@ -227,6 +229,15 @@ impl Environments for Pool {
         request: InvokeRequest,
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>> {
         Box::pin(self.run_in_environment(version, permit, request))
+    }
+
+    fn run_streaming(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<BegunResponse, InvokeError>> {
+        Box::pin(self.stream_from_environment(version, permit, request))
     }
 
     fn is_one_finishing(&self) -> bool {

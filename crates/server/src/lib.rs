@@ -18,9 +18,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hearth_auth::{Asked, Credentials, Resource};
-use hearth_aws_wire::{Response, Server, ServerSettings};
+use hearth_aws_wire::{Peer, Response, Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
+use hearth_function_url::{Address, FunctionUrls, Keys};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
 use hearth_invoke::{Concurrency, ConcurrencyLimits, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
@@ -279,6 +280,14 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let guarded_region = region.clone();
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
+    let keys = Keys {
+        credentials: credentials.clone(),
+        are_required: {
+            let credentials = credentials.clone();
+            Box::new(move || credentials.are_required())
+        },
+    };
+    let function_urls = FunctionUrls::new(functions.clone(), invoker.clone(), wall_clock.clone(), keys);
     let api = LambdaApi::new(
         functions.clone(),
         layers,
@@ -297,7 +306,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         clock,
         walls: walls.clone(),
     };
-    let front = Arc::new(Front { api, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
+    let front =
+        Arc::new(Front { api, function_urls, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
 
     let _ = front_inside.set(Arc::downgrade(&front));
 
@@ -416,7 +426,8 @@ struct Outside {
 
 impl Outside {
     async fn answer(&self, request: Request<Incoming>) -> Response {
-        if !self.credentials.are_required() || is_for_everybody(request.uri().path()) {
+        let is_of_a_function = Address::of_host(request.headers(), request.uri()).is_some();
+        if !self.credentials.are_required() || is_of_a_function || is_for_everybody(request.uri().path()) {
             return self.front.answer(request).await;
         }
         match self.guard.admit(&self.front, request).await {
@@ -427,18 +438,19 @@ impl Outside {
 }
 
 /// Whether a path is answered without a signature: probes have no keys, and the location of a function's code carries a
-/// token that says as much as the signature of a presigned URL.
+/// token that says as much as the signature of a presigned URL. The URLs of functions ask by themselves, each as it is set.
 fn is_for_everybody(path: &str) -> bool {
     let Some(path) = path.strip_prefix(HEARTH) else { return false };
-    path == "health" || path.starts_with("code/")
+    path == "health" || path.starts_with("code/") || path.starts_with("url/")
 }
 
 /// Where Hearth's own HTTP is.
 const HEARTH: &str = "/_hearth/";
 
-/// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, and Hearth's own.
+/// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, the URLs of functions, and Hearth's own.
 struct Front {
     api: LambdaApi,
+    function_urls: FunctionUrls,
     cloudwatch_logs: Arc<CloudWatchLogs>,
     insight: Insight,
     runtimes: Arc<RuntimesApi>,
@@ -446,6 +458,9 @@ struct Front {
 
 impl Front {
     async fn answer(&self, request: Request<Incoming>) -> Response {
+        if let Some(address) = Address::of_host(request.headers(), request.uri()) {
+            return self.function_urls.answer(address, Peer::of(&request), request).await;
+        }
         let Some(path) = request.uri().path().strip_prefix(HEARTH) else {
             return self.answer_aws(request).await;
         };
@@ -454,6 +469,10 @@ impl Front {
         match first {
             "code" => self.api.answer_code(rest).await,
             "runtimes" => self.runtimes.answer(rest, request).await,
+            "url" => {
+                let peer = Peer::of(&request);
+                self.function_urls.answer(Address::of_path(rest), peer, request).await
+            }
             _ => self.insight.answer(&path, &request).await,
         }
     }

@@ -18,6 +18,7 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         is_deleted: false,
         latest_description: None,
         aliases: Vec::new(),
+        function_urls: Vec::new(),
         revision_id: revision_id.to_owned(),
         role: "arn:aws:iam::000000000000:role/r".to_owned(),
         runtime: "python3.11".to_owned(),

@@ -8,6 +8,7 @@ mod blobs;
 pub mod conformance;
 pub mod embedded;
 mod events;
+mod function_url_records;
 pub mod memory;
 mod policy_records;
 mod records;
@@ -22,6 +23,7 @@ pub use events::{
     DROPPED_WITH_FUNCTION, EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress,
     EventRecord, EventStore, QueuedEvent, UNDELIVERED,
 };
+pub use function_url_records::{CorsRecord, FunctionUrlRecord};
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{
     AliasRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::PolicyRecord;
+use crate::{FunctionUrlRecord, PolicyRecord};
 use serde::{Deserialize, Serialize};
 
 /// A function or one of its versions, as it is kept. The texts are those of AWS's API.
@@ -22,6 +22,9 @@ pub struct FunctionRecord {
     /// The aliases of the function; versions have none.
     #[serde(default)]
     pub aliases: Vec<AliasRecord>,
+    /// Its URL and those of its aliases; versions have none.
+    #[serde(default)]
+    pub function_urls: Vec<FunctionUrlRecord>,
     /// Fresh after each change; [`crate::FunctionStore::replace`] compares it.
     pub revision_id: String,
     /// The execution role.

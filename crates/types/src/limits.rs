@@ -10,6 +10,9 @@ pub const SYNC_PAYLOAD_BYTES_MAX: usize = 6_291_456;
 pub const ASYNC_PAYLOAD_BYTES_MAX: usize = 1_048_576;
 /// Largest buffered response a runtime may post: 6 MiB and 100 bytes.
 pub const RESPONSE_PAYLOAD_BYTES_MAX: usize = 6_291_556;
+/// Largest response a runtime may stream. It was 20 MB until 2025; the units are those of the quota's text, "200 MB", which
+/// for other payloads means MiB.
+pub const STREAMED_RESPONSE_BYTES_MAX: usize = 209_715_200;
 /// Largest error report a runtime may post. AWS documents 1 MiB for managed instances; we take it for all.
 pub const ERROR_PAYLOAD_BYTES_MAX: usize = 1_048_576;
 /// Largest `X-Amz-Client-Context` header, in bytes of base64.

@@ -8,11 +8,12 @@ use hearth_store::FunctionRecord;
 use hearth_types::Version;
 
 use super::concurrency::of_aliases;
+use super::function_urls::FunctionUrls;
 use super::versions::Published;
 use super::{Entry, Functions};
 use crate::{
-    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, OpenError,
-    ProvisionedConcurrency, State, StateReasonCode, record,
+    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, FunctionUrl, LastUpdateStatus,
+    OpenError, ProvisionedConcurrency, State, StateReasonCode, record,
 };
 
 impl Functions {
@@ -58,8 +59,11 @@ impl Functions {
             Ok((config.qualifier.to_string(), config))
         });
         let provisioned = of_aliases(provisioned.collect::<Result<_, OpenError>>()?, &aliases);
+        let urls = stored.function_urls.iter().map(|url| FunctionUrl::read(url, &function.arn).map(Arc::new));
+        let urls: FunctionUrls = urls.collect::<Result<_, OpenError>>()?;
         let is_settling = function.is_settling();
         let name = function.configuration.name.clone();
+        self.own_urls(&name, &urls);
         let entry = Entry {
             function: Arc::new(function),
             code,
@@ -69,6 +73,7 @@ impl Functions {
             last_version: 0,
             aliases,
             provisioned,
+            urls,
             stored: stored.clone(),
         };
         self.write().insert(name.clone(), entry);

@@ -154,6 +154,24 @@ pub(crate) struct Concurrency {
     pub(crate) reserved_concurrent_executions: Option<i64>,
 }
 
+/// `Cors` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cors {
+    #[serde(rename = "AllowCredentials", skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_credentials: Option<bool>,
+    #[serde(rename = "AllowHeaders", skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_headers: Option<Vec<String>>,
+    #[serde(rename = "AllowMethods", skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_methods: Option<Vec<String>>,
+    #[serde(rename = "AllowOrigins", skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_origins: Option<Vec<String>>,
+    #[serde(rename = "ExposeHeaders", skip_serializing_if = "Option::is_none")]
+    pub(crate) expose_headers: Option<Vec<String>>,
+    #[serde(rename = "MaxAge", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_age: Option<i64>,
+}
+
 /// `CreateAliasRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -236,6 +254,40 @@ pub(crate) struct CreateFunctionRequest {
     pub(crate) accelerator_config: Option<AcceleratorConfig>,
 }
 
+/// `CreateFunctionUrlConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
+}
+
+/// `CreateFunctionUrlConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<String>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
+}
+
 /// `DeadLetterConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -288,6 +340,16 @@ pub(crate) struct DeleteFunctionRequest {
 pub(crate) struct DeleteFunctionResponse {
     #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
     pub(crate) status_code: Option<i64>,
+}
+
+/// `DeleteFunctionUrlConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
 }
 
 /// `DeleteLayerVersionRequest` of the model.
@@ -546,6 +608,26 @@ pub(crate) struct FunctionRuntimeConfig {
     pub(crate) runtime_alias: Option<String>,
 }
 
+/// `FunctionUrlConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FunctionUrlConfig {
+    #[serde(rename = "FunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<String>,
+    #[serde(rename = "LastModifiedTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified_time: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
+}
+
 /// `GetAccountSettingsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -647,6 +729,36 @@ pub(crate) struct GetFunctionResponse {
     pub(crate) tags_error: Option<TagsError>,
     #[serde(rename = "Concurrency", skip_serializing_if = "Option::is_none")]
     pub(crate) concurrency: Option<Concurrency>,
+}
+
+/// `GetFunctionUrlConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
+/// `GetFunctionUrlConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<String>,
+    #[serde(rename = "LastModifiedTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified_time: Option<String>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
 }
 
 /// `GetLayerVersionByArnRequest` of the model.
@@ -987,6 +1099,28 @@ pub(crate) struct ListFunctionEventInvokeConfigsRequest {
 pub(crate) struct ListFunctionEventInvokeConfigsResponse {
     #[serde(rename = "FunctionEventInvokeConfigs", skip_serializing_if = "Option::is_none")]
     pub(crate) function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+/// `ListFunctionUrlConfigsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListFunctionUrlConfigsRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListFunctionUrlConfigsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListFunctionUrlConfigsResponse {
+    #[serde(rename = "FunctionUrlConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url_configs: Option<Vec<FunctionUrlConfig>>,
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
     pub(crate) next_marker: Option<String>,
 }
@@ -1589,6 +1723,42 @@ pub(crate) struct UpdateFunctionEventInvokeConfigRequest {
     pub(crate) maximum_event_age_in_seconds: Option<i64>,
     #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) destination_config: Option<DestinationConfig>,
+}
+
+/// `UpdateFunctionUrlConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
+}
+
+/// `UpdateFunctionUrlConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<String>,
+    #[serde(rename = "LastModifiedTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified_time: Option<String>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
 }
 
 /// `VpcConfig` of the model.

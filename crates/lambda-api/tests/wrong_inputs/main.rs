@@ -11,6 +11,7 @@ mod aliases;
 mod concurrency;
 mod create_function;
 mod event_invoke_config;
+mod function_url_config;
 mod get_and_delete;
 mod invoke;
 mod layers;

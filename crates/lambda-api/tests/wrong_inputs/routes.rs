@@ -59,8 +59,7 @@ async fn an_operation_that_is_not_there_yet_is_named_whatever_it_was_sent() {
     for (method, path, operation) in [
         ("GET", "/2020-04-22/code-signing-configs/", "ListCodeSigningConfigs"),
         ("GET", "/2025-11-30/functions/f/function-scaling-config", "GetFunctionScalingConfig"),
-        ("DELETE", "/2021-10-31/functions/f/url/", "DeleteFunctionUrlConfig"),
-        ("POST", "/2021-11-15/functions/f/response-streaming-invocations", "InvokeWithResponseStream"),
+        ("DELETE", "/2020-04-22/code-signing-configs/x/", "DeleteCodeSigningConfig"),
         ("PUT", "/2020-06-30/functions/a%20b/code-signing-config", "PutFunctionCodeSigningConfig"),
     ] {
         for body in [&b""[..], b"{}", b"xyz", b"\xff"] {
