@@ -512,8 +512,11 @@ fn a_url_streams_the_first_byte_before_the_last_is_produced() {
     for broken in
         [json!(["exit", 1]), json!(["break"]), json!(["fail", "Function.X", {}]), json!(["sleep", 60])]
     {
-        let mut answer = call(&json!({ "steps": [["say", "half"], broken] }));
+        let gate = Gate::new();
+        let mut answer = call(&json!({ "steps": [["say", "half"], ["wait", gate.number()], broken] }));
         assert_eq!((answer.status, answer.text_of(4).as_str()), (200, "half"));
+        gate.wait_for(1);
+        gate.open();
         let cut_off = answer.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(cut_off.kind(), std::io::ErrorKind::UnexpectedEof, "{broken}");
         function.wait_until_all_are_ready();
