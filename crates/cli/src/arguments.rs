@@ -28,8 +28,10 @@ pub(crate) enum Command {
     Runtimes(RuntimesArguments),
     /// Make, list or remove the keys that callers of the server have to have
     Credentials(CredentialsArguments),
-    /// List the functions
-    Functions(ListArguments),
+    /// Bring the server to what a SAM or CloudFormation template says
+    Deploy(DeployArguments),
+    /// List the functions; or create, change and delete one in the words of the AWS CLI
+    Functions(FunctionsArguments),
     /// List the execution environments that are there now
     Environments(EnvironmentsArguments),
     /// Print the log of a function
@@ -260,19 +262,281 @@ impl From<Policy> for hearth_server::Policy {
     }
 }
 
+/// Which function: `resize`, or `--function-name resize` as the AWS CLI has it.
 #[derive(Debug, Args)]
-pub(crate) struct InvokeArguments {
+#[group(required = true, multiple = false)]
+pub(crate) struct FunctionArgument {
     /// Name, partial or full ARN, with `:QUALIFIER` if wanted
     #[arg(value_name = "FUNCTION")]
-    pub(crate) function_name: String,
-    /// The event: JSON, @FILE, or - for standard input
+    function: Option<String>,
+    /// The same, as the AWS CLI says it
+    #[arg(long, value_name = "FUNCTION")]
+    function_name: Option<String>,
+}
+
+impl FunctionArgument {
+    /// Returns the name, whichever way it was given.
+    pub(crate) fn name(&self) -> &str {
+        self.function.as_deref().or(self.function_name.as_deref()).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArguments {
+    #[command(flatten)]
+    pub(crate) function: FunctionArgument,
+    /// The event: JSON, @FILE, file://FILE, fileb://FILE, or - for standard input
     #[arg(long, default_value = "{}", value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) payload: String,
+    /// Wait for the answer, send an event and go on, or only ask whether it could be called
+    #[arg(long, value_enum, default_value_t = InvocationType::RequestResponse)]
+    pub(crate) invocation_type: InvocationType,
+    /// A version or an alias
+    #[arg(long, value_name = "VERSION|ALIAS")]
+    pub(crate) qualifier: Option<String>,
     /// Print the end of the invocation's log, up to 4 KB, on standard error
     #[arg(long)]
-    pub(crate) log: bool,
+    log: bool,
+    /// The same, as the AWS CLI says it
+    #[arg(long, value_enum)]
+    log_type: Option<LogType>,
     #[command(flatten)]
     pub(crate) list: ListArguments,
+}
+
+impl InvokeArguments {
+    /// Whether the end of the log is wanted.
+    pub(crate) fn log(&self) -> bool {
+        self.log || self.log_type == Some(LogType::Tail)
+    }
+}
+
+/// How a function is called. Spelled as AWS spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum InvocationType {
+    /// Wait for the answer
+    RequestResponse,
+    /// Send an event and do not wait
+    Event,
+    /// Check, and call nothing
+    DryRun,
+}
+
+impl InvocationType {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestResponse => "RequestResponse",
+            Self::Event => "Event",
+            Self::DryRun => "DryRun",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+enum LogType {
+    /// No log
+    None,
+    /// Its last 4 KB
+    Tail,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArguments {
+    /// The template [default: what `sam build` made, or template.yaml]
+    #[arg(long, short = 't', visible_alias = "template", value_name = "FILE")]
+    pub(crate) template_file: Option<PathBuf>,
+    /// The stack: which functions belong together, and what their names begin with [default: the folder's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack_name: Option<String>,
+    /// Values of the template's parameters
+    #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = parameter_override)]
+    pub(crate) parameter_overrides: Vec<(String, String)>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before changing something
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+    /// Delete functions of the stack that the template has no longer
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Deploy what Hearth can do, and leave out what it cannot
+    #[arg(long)]
+    pub(crate) skip_unsupported: bool,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+/// Reads `NAME=VALUE`, or `ParameterKey=NAME,ParameterValue=VALUE`.
+fn parameter_override(text: &str) -> Result<(String, String), String> {
+    let long = text.strip_prefix("ParameterKey=").and_then(|rest| rest.split_once(",ParameterValue="));
+    match long.or_else(|| text.split_once('=')) {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct FunctionsArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<FunctionsCommand>,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+impl FunctionsArguments {
+    /// Returns which server is asked and in which form it is told, wherever on the command line that was said.
+    pub(crate) fn list(&self) -> &ListArguments {
+        match &self.command {
+            None => &self.list,
+            Some(FunctionsCommand::List(list)) => list,
+            Some(FunctionsCommand::Create(arguments)) => &arguments.list,
+            Some(FunctionsCommand::Get(arguments) | FunctionsCommand::Delete(arguments)) => &arguments.list,
+            Some(FunctionsCommand::UpdateCode(arguments)) => &arguments.list,
+            Some(FunctionsCommand::UpdateConfiguration(arguments)) => &arguments.list,
+            Some(FunctionsCommand::PublishVersion(arguments)) => &arguments.list,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FunctionsCommand {
+    /// List the functions
+    List(ListArguments),
+    /// Show a function
+    Get(OneFunctionArguments),
+    /// Create a function and wait until it is Active
+    Create(CreateArguments),
+    /// Delete a function, or with --qualifier a version of it
+    Delete(OneFunctionArguments),
+    /// Replace the code of a function and wait until that is done
+    UpdateCode(UpdateCodeArguments),
+    /// Change the configuration of a function and wait until that is done
+    UpdateConfiguration(UpdateConfigurationArguments),
+    /// Publish what $LATEST is now as a version
+    PublishVersion(PublishVersionArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneFunctionArguments {
+    #[command(flatten)]
+    pub(crate) function: FunctionArgument,
+    /// A version or an alias
+    #[arg(long, value_name = "VERSION|ALIAS")]
+    pub(crate) qualifier: Option<String>,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArguments {
+    #[command(flatten)]
+    pub(crate) function: FunctionArgument,
+    /// A zip, a file or a folder, which is zipped
+    #[arg(long, value_name = "PATH")]
+    pub(crate) zip_file: String,
+    /// Tags, such as team=web,stage=test
+    #[arg(long, value_name = "KEY=VALUE,…", value_delimiter = ',', value_parser = parameter_override)]
+    pub(crate) tags: Vec<(String, String)>,
+    /// arm64 or x86_64 [default: this host's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) architectures: Option<String>,
+    /// Publish a version, too
+    #[arg(long)]
+    pub(crate) publish: bool,
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateCodeArguments {
+    #[command(flatten)]
+    pub(crate) function: FunctionArgument,
+    /// A zip, a file or a folder, which is zipped
+    #[arg(long, value_name = "PATH")]
+    pub(crate) zip_file: String,
+    /// Publish a version, too
+    #[arg(long)]
+    pub(crate) publish: bool,
+    /// Only check whether it could be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateConfigurationArguments {
+    #[command(flatten)]
+    pub(crate) function: FunctionArgument,
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishVersionArguments {
+    #[command(flatten)]
+    pub(crate) function: FunctionArgument,
+    /// What the version is
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Publish only if the code has this hash
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) code_sha256: Option<String>,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+/// What a function can be configured with.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigurationArguments {
+    /// Such as nodejs22.x, python3.11 or provided.al2023
+    #[arg(long, value_name = "RUNTIME")]
+    pub(crate) runtime: Option<String>,
+    /// Such as app.handler
+    #[arg(long, value_name = "HANDLER")]
+    pub(crate) handler: Option<String>,
+    /// The ARN of the role; a new function has one without it
+    #[arg(long, value_name = "ARN")]
+    pub(crate) role: Option<String>,
+    /// What the function does
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u32>,
+    /// Megabytes
+    #[arg(long, value_name = "MB")]
+    pub(crate) memory_size: Option<u32>,
+    /// Environment variables: Variables={KEY=VALUE,…}, or JSON
+    #[arg(long, value_name = "VARIABLES", value_parser = environment)]
+    pub(crate) environment: Option<serde_json::Value>,
+    /// ARNs of layer versions, the lowest first
+    #[arg(long, value_name = "ARN", num_args = 0..)]
+    pub(crate) layers: Option<Vec<String>>,
+}
+
+/// Reads `Variables={KEY=VALUE,…}` as the AWS CLI does, or JSON.
+fn environment(text: &str) -> Result<serde_json::Value, String> {
+    let wrong =
+        || "expected Variables={KEY=VALUE,…} or JSON such as {\"Variables\":{\"KEY\":\"VALUE\"}}".to_owned();
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|_| wrong());
+    }
+    let inner = text.strip_prefix("Variables={").and_then(|rest| rest.strip_suffix('}')).ok_or_else(wrong)?;
+    let mut variables = serde_json::Map::new();
+    for pair in inner.split(',').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or_else(wrong)?;
+        variables.insert(name.trim().to_owned(), value.into());
+    }
+    Ok(serde_json::json!({ "Variables": variables }))
 }
 
 #[derive(Debug, Args)]
@@ -332,6 +596,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn variables_and_parameters_are_said_as_in_awss_programs() {
+        let wanted = serde_json::json!({ "Variables": { "A": "1", "B": "x=y" } });
+        assert_eq!(environment("Variables={A=1,B=x=y}").as_ref(), Ok(&wanted));
+        assert_eq!(environment(r#"{"Variables":{"A":"1","B":"x=y"}}"#).as_ref(), Ok(&wanted));
+        assert!(environment("A=1").is_err() && environment("{").is_err());
+        let pair = ("Stage".to_owned(), "a=b".to_owned());
+        assert_eq!(parameter_override("Stage=a=b").as_ref(), Ok(&pair));
+        assert_eq!(parameter_override("ParameterKey=Stage,ParameterValue=a=b").as_ref(), Ok(&pair));
+        assert!(parameter_override("=x").is_err() && parameter_override("Stage").is_err());
     }
 
     #[test]
