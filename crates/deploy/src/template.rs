@@ -103,7 +103,7 @@ impl Template {
         for (logical_id, resource) in &resources {
             check_resource(logical_id, resource, &resources, &mut findings);
         }
-        if findings.is_empty() { Ok(Self { document, resources }) } else { Err(findings) }
+        if findings.is_empty() { Ok(Self { document, resources }) } else { Err(in_order(findings)) }
     }
 
     /// Resolves all of it.

@@ -119,7 +119,7 @@ struct Open {
     is_map: bool,
     items: Vec<Node>,
     entries: Vec<(String, Node)>,
-    key: Option<String>,
+    key: Option<(usize, String)>,
 }
 
 /// Reads the one document of a template.
@@ -207,7 +207,7 @@ impl Open {
             self.items.push(node);
             return Ok(());
         }
-        let Some(key) = self.key.take() else {
+        let Some((line, key)) = self.key.take() else {
             let key = node.text().ok_or_else(|| {
                 Finding::new(node.line, format!("{} cannot be a key of a map", node.what()))
             })?;
@@ -217,10 +217,11 @@ impl Open {
             if self.entries.iter().any(|(known, _)| known == key) {
                 return Err(Finding::new(node.line, format!("the key `{key}` is here twice")));
             }
-            self.key = Some(key.to_owned());
+            self.key = Some((node.line, key.to_owned()));
             return Ok(());
         };
-        self.entries.push((key, node));
+        // Of what stands below its key, the line of the key is the one to look at.
+        self.entries.push((key, Node { line, kind: node.kind }));
         Ok(())
     }
 }

@@ -199,8 +199,6 @@ pub(super) struct KnownFunction {
     pub(super) code_location: String,
     /// The alias that is meant, if it is there, and the configuration of the version that it leads to.
     pub(super) alias: Option<(Value, Value)>,
-    /// Whether its resource policy has a statement for function URLs.
-    pub(super) policy: String,
 }
 
 /// Asks for a document that need not be there.
@@ -229,14 +227,11 @@ pub(super) async fn known(client: &Client, name: &str, alias: Option<&str>) -> R
             let path = function_path(name, &format!("/configuration?Qualifier={}", escape(alias)));
             alias_of = Some((there, client.get(&path).await?));
         }
-        let policy = optional(client, &function_path(name, "/policy")).await?;
-        let policy = policy.as_ref().and_then(|policy| policy["Policy"].as_str()).unwrap_or_default();
         known.function = Some(KnownFunction {
             tags: tags(&document),
             code_location: document["Code"]["Location"].as_str().unwrap_or_default().to_owned(),
             configuration: document["Configuration"].clone(),
             alias: alias_of,
-            policy: policy.to_owned(),
         });
     }
     for companion in Companion::ALL {
