@@ -99,18 +99,20 @@ pub(crate) async fn run(
     let packages = packages(&stack).or_else(|findings| wrong(&shown, &findings, notes))?;
     let (mut layers, mut planned) = (Vec::new(), Vec::new());
     for layer in &stack.layers {
-        let newest = server::newest_layer_version(client, &layer.name).await;
-        let newest = newest.with_context(|| format!("cannot ask for layer `{}`", layer.name))?;
+        let versions = server::layer_versions(client, &layer.name).await;
+        let versions = versions.with_context(|| format!("cannot ask for layer `{}`", layer.name))?;
         let sha256 = plan::code_sha256(&packages[&layer.place.logical_id]);
-        let details = plan::layer_changes(layer, &sha256, newest.as_ref());
-        let arn = newest.as_ref().and_then(|newest| newest["LayerVersionArn"].as_str());
-        let action = match (details.is_empty(), arn) {
-            (true, Some(arn)) => {
+        // Not only the newest: two stacks may have layers of one name, and each finds its own again.
+        let same =
+            versions.iter().find(|&version| plan::layer_changes(layer, &sha256, Some(version)).is_empty());
+        let details = plan::layer_changes(layer, &sha256, same.or(versions.first()));
+        let action = match same.and_then(|version| version["LayerVersionArn"].as_str()) {
+            Some(arn) => {
                 surroundings.layer_version_arns.insert(layer.name.clone(), arn.to_owned());
                 Action::Keep
             }
-            (_, None) => Action::Create,
-            (_, Some(_)) => Action::Update,
+            None if versions.is_empty() => Action::Create,
+            None => Action::Update,
         };
         if action != Action::Keep {
             layers.push(layer.place.logical_id.clone());

@@ -162,7 +162,12 @@ mod tests {
         let flags = ["--invocation-type", "Event", "--qualifier", "live", "--log-type", "Tail"];
         let (code, text) = call(&[("202 Accepted", "")], &flags);
         assert_eq!(code.unwrap(), ExitCode::Success);
-        expect![[r#""#]].assert_eq(&text);
+        expect![[r#"
+            POST /2015-03-31/functions/resize%3A7/invocations?Qualifier=live HTTP/1.1 [x-amz-invocation-type: Event] [x-amz-log-type: Tail] {}
+            --- stdout
+            --- stderr
+            the event is accepted
+        "#]].assert_eq(&text);
         let named = Arguments::try_parse_from(["hearth", "invoke", "--function-name", "resize"]).unwrap();
         let Command::Invoke(named) = named.command else { panic!("not `invoke`") };
         assert_eq!(named.function.name(), "resize");

@@ -20,8 +20,12 @@ use crate::client::{Client, ClientError, escape};
 const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 /// How often it is looked at: at first, and at last.
 const LOOK_PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-/// The statement by which everybody may call a function URL without a key, as SAM names it.
-const PUBLIC_URL_SID: &str = "FunctionURLAllowPublicAccess";
+/// The statements by which everybody may call a function URL without a key: id, action, and condition with its JSON. Source:
+/// Lambda Developer Guide, "Control access to Lambda function URLs", and what SAM makes, read 2026-11.
+const PUBLIC_URL: [(&str, &str, (&str, &str)); 2] = [
+    ("FunctionURLAllowPublicAccess", "lambda:InvokeFunctionUrl", ("FunctionUrlAuthType", "\"NONE\"")),
+    ("FunctionURLInvokeAllowPublicAccess", "lambda:InvokeFunction", ("InvokedViaFunctionUrl", "true")),
+];
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +93,28 @@ impl<'client> Applying<'client> {
         self.undo.push(Undo { what, request, function: function.map(str::to_owned) });
     }
 
+    /// Makes a change that `back` takes back. When the connection breaks nobody knows whether it was made: then it is taken
+    /// back, too, which does no harm to what is as it was.
+    async fn change(
+        &mut self,
+        request: &Request,
+        what: String,
+        back: Request,
+        function: Option<&str>,
+    ) -> Result<(), ApplyError> {
+        let done = request.send(self.client).await;
+        if matches!(done, Ok(_) | Err(ClientError::Broken { .. })) {
+            self.undo(what, back, function);
+        }
+        done?;
+        Ok(())
+    }
+
+    /// Waits until a function is as it was told to be.
+    async fn settle(&self, name: &str) -> Result<(), ApplyError> {
+        wait(self.client, name, Some(&self.interrupted)).await
+    }
+
     /// Takes everything back, the last first. What cannot be taken back does not keep the rest from it.
     pub(super) async fn take_back(self) -> Undone {
         let mut result = Undone::default();
@@ -102,6 +128,12 @@ impl<'client> Applying<'client> {
                     if let Some(function) = &undo.function {
                         let _ = settle(self.client, function).await;
                     }
+                    result.undone.push(undo.what);
+                }
+                // It never came to be.
+                Err(ClientError::Refused { status: StatusCode::NOT_FOUND, .. })
+                    if undo.request.method == Method::DELETE =>
+                {
                     result.undone.push(undo.what);
                 }
                 Err(error) => result.left.push((undo.what, error.to_string())),
@@ -169,10 +201,10 @@ impl<'client> Applying<'client> {
         body.insert("Code".to_owned(), json!({ "ZipFile": STANDARD.encode(zip) }));
         body.insert("Tags".to_owned(), json!(plan::tags(function, stack)));
         let path = "/2015-03-31/functions".to_owned();
-        Request::new(Method::POST, path, Some(Value::Object(body))).send(self.client).await?;
+        let create = Request::new(Method::POST, path, Some(Value::Object(body)));
         let delete = Request::delete(function_path(name, ""));
-        self.undo(format!("function `{name}`, which was new"), delete, None);
-        settle(self.client, name).await
+        self.change(&create, format!("function `{name}`, which was new"), delete, None).await?;
+        self.settle(name).await
     }
 
     async fn update_code(
@@ -199,11 +231,10 @@ impl<'client> Applying<'client> {
         };
         let path = function_path(name, "/code");
         let update = Request::new(Method::PUT, path.clone(), body(zip, architectures, revision));
-        update.send(self.client).await?;
         let old_architectures = architectures.map(|_| &there.configuration["Architectures"]);
         let back = Request::new(Method::PUT, path, body(&old, old_architectures, None));
-        self.undo(format!("code of `{name}`"), back, Some(name));
-        settle(self.client, name).await
+        self.change(&update, format!("code of `{name}`"), back, Some(name)).await?;
+        self.settle(name).await
     }
 
     async fn update_configuration(
@@ -219,10 +250,9 @@ impl<'client> Applying<'client> {
             body.insert("RevisionId".to_owned(), revision);
         }
         let update = Request::new(Method::PUT, path.clone(), Some(Value::Object(body)));
-        update.send(self.client).await?;
         let back = Request::new(Method::PUT, path, Some(Value::Object(from.clone())));
-        self.undo(format!("configuration of `{name}`"), back, Some(name));
-        settle(self.client, name).await
+        self.change(&update, format!("configuration of `{name}`"), back, Some(name)).await?;
+        self.settle(name).await
     }
 
     async fn tag(
@@ -279,29 +309,31 @@ impl<'client> Applying<'client> {
             let path = function_path(name, &format!("?Qualifier={}", escape(&version)));
             self.undo(format!("version {version} of `{name}`"), Request::delete(path), Some(name));
         }
-        settle(self.client, &format!("{name}:{version}")).await?;
+        self.settle(&format!("{name}:{version}")).await?;
         let aliases = function_path(name, "/aliases");
         let path = format!("{aliases}/{}", escape(&alias.name));
         let what = format!("alias {} of `{name}`", alias.name);
         match there.and_then(|there| there.alias.as_ref()) {
             None => {
                 let body = json!({ "Name": alias.name, "FunctionVersion": version });
-                Request::new(Method::POST, aliases, Some(body)).send(self.client).await?;
+                let create = Request::new(Method::POST, aliases, Some(body));
                 if there.is_some() {
-                    self.undo(what, Request::delete(path), None);
+                    self.change(&create, what, Request::delete(path), None).await?;
+                } else {
+                    create.send(self.client).await?;
                 }
             }
             Some((old, _)) => {
                 let weights = |weights: Value| json!({ "AdditionalVersionWeights": weights });
                 let body = json!({ "FunctionVersion": version, "RoutingConfig": weights(json!({})) });
-                Request::new(Method::PUT, path.clone(), Some(body)).send(self.client).await?;
+                let update = Request::new(Method::PUT, path.clone(), Some(body));
                 let old_weights = &old["RoutingConfig"]["AdditionalVersionWeights"];
                 let old_weights = if old_weights.is_object() { old_weights.clone() } else { json!({}) };
                 let body = json!({
                     "FunctionVersion": old["FunctionVersion"],
                     "RoutingConfig": weights(old_weights),
                 });
-                self.undo(what, Request::new(Method::PUT, path, Some(body)), None);
+                self.change(&update, what, Request::new(Method::PUT, path, Some(body)), None).await?;
             }
         }
         Ok(())
@@ -329,13 +361,17 @@ impl<'client> Applying<'client> {
             Some(members) => put(members, from.is_some()),
             None => delete(),
         };
-        request.send(self.client).await?;
-        if !is_new {
+        if is_new {
+            request.send(self.client).await?;
+        } else {
             let back = match from {
                 Some(members) => put(members, to.is_some()),
                 None => delete(),
             };
-            self.undo(format!("{} of `{name}`", companion.property()), back, None);
+            self.change(&request, format!("{} of `{name}`", companion.property()), back, None).await?;
+        }
+        if companion == Companion::ProvisionedConcurrency && to.is_some() {
+            self.wait_until_provisioned(name, alias).await?;
         }
         if companion == Companion::Url && to.is_some_and(|to| to.get("AuthType") == Some(&json!("NONE"))) {
             self.open_url(name, alias, is_new).await?;
@@ -343,24 +379,45 @@ impl<'client> Applying<'client> {
         Ok(())
     }
 
+    /// Waits until the environments that were asked for are initialised.
+    async fn wait_until_provisioned(&self, name: &str, alias: Option<&str>) -> Result<(), ApplyError> {
+        let started = Instant::now();
+        let (mut pause, longest) = LOOK_PAUSES;
+        loop {
+            let config: Value = Companion::ProvisionedConcurrency.get(self.client, name, alias).await?;
+            match config["Status"].as_str().unwrap_or_default() {
+                "READY" => return Ok(()),
+                state @ "FAILED" => {
+                    let reason = config["StatusReason"].as_str().unwrap_or("no reason is given").to_owned();
+                    return Err(ApplyError::Failed { state: state.to_owned(), reason });
+                }
+                _ => {}
+            }
+            self.check_interrupted()?;
+            if started.elapsed() > SETTLE_LIMIT {
+                return Err(ApplyError::Unsettled);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
     /// A URL without authorization is of use to nobody until everybody may call it.
     async fn open_url(&mut self, name: &str, alias: Option<&str>, is_new: bool) -> Result<(), ApplyError> {
         let qualifier = alias.map_or_else(String::new, |alias| format!("?Qualifier={}", escape(alias)));
-        let body = json!({
-            "StatementId": PUBLIC_URL_SID,
-            "Action": "lambda:InvokeFunctionUrl",
-            "Principal": "*",
-            "FunctionUrlAuthType": "NONE",
-        });
         let path = function_path(name, "/policy");
-        let request = Request::new(Method::POST, format!("{path}{qualifier}"), Some(body));
-        match request.send(self.client).await {
-            Ok(_) if !is_new => {
-                let back = Request::delete(format!("{path}/{PUBLIC_URL_SID}{qualifier}"));
-                self.undo(format!("permission of the URL of `{name}`"), back, None);
+        for (sid, action, condition) in PUBLIC_URL {
+            let mut body = json!({ "StatementId": sid, "Action": action, "Principal": "*" });
+            body[condition.0] = serde_json::from_str(condition.1).unwrap_or_default();
+            let request = Request::new(Method::POST, format!("{path}{qualifier}"), Some(body));
+            match request.send(self.client).await {
+                Ok(_) if !is_new => {
+                    let back = Request::delete(format!("{path}/{sid}{qualifier}"));
+                    self.undo(format!("permission of the URL of `{name}`"), back, None);
+                }
+                Ok(_) | Err(ClientError::Refused { status: StatusCode::CONFLICT, .. }) => {}
+                Err(error) => return Err(error.into()),
             }
-            Ok(_) | Err(ClientError::Refused { status: StatusCode::CONFLICT, .. }) => {}
-            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -395,6 +452,10 @@ async fn versions(client: &Client, name: &str) -> Result<Vec<String>, ClientErro
 
 /// Waits until a function, or a version of it, is Active and nothing of it is being updated.
 pub(crate) async fn settle(client: &Client, name: &str) -> Result<(), ApplyError> {
+    wait(client, name, None).await
+}
+
+async fn wait(client: &Client, name: &str, interrupted: Option<&AtomicBool>) -> Result<(), ApplyError> {
     let started = Instant::now();
     let (mut pause, longest) = LOOK_PAUSES;
     loop {
@@ -410,6 +471,9 @@ pub(crate) async fn settle(client: &Client, name: &str) -> Result<(), ApplyError
         }
         if word("State") != "Pending" && word("LastUpdateStatus") != "InProgress" {
             return Ok(());
+        }
+        if interrupted.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(ApplyError::Interrupted);
         }
         if started.elapsed() > SETTLE_LIMIT {
             return Err(ApplyError::Unsettled);

@@ -66,11 +66,11 @@ pub(super) fn code_sha256(zip: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(zip))
 }
 
-/// Says what differs between a layer and its newest version; nothing is no difference.
-pub(super) fn layer_changes(layer: &Layer, sha256: &str, newest: Option<&Value>) -> Vec<String> {
-    let Some(newest) = newest else { return vec!["first version".to_owned()] };
+/// Says what differs between a layer and a version of it; nothing is no difference.
+pub(super) fn layer_changes(layer: &Layer, sha256: &str, version: Option<&Value>) -> Vec<String> {
+    let Some(version) = version else { return vec!["first version".to_owned()] };
     let mut details = Vec::new();
-    if newest["Content"]["CodeSha256"] != sha256 {
+    if version["Content"]["CodeSha256"] != sha256 {
         details.push("content".to_owned());
     }
     for member in ["Description", "CompatibleRuntimes", "CompatibleArchitectures", "LicenseInfo"] {
@@ -80,7 +80,7 @@ pub(super) fn layer_changes(layer: &Layer, sha256: &str, newest: Option<&Value>)
             Value::Array(items) => items.is_empty(),
             _ => false,
         };
-        let (to, from) = (layer.request.get(member).unwrap_or(&Value::Null), &newest[member]);
+        let (to, from) = (layer.request.get(member).unwrap_or(&Value::Null), &version[member]);
         if to != from && !(empty(to) && empty(from)) {
             details.push(member.to_owned());
         }
@@ -148,7 +148,7 @@ pub(super) fn function_changes(
     let is_new = known.function.is_none();
     let mut is_changed = is_new;
     if let Some(there) = &known.function {
-        if there.tags.get(STACK_TAG).is_none() {
+        if !there.tags.contains_key(STACK_TAG) {
             details.push("taken over: no stack made it".to_owned());
         }
         let architectures = function.request.get("Architectures");
@@ -300,4 +300,162 @@ fn in_words(member: &str, from: &Value, to: &Value) -> String {
         _ => text(value),
     };
     format!("{member} {} -> {}", inner(from), inner(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use expect_test::{Expect, expect};
+    use hearth_deploy::{Surroundings, Template};
+
+    use super::super::server::KnownFunction;
+    use super::*;
+
+    const SHA256: &str = "the hash";
+
+    fn function(properties: &str) -> Function {
+        let properties = properties.replace('\n', "\n      ");
+        let template = format!(
+            "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      Runtime: python3.11\n      \
+             Handler: app.handler\n      CodeUri: src\n      FunctionName: f\n      {properties}\n"
+        );
+        let surroundings = Surroundings {
+            stack_name: "shop".to_owned(),
+            account: "000000000000".to_owned(),
+            ..Surroundings::default()
+        };
+        Template::read(&template).unwrap().resolve(&surroundings).unwrap().functions.remove(0)
+    }
+
+    /// What a server says that has the function as `properties` say.
+    fn there(properties: &str) -> Known {
+        let function = function(properties);
+        let mut configuration = Value::Object(function.request.clone());
+        configuration["CodeSha256"] = SHA256.into();
+        let arns = configuration["Layers"].as_array().unwrap().iter();
+        configuration["Layers"] = arns.map(|arn| json!({ "Arn": arn, "CodeSize": 1 })).collect();
+        let alias = function
+            .alias
+            .as_ref()
+            .map(|alias| (json!({ "Name": alias.name, "FunctionVersion": "1" }), configuration.clone()));
+        let companions = Companion::ALL.map(|companion| {
+            let found = wanted(&function, companion);
+            (companion, found.map_or(Found::Nothing, |(_, members)| Found::There(members)))
+        });
+        Known {
+            function: Some(KnownFunction {
+                tags: tags(&function, "shop"),
+                configuration,
+                code_location: String::new(),
+                alias,
+            }),
+            companions: companions.into(),
+        }
+    }
+
+    #[track_caller]
+    fn check(from: &str, to: &str, wanted: Expect) {
+        let (changes, details) = function_changes(&function(to), SHA256, "shop", &there(from));
+        let mut text = format!("{}\n", details.join(", "));
+        for change in changes {
+            let name = match change {
+                Change::Create => "create".to_owned(),
+                Change::Code { .. } => "code".to_owned(),
+                Change::Configuration { to, from } => {
+                    format!("configuration {} <- {}", json!(to), json!(from))
+                }
+                Change::Tags { set, remove } => format!("tags {set:?} {remove:?}"),
+                Change::Companion { companion, to, from } => {
+                    format!("{companion:?} {} <- {}", json!(to), json!(from))
+                }
+                Change::Publish => "publish".to_owned(),
+            };
+            writeln!(text, "{name}").unwrap();
+        }
+        wanted.assert_eq(&text);
+    }
+
+    #[test]
+    fn what_is_there_is_no_change() {
+        for properties in [
+            "",
+            "MemorySize: 512\nLayers: [a, b]\nEnvironment: {Variables: {A: 1}}\nTags: {team: web}",
+            "AutoPublishAlias: live\nProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 2}",
+            "ReservedConcurrentExecutions: 0\nRecursiveLoop: Allow\nLoggingConfig: {LogFormat: JSON}",
+            "EventInvokeConfig: {MaximumRetryAttempts: 0}\nDeadLetterQueue: {Type: SQS, TargetArn: arn}",
+            "FunctionUrlConfig: {AuthType: NONE, Cors: {AllowOrigins: ['*'], MaxAge: 5}}",
+        ] {
+            let (changes, details) =
+                function_changes(&function(properties), SHA256, "shop", &there(properties));
+            assert_eq!((changes, details), (vec![], vec![]), "{properties}");
+        }
+    }
+
+    #[test]
+    fn every_difference_is_a_change_and_can_be_taken_back() {
+        check(
+            "",
+            "MemorySize: 512\nLayers: [a]",
+            expect![[r#"
+            Layers [] -> ["a"], MemorySize 128 -> 512
+            configuration {"Layers":["a"],"MemorySize":512} <- {"Layers":[],"MemorySize":128}
+        "#]],
+        );
+        check(
+            "Environment: {Variables: {SAME: 1, GONE: 1, CHANGED: 1}}\nTags: {old: a, same: b}",
+            "Environment: {Variables: {SAME: 1, NEW: secret, CHANGED: 2}}\nTags: {new: a, same: b}",
+            expect![[r#"
+                variables CHANGED -GONE +NEW, tags new, old
+                configuration {"Environment":{"Variables":{"CHANGED":"2","NEW":"secret","SAME":"1"}}} <- {"Environment":{"Variables":{"CHANGED":"1","GONE":"1","SAME":"1"}}}
+                tags {"new": "a"} ["old"]
+            "#]],
+        );
+        check(
+            "AutoPublishAlias: live",
+            "AutoPublishAlias: live\nTimeout: 9",
+            expect![[r#"
+            Timeout 3 -> 9, a version for alias live
+            configuration {"Timeout":9} <- {"Timeout":3}
+            publish
+        "#]],
+        );
+        check(
+            "",
+            "AutoPublishAlias: live",
+            expect![[r#"
+            a version for alias live
+            publish
+        "#]],
+        );
+        check(
+            "ReservedConcurrentExecutions: 5\nEventInvokeConfig: {MaximumRetryAttempts: 0}\nRecursiveLoop: Allow",
+            "ReservedConcurrentExecutions: 6\nFunctionUrlConfig: {AuthType: NONE}",
+            expect![[r#"
+                ReservedConcurrentExecutions 6, no RecursiveLoop, no EventInvokeConfig, FunctionUrlConfig NONE BUFFERED
+                ReservedConcurrency {"ReservedConcurrentExecutions":6} <- {"ReservedConcurrentExecutions":5}
+                RecursionConfig null <- {"RecursiveLoop":"Allow"}
+                EventInvokeConfig null <- {"MaximumRetryAttempts":0}
+                Url {"AuthType":"NONE","InvokeMode":"BUFFERED"} <- null
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_a_server_does_not_implement_is_told_only_if_it_is_asked_for() {
+        let mut known = there("");
+        for found in known.companions.values_mut() {
+            *found = Found::NotImplemented;
+        }
+        assert_eq!(not_implemented(&function(""), &known), vec![]);
+        let asking = function("ReservedConcurrentExecutions: 5\nFunctionUrlConfig:\n  AuthType: NONE");
+        let told: Vec<String> = not_implemented(&asking, &known).iter().map(Finding::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "line 9: `F`: this server does not implement `ReservedConcurrentExecutions`",
+                "line 10: `F`: this server does not implement `FunctionUrlConfig`",
+            ]
+        );
+    }
 }

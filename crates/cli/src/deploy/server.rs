@@ -125,10 +125,19 @@ impl Companion {
         }
     }
 
+    /// Asks for the whole document.
+    pub(super) async fn get(
+        self,
+        client: &Client,
+        name: &str,
+        alias: Option<&str>,
+    ) -> Result<Value, ClientError> {
+        client.get(&self.path(name, alias, &Method::GET)).await
+    }
+
     /// Reads it: only the members that can be set, and nothing where nothing is set.
     async fn read(self, client: &Client, name: &str, alias: Option<&str>) -> Result<Found, ClientError> {
-        let answer = client.get::<Value>(&self.path(name, alias, &Method::GET)).await;
-        let document = match answer {
+        let document = match self.get(client, name, alias).await {
             Ok(document) => document,
             Err(ClientError::Refused { status: StatusCode::NOT_FOUND, .. }) => return Ok(Found::Nothing),
             Err(ClientError::Refused { status: StatusCode::NOT_IMPLEMENTED, .. }) => {
@@ -245,11 +254,16 @@ pub(super) async fn known(client: &Client, name: &str, alias: Option<&str>) -> R
     Ok(known)
 }
 
-/// Returns the newest version of a layer.
-pub(super) async fn newest_layer_version(client: &Client, name: &str) -> Result<Option<Value>, ClientError> {
-    let Some(list) = optional(client, &layer_path(name, "?MaxItems=1")).await? else { return Ok(None) };
-    let Some(version) = list["LayerVersions"][0]["Version"].as_u64() else { return Ok(None) };
-    optional(client, &layer_path(name, &format!("/{version}"))).await
+/// Returns the versions of a layer, the newest first; not more than AWS lists on one page.
+pub(super) async fn layer_versions(client: &Client, name: &str) -> Result<Vec<Value>, ClientError> {
+    let list = optional(client, &layer_path(name, "")).await?.unwrap_or_default();
+    let mut versions = Vec::new();
+    for listed in list["LayerVersions"].as_array().into_iter().flatten() {
+        let Some(version) = listed["Version"].as_u64() else { continue };
+        // Deleted by somebody else in the meantime: then it is none.
+        versions.extend(optional(client, &layer_path(name, &format!("/{version}"))).await?);
+    }
+    Ok(versions)
 }
 
 /// Returns the functions of a stack, by name with their ARN, apart from those that are named.
