@@ -179,6 +179,12 @@ fn only_what_has_changed_is_deployed() {
     let tags = get(&server, "/2015-03-31/functions/shop-Counter")["Tags"].clone();
     assert_eq!(tags["stage"], "production");
 
+    // What is named and not installed is noted.
+    project.write("counter/requirements.txt", "requests");
+    let shown = project.run(&server, &[&flags[..], &["--dry-run"]].concat()).success();
+    assert!(shown.contains("note: `Counter` has a requirements.txt: Hearth installs nothing"), "{shown}");
+    fs::remove_file(project.path("counter/requirements.txt")).unwrap();
+
     // What the template says no longer is taken away.
     project.change("template.yaml", "      EventInvokeConfig:\n        MaximumRetryAttempts: 1\n", "");
     project.change("template.yaml", "      Tags:\n        stage: !Ref Stage\n", "");

@@ -127,6 +127,14 @@ pub(crate) async fn run(
         let alias = function.alias.as_ref().map(|alias| alias.name.as_str());
         let there = server::known(client, &function.name, alias).await;
         let there = there.with_context(|| format!("cannot ask for function `{}`", function.name))?;
+        if there
+            .companions
+            .get(&server::Companion::Url)
+            .is_some_and(|url| matches!(url, server::Found::There(_)))
+        {
+            let url = server::function_url(client, function).await?;
+            surroundings.function_urls.extend(url.map(|url| (function.name.clone(), url)));
+        }
         unsupported.extend(plan::not_implemented(function, &there));
         if let Some(other) = there.function.as_ref().and_then(|there| there.tags.get(STACK_TAG))
             && *other != surroundings.stack_name
@@ -141,6 +149,9 @@ pub(crate) async fn run(
     if !foreign.is_empty() {
         wrong::<()>(&shown, &foreign, notes)?;
     }
+    // And with the URLs that are there.
+    let mut stack = template.resolve(&surroundings).or_else(|findings| wrong(&shown, &findings, notes))?;
+    stack.notes.extend(unbuilt(&stack, folder));
     let functions = of_functions(&stack, &surroundings.stack_name, &packages, &known, arguments);
     for (function, (action, _, details)) in stack.functions.iter().zip(&functions) {
         planned.push(Planned::of_function(function, *action, details.clone()));
@@ -197,7 +208,7 @@ pub(crate) async fn run(
         others: if arguments.prune { &others } else { &[] },
         arguments,
     };
-    let done = match work.apply(&mut applying, surroundings.clone(), notes).await {
+    let mut done = match work.apply(&mut applying, surroundings.clone(), notes).await {
         Ok(done) => done,
         Err((what, error)) if applying.is_final() => {
             let context = format!("cannot {what} (everything else is as the template says)");
@@ -223,6 +234,7 @@ pub(crate) async fn run(
         writeln!(out, "\nDeployed.")?;
         write_outputs(&done, out)?;
     } else {
+        done.notes.extend(unbuilt(&done, folder));
         report.stack = &done;
         writeln!(out, "{:#}", report.json(true))?;
     }
@@ -277,7 +289,13 @@ impl Work<'_> {
             applying.delete(name).await.map_err(|error| (format!("delete function `{name}`"), error))?;
             tell(notes, &format!("deleted function {name}"));
         }
-        Ok(stack)
+        for function in stack.functions.iter().filter(|function| function.url.is_some()) {
+            let url = server::function_url(applying.client(), function).await;
+            let url =
+                url.map_err(|error| (format!("ask for the URL of `{}`", function.name), error.into()))?;
+            surroundings.function_urls.extend(url.map(|url| (function.name.clone(), url)));
+        }
+        self.resolve(&surroundings)
     }
 
     /// It could be resolved before; only the ARNs of layers have changed.
@@ -385,6 +403,29 @@ fn packages(stack: &Stack) -> Result<Packages, Vec<Finding>> {
         }
     }
     if findings.is_empty() { Ok(packages) } else { Err(findings) }
+}
+
+/// Notes folders whose dependencies are named, and are not in them: `sam build` would bring them.
+fn unbuilt(stack: &Stack, folder: &Path) -> Vec<Finding> {
+    if folder.ends_with(".aws-sam/build") {
+        return Vec::new();
+    }
+    let of = |function: &Function| {
+        let Code::Path { path, line } = &function.code else { return None };
+        let runtime = function.request["Runtime"].as_str().unwrap_or_default();
+        let named = match runtime {
+            _ if runtime.starts_with("python") => "requirements.txt",
+            _ if runtime.starts_with("nodejs") && !path.join("node_modules").exists() => "package.json",
+            _ => return None,
+        };
+        let id = &function.place.logical_id;
+        let message = format!(
+            "`{id}` has a {named}: Hearth installs nothing; `sam build` does, and its `.aws-sam/build/template.yaml` can be \
+             deployed"
+        );
+        path.join(named).is_file().then_some(Finding { line: *line, message })
+    };
+    stack.functions.iter().filter_map(of).collect()
 }
 
 /// Asks whoever sits there.

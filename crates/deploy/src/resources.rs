@@ -18,6 +18,13 @@ pub(crate) fn reference(
     line: usize,
 ) -> Result<String, Finding> {
     let Some(resource) = scope.resource(target) else {
+        if let Some(function) = target.strip_suffix("Url").and_then(|function| scope.resource(function))
+            && property(scope, "Function", function, "FunctionUrlConfig").is_some()
+            && attribute == Some("FunctionUrl")
+        {
+            // SAM's own name for it.
+            return function_url(scope, target, function, line);
+        }
         return of_made_role(scope, target, attribute)
             .ok_or_else(|| Finding::new(line, format!("there is no parameter or resource `{target}`")));
     };
@@ -88,6 +95,14 @@ pub(crate) fn name(scope: &Scope<'_>, logical_id: &str, resource: &Node) -> Resu
         ));
     }
     Ok(made)
+}
+
+fn function_url(scope: &Scope<'_>, target: &str, function: &Node, line: usize) -> Result<String, Finding> {
+    let logical_id = target.strip_suffix("Url").unwrap_or(target);
+    let name = scope.once(logical_id, line, || name(scope, logical_id, function))?;
+    let url = scope.surroundings.function_urls.get(&name);
+    url.cloned()
+        .ok_or_else(|| Finding::new(line, format!("`{target}.FunctionUrl` is not known before it is there")))
 }
 
 /// SAM makes a role `FUNCTIONRole` for a function without one; templates show it in their outputs.

@@ -51,6 +51,8 @@ pub struct Surroundings {
     pub parameters: BTreeMap<String, String>,
     /// ARNs of layer versions by the names of their layers, as far as they are known.
     pub layer_version_arns: BTreeMap<String, String>,
+    /// Function URLs by the names of their functions, as far as they are known.
+    pub function_urls: BTreeMap<String, String>,
 }
 
 impl Template {

@@ -189,6 +189,26 @@ fn what_cannot_be_resolved_is_told() {
 }
 
 #[test]
+fn a_function_url_is_known_when_it_is_there() {
+    let template = "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.11, Handler: h, CodeUri: src, FunctionUrlConfig: {AuthType: NONE}}
+Outputs:
+  Url: {Value: !GetAtt FUrl.FunctionUrl}
+";
+    let template = Template::read(template).unwrap();
+    let mut surroundings = surroundings(&[]);
+    let stack = template.resolve(&surroundings).unwrap();
+    let left_out =
+        "line 7: the output `Url` is left out: `FUrl.FunctionUrl` is not known before it is there\n";
+    assert_eq!(lines(&stack.notes), left_out);
+    surroundings.function_urls.insert("shop-F".to_owned(), "http://x/".to_owned());
+    assert_eq!(template.resolve(&surroundings).unwrap().outputs["Url"], "http://x/");
+}
+
+#[test]
 fn circles_are_found() {
     check(
         "

@@ -20,13 +20,6 @@ use crate::client::{Client, ClientError, escape};
 const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 /// How often it is looked at: at first, and at last.
 const LOOK_PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-/// The statements by which everybody may call a function URL without a key: id, action, and condition with its JSON. Source:
-/// Lambda Developer Guide, "Control access to Lambda function URLs", and what SAM makes, read 2026-11.
-const PUBLIC_URL: [(&str, &str, (&str, &str)); 2] = [
-    ("FunctionURLAllowPublicAccess", "lambda:InvokeFunctionUrl", ("FunctionUrlAuthType", "\"NONE\"")),
-    ("FunctionURLInvokeAllowPublicAccess", "lambda:InvokeFunction", ("InvokedViaFunctionUrl", "true")),
-];
-
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplyError {
@@ -78,6 +71,10 @@ impl<'client> Applying<'client> {
             }
         });
         Self { client, undo: Vec::new(), interrupted, is_final: false }
+    }
+
+    pub(super) fn client(&self) -> &'client Client {
+        self.client
     }
 
     /// Whether something was done that cannot be taken back: then nothing is.
@@ -373,9 +370,6 @@ impl<'client> Applying<'client> {
         if companion == Companion::ProvisionedConcurrency && to.is_some() {
             self.wait_until_provisioned(name, alias).await?;
         }
-        if companion == Companion::Url && to.is_some_and(|to| to.get("AuthType") == Some(&json!("NONE"))) {
-            self.open_url(name, alias, is_new).await?;
-        }
         Ok(())
     }
 
@@ -400,26 +394,6 @@ impl<'client> Applying<'client> {
             sleep(pause).await;
             pause = (pause * 2).min(longest);
         }
-    }
-
-    /// A URL without authorization is of use to nobody until everybody may call it.
-    async fn open_url(&mut self, name: &str, alias: Option<&str>, is_new: bool) -> Result<(), ApplyError> {
-        let qualifier = alias.map_or_else(String::new, |alias| format!("?Qualifier={}", escape(alias)));
-        let path = function_path(name, "/policy");
-        for (sid, action, condition) in PUBLIC_URL {
-            let mut body = json!({ "StatementId": sid, "Action": action, "Principal": "*" });
-            body[condition.0] = serde_json::from_str(condition.1).unwrap_or_default();
-            let request = Request::new(Method::POST, format!("{path}{qualifier}"), Some(body));
-            match request.send(self.client).await {
-                Ok(_) if !is_new => {
-                    let back = Request::delete(format!("{path}/{sid}{qualifier}"));
-                    self.undo(format!("permission of the URL of `{name}`"), back, None);
-                }
-                Ok(_) | Err(ClientError::Refused { status: StatusCode::CONFLICT, .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
     }
 
     /// Deletes a function. It cannot be taken back, and so comes after everything that can fail.
@@ -480,5 +454,60 @@ async fn wait(client: &Client, name: &str, interrupted: Option<&AtomicBool>) -> 
         }
         sleep(pause).await;
         pause = (pause * 2).min(longest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_deploy::{Surroundings, Template};
+
+    use super::*;
+    use crate::client::tests::{run, scripted};
+
+    #[test]
+    fn an_interruption_takes_back_what_was_done() {
+        let answers = &[("201 Created", "{}"), ("200 OK", r#"{"State":"Pending"}"#), ("204 No Content", "")];
+        let (client, server) = scripted(answers);
+        let template = "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {FunctionName: f, Runtime: python3.11, Handler: h, CodeUri: src}
+";
+        let stack = Template::read(template).unwrap().resolve(&Surroundings::default()).unwrap();
+        run(async {
+            let mut applying = Applying::new(&client);
+            applying.interrupted.store(true, Ordering::Relaxed);
+            let done = applying.create(&stack.functions[0], b"zip", "shop").await;
+            assert!(matches!(done, Err(ApplyError::Interrupted)), "{done:?}");
+            assert_eq!(applying.take_back().await.undone, ["function `f`, which was new"]);
+        });
+        let asked = server.join().unwrap();
+        let asked: Vec<&str> = asked.iter().map(|line| line.split(" HTTP").next().unwrap()).collect();
+        assert_eq!(
+            asked,
+            [
+                "POST /2015-03-31/functions",
+                "GET /2015-03-31/functions/f/configuration",
+                "DELETE /2015-03-31/functions/f"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_may_have_been_done_when_the_connection_broke_is_taken_back_too() {
+        // An answer that is shorter than it says: nobody knows what became of the request.
+        let answers = &[("201 Created\r\nContent-Length: 99", "{}"), ("404 Not Found", "{}")];
+        let (client, server) = scripted(answers);
+        run(async {
+            let mut applying = Applying::new(&client);
+            let (change, back) =
+                (Request::new(Method::POST, "/a".into(), None), Request::delete("/a".into()));
+            let done = applying.change(&change, "a".to_owned(), back, None).await;
+            assert!(matches!(done, Err(ApplyError::Client(ClientError::Broken { .. }))), "{done:?}");
+            let undone = applying.take_back().await;
+            assert_eq!((undone.undone, undone.left), (vec!["a".to_owned()], vec![]));
+        });
+        server.join().unwrap();
     }
 }

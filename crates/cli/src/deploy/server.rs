@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use hearth_deploy::Function;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 
@@ -63,6 +64,7 @@ pub(super) enum Companion {
     EventInvokeConfig,
     ProvisionedConcurrency,
     RecursionConfig,
+    /// A URL of `AuthType` NONE is open by itself: it needs no statement in a resource policy.
     Url,
 }
 
@@ -252,6 +254,22 @@ pub(super) async fn known(client: &Client, name: &str, alias: Option<&str>) -> R
         known.companions.insert(companion, companion.read(client, name, alias).await?);
     }
     Ok(known)
+}
+
+/// Returns the URL of a function.
+pub(super) async fn function_url(
+    client: &Client,
+    function: &Function,
+) -> Result<Option<String>, ClientError> {
+    let alias = function.alias.as_ref().map(|alias| alias.name.as_str());
+    match Companion::Url.get(client, &function.name, alias).await {
+        Ok(config) => Ok(config["FunctionUrl"].as_str().map(str::to_owned)),
+        // Nobody insists on it, when what is not implemented is skipped.
+        Err(ClientError::Refused { status: StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED, .. }) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the versions of a layer, the newest first; not more than AWS lists on one page.
