@@ -5,6 +5,7 @@
 
 mod apply;
 mod plan;
+mod report;
 mod server;
 
 use std::collections::BTreeMap;
@@ -12,17 +13,16 @@ use std::io::{BufRead as _, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use hearth_deploy::{Code, Finding, Function, Layer, Stack, Surroundings, Template, package};
-use serde_json::{Value, json};
+use hearth_deploy::{Code, Finding, Function, Stack, Surroundings, Template, package};
 
 use self::apply::Applying;
 pub(crate) use self::apply::{ApplyError, settle};
 use self::plan::{Action, Change};
+use self::report::{Planned, Report, write_outputs};
 use self::server::{Known, STACK_TAG};
 use crate::arguments::{DeployArguments, OutputFormat};
 use crate::client::Client;
 use crate::exit_code::ExitCode;
-use crate::table::{Column, Table};
 
 /// Templates that are looked for when none is named, as SAM does: what `sam build` made comes first.
 const TEMPLATES: &[&str] =
@@ -57,15 +57,6 @@ impl DeployError {
             _ => ExitCode::Failure,
         }
     }
-}
-
-/// One resource, and what is done about it.
-struct Planned {
-    kind: &'static str,
-    name: String,
-    logical_id: String,
-    action: Action,
-    details: Vec<String>,
 }
 
 /// Reads, shows and does it.
@@ -438,97 +429,4 @@ fn agree(notes: &mut dyn Write) -> anyhow::Result<()> {
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).context("cannot read your answer")?;
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(DeployError::Declined.into()) }
-}
-
-impl Planned {
-    fn of_layer(layer: &Layer, action: Action, details: Vec<String>) -> Self {
-        let logical_id = layer.place.logical_id.clone();
-        Self { kind: "layer", name: layer.name.clone(), logical_id, action, details }
-    }
-
-    fn of_function(function: &Function, action: Action, details: Vec<String>) -> Self {
-        let logical_id = function.place.logical_id.clone();
-        let details = if action == Action::Keep { Vec::new() } else { details };
-        Self { kind: "function", name: function.name.clone(), logical_id, action, details }
-    }
-}
-
-/// What is going to change, for people and for programs.
-struct Report<'report> {
-    stack: &'report Stack,
-    name: &'report str,
-    planned: &'report [Planned],
-    unsupported: Vec<Finding>,
-}
-
-impl Report<'_> {
-    fn write(&self, template: &str, changes: usize, out: &mut dyn Write) -> anyhow::Result<()> {
-        for Finding { line, message } in &self.stack.notes {
-            writeln!(out, "{template}:{line}: note: {message}")?;
-        }
-        for Finding { line, message } in &self.unsupported {
-            writeln!(out, "{template}:{line}: unsupported: {message}")?;
-        }
-        let mut table = Table::new([
-            Column::Left("Action"),
-            Column::Left("Resource"),
-            Column::Left("Name"),
-            Column::Left("What Changes"),
-        ]);
-        for planned in self.planned {
-            table.row([
-                planned.action.word().to_owned(),
-                format!("{} {}", planned.kind, planned.logical_id).trim_end().to_owned(),
-                planned.name.clone(),
-                planned.details.join(", "),
-            ]);
-        }
-        writeln!(out, "Stack {}", self.name)?;
-        out.write_all(table.render().as_bytes())?;
-        if self.planned.iter().any(|planned| planned.action == Action::Leave) {
-            writeln!(out, "What is not in the template stays; --prune deletes it.")?;
-        }
-        if changes == 0 {
-            writeln!(out, "Nothing changes: the server has what the template says.")?;
-        }
-        Ok(())
-    }
-
-    fn json(&self, is_applied: bool) -> Value {
-        let finding = |finding: &Finding| json!({ "Line": finding.line, "Message": finding.message });
-        let changes: Vec<Value> = self
-            .planned
-            .iter()
-            .map(|planned| {
-                json!({
-                    "Action": planned.action.word(),
-                    "ResourceType": planned.kind,
-                    "LogicalResourceId": planned.logical_id,
-                    "Name": planned.name,
-                    "Details": planned.details,
-                })
-            })
-            .collect();
-        json!({
-            "StackName": self.name,
-            "Resources": changes,
-            "Unsupported": self.unsupported.iter().map(finding).collect::<Vec<_>>(),
-            "Notes": self.stack.notes.iter().map(finding).collect::<Vec<_>>(),
-            "Outputs": self.stack.outputs,
-            "Applied": is_applied,
-        })
-    }
-}
-
-fn write_outputs(stack: &Stack, out: &mut dyn Write) -> anyhow::Result<()> {
-    if stack.outputs.is_empty() {
-        return Ok(());
-    }
-    let mut table = Table::new([Column::Left("Output"), Column::Left("Value")]);
-    for (name, value) in &stack.outputs {
-        table.row([name.clone(), value.clone()]);
-    }
-    writeln!(out)?;
-    out.write_all(table.render().as_bytes())?;
-    Ok(())
 }

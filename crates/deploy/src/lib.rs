@@ -4,6 +4,7 @@
 //! It asks no server and changes nothing: comparing with what is there, and bringing it there, is `hearth deploy`'s.
 
 mod finding;
+mod globals;
 mod intrinsics;
 mod package;
 mod properties;

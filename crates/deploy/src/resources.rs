@@ -121,9 +121,7 @@ fn of_made_role(scope: &Scope<'_>, target: &str, attribute: Option<&str>) -> Opt
 }
 
 fn made_role_name(scope: &Scope<'_>, logical_id: &str) -> String {
-    let mut name = format!("{}-{logical_id}Role", scope.surroundings.stack_name);
-    name.truncate(NAME_CHARS_MAX);
-    name
+    format!("{}-{logical_id}Role", scope.surroundings.stack_name).chars().take(NAME_CHARS_MAX).collect()
 }
 
 /// Returns the ARN of the role that a function without one is given.

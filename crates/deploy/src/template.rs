@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use regex_lite::Regex;
 
 use crate::finding::Finding;
+use crate::globals;
 use crate::intrinsics::Scope;
 use crate::serverless;
 use crate::stack::Stack;
@@ -126,8 +127,8 @@ impl Template {
             return Err(in_order(findings));
         }
         let mut stack = Stack::default();
-        if let Some(globals) = self.document.get("Globals") {
-            serverless::check_globals(globals, &mut stack, &mut findings);
+        if let Some(section) = self.document.get("Globals") {
+            globals::check(section, &mut stack, &mut findings);
         }
         for (logical_id, resource) in &self.resources {
             match resource.get("Condition").and_then(Node::text) {

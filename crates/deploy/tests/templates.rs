@@ -209,6 +209,18 @@ Outputs:
 }
 
 #[test]
+fn a_damaged_template_never_panics() {
+    let whole = include_str!("../../../examples/sam/template.yaml");
+    assert!(resolve(whole, &[]).is_ok());
+    for (at, _) in whole.char_indices().step_by(3) {
+        let _ = resolve(&whole[..at], &[]);
+        for instead in ["", "!", "{", "[", ":", "&a *a", "\0"] {
+            let _ = resolve(&format!("{}{instead}{}", &whole[..at], &whole[at + 1..]), &[]);
+        }
+    }
+}
+
+#[test]
 fn circles_are_found() {
     check(
         "
@@ -365,10 +377,10 @@ Rules: {R: {}}
         &[],
         expect![[r#"
             wrong:
-            line 3: `Ressources` is no section of a template
-            line 2: the transform `AWS::LanguageExtensions` is not built
-            line 4: `Rules` are not built
             line 2: the section `Resources` is missing
+            line 2: the transform `AWS::LanguageExtensions` is not built
+            line 3: `Ressources` is no section of a template
+            line 4: `Rules` are not built
         "#]],
     );
     check(
@@ -383,8 +395,8 @@ Resources:
             wrong:
             line 3: `A-b`: names of resources are letters and digits
             line 4: `NoType` has no `Type`
-            line 5: `Properties` has to be a map
             line 5: `DependsOn` names no resource: `Nobody`
+            line 5: `Properties` has to be a map
         "#]],
     );
 }
@@ -416,8 +428,8 @@ Resources:
         &[("Stage", "nowhere"), ("Size", "1024"), ("Name", "ABC"), ("Unknown", "x")],
         expect![[r#"
             wrong:
+            line 2: the template has no parameter `Unknown`
             line 3: parameter `Stage`: `nowhere` is none of its `AllowedValues`: test, production
-            line 3: the template has no parameter `Unknown`
             line 4: parameter `Size`: `1024` is more than its `MaxValue`
             line 5: parameter `Name`: `ABC` does not match its `AllowedPattern` `[a-z]+`
             line 6: parameter `Secret`: its value `/path` is in Systems Manager, which Hearth is not: give it with --parameter-overrides
@@ -484,8 +496,8 @@ Outputs:
             unsupported line 9: `F`: Hearth builds nothing (`BuildMethod`): run `sam build`, then deploy `.aws-sam/build/template.yaml`
             unsupported line 16: `F`: `VpcConfig` is not built
             unsupported line 17: `F`: `SnapStart` is not built
-            unsupported line 20: `F`: the event `Get` of type HttpApi is not built
-            unsupported line 22: `F`: the event `Nightly` of type Schedule is not built
+            unsupported line 19: `F`: the event `Get` of type HttpApi is not built
+            unsupported line 21: `F`: the event `Nightly` of type Schedule is not built
             unsupported line 32: `Table`: AWS::DynamoDB::Table is not built
             note line 3: `Globals.Api` is of resources that are not built
             note line 10: `DeletionPolicy` has no effect
