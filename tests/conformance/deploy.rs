@@ -310,7 +310,12 @@ fn functions_that_the_template_has_no_longer_are_deleted_only_when_asked_for() {
     let server = Server::start();
     let one = "  F: {Type: AWS::Serverless::Function, Properties: {Runtime: python3.11, Handler: app.handler, CodeUri: src}}\n";
     let project = Project::of(&format!("Resources:\n{one}{}", one.replace("  F:", "  G:")));
-    project.deploy(&server, &[]);
+    // What was made by hand, and by no stack, becomes this stack's.
+    server.create(python("shop-G", "def handler(event, context): return 'by hand'\n"));
+    let shown = project.run(&server, &["--dry-run"]).success();
+    assert!(shown.contains("taken over: no stack made it"), "{shown}");
+    assert_eq!(project.deploy(&server, &[]), pairs([("shop-F", "create"), ("shop-G", "update")]));
+    assert_eq!(server.function("shop-G").invoke("{}").success(), "ok");
     server.create(python("by-hand", "def handler(event, context): return 1\n"));
 
     project.write("template.yaml", &format!("Resources:\n{one}"));
