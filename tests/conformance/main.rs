@@ -13,6 +13,7 @@ mod command_line;
 mod concurrency;
 mod control_plane;
 mod credentials;
+mod deploy;
 mod experiment;
 mod extensions;
 mod function_urls;
