@@ -11,6 +11,7 @@ const NOW_MS: i64 = 1_440_938_160_000;
 
 fn known(token: Option<&str>) -> Arc<Credential> {
     Arc::new(Credential {
+        expires_ms: None,
         access_key_id: KEY.to_owned(),
         secret_access_key: Secret::new(SECRET),
         session_token: token.map(Secret::new),

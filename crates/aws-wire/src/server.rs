@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::room::{BodyRoom, ROOM_KIB};
 use crate::stream::{Answered, Full, GuardedStream};
-use crate::{Body, Response};
+use crate::{Body, CutOff, Response};
 
 /// How many connections may wait to be accepted. The usual 128 are full at once when hundreds of clients come in the same
 /// moment, and whoever finds them full tries again only after a second. The kernel may allow less (`net.core.somaxconn`).
@@ -196,12 +196,12 @@ impl Drop for Counted {
 
 impl hyper::body::Body for Counted {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = CutOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
