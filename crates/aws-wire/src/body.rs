@@ -92,13 +92,21 @@ pub struct BodyPieces {
     /// What is left of the span of time, and what has to come in it. The clock stands while nobody waits for the client.
     left: Duration,
     wanted: usize,
+    has_begun: bool,
 }
 
 impl BodyPieces {
     /// Takes the body of a request.
     pub fn of(mut request: Request<Incoming>) -> Self {
         let ahead = request.extensions_mut().remove::<ReadAhead>().map(|ReadAhead(body)| body);
-        Self { body: request.into_body(), ahead, pace: PACE, left: PACE.window, wanted: PACE.bytes_min }
+        Self {
+            body: request.into_body(),
+            ahead,
+            pace: PACE,
+            left: PACE.window,
+            wanted: PACE.bytes_min,
+            has_begun: false,
+        }
     }
 
     /// Returns what comes next. `None` is the end.
@@ -108,6 +116,7 @@ impl BodyPieces {
         }
         loop {
             let asked = Instant::now();
+            self.has_begun = true;
             let frame =
                 tokio::time::timeout(self.left, self.body.frame()).await.map_err(|_| BodyError::TooSlow)?;
             self.left = self.left.saturating_sub(asked.elapsed());
@@ -119,6 +128,11 @@ impl BodyPieces {
             }
             return Ok(Some(data));
         }
+    }
+
+    /// Whether anything was asked of the client. One that waits for `100 Continue` has sent nothing before.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Reads the rest, and forgets it: clients that listen only when they have sent everything would not see a refusal.

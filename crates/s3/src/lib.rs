@@ -31,7 +31,7 @@ use hearth_auth::{Resource, SignedPayload};
 use hearth_aws_wire::{Body, BodyPieces, REQUEST_ID, Response};
 use hearth_store::{BlobStore, BucketStore, Clock, StoreError};
 use hearth_types::{Region, RequestId};
-use http::header::{CONTENT_TYPE, EXPECT, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
@@ -105,10 +105,16 @@ impl S3 {
             Ok(response) => response,
             Err(error) => {
                 // Who asked first whether to send has sent nothing.
-                if !waits_for_us {
+                let keeps_its_body = waits_for_us && !body.has_begun();
+                if !keeps_its_body {
                     body.drop_rest().await;
                 }
-                error.into_response(&path, &request_id)
+                let mut response = error.into_response(&path, &request_id);
+                if keeps_its_body {
+                    // The next request cannot be told from the body that was announced.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
             }
         };
         if let Ok(value) = HeaderValue::from_str(&request_id) {

@@ -10,6 +10,7 @@ use hearth_s3::S3;
 use hearth_telemetry::Clock;
 use hearth_types::Region;
 use http::Request;
+use http::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::body::Incoming;
 
 use crate::{Front, HEARTH, root};
@@ -154,8 +155,14 @@ impl Guard {
                 Ok(request)
             }
             Err(refusal) => {
+                let keeps_its_body = request.headers().contains_key(EXPECT);
                 drop_body(request).await;
-                Err(refusal.into_response(Protocol::S3))
+                let mut response = refusal.into_response(Protocol::S3);
+                if keeps_its_body {
+                    // The next request cannot be told from the body that was announced.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Err(response)
             }
         }
     }
