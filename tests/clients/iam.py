@@ -72,7 +72,9 @@ attempt('too long', sts.assume_role, RoleArn=role['Arn'], RoleSessionName='me', 
 attempt('a role of nobody', sts.assume_role, RoleArn='arn:aws:iam::000000000000:role/none', RoleSessionName='me')
 attempt('a session policy', sts.assume_role, RoleArn=role['Arn'], RoleSessionName='me', Policy=json.dumps(POLICY))
 attempt('a user', iam.create_user, UserName='ada')
-attempt('a queue', boto3.client('sns').list_topics)
+attempt('a topic', boto3.client('sns').list_topics)
+attempt('a table', boto3.client('dynamodb').list_tables)
+attempt('an api', boto3.client('apigateway').get_rest_apis)
 
 iam.detach_role_policy(RoleName='worker', PolicyArn=BASIC)
 attempt('detach again', iam.detach_role_policy, RoleName='worker', PolicyArn=BASIC)

@@ -41,7 +41,9 @@ fn boto3_finds_the_buckets_objects_lists_and_uploads_that_it_knows() {
     let server = Server::start();
     let folder = Folder::new();
     let seen = run_python(&server, "s3.py", &[folder.path().to_str().unwrap()]).json();
-    check(&seen, &expect![[r#"
+    check(
+        &seen,
+        &expect![[r#"
         {
           "a bucket that is full": "409 BucketNotEmpty",
           "a bucket with uploads": "409 BucketNotEmpty",
@@ -143,7 +145,8 @@ fn boto3_finds_the_buckets_objects_lists_and_uploads_that_it_knows() {
             "parts"
           ]
         }
-    "#]]);
+    "#]],
+    );
     eventually("the bytes of all objects are removed", || blobs(server.data_dir()).is_empty().then_some(()));
 }
 
@@ -153,66 +156,68 @@ fn boto3_makes_changes_and_deletes_roles_and_has_sessions_of_them() {
     check(
         &seen,
         &expect![[r#"
-        {
-          "a policy of nobody": "404 NoSuchEntity: Policy arn:aws:iam::000000000000:policy/x does not exist or is not attachable.",
-          "a queue": "501 NotImplemented: Hearth does not implement sns:ListTopics yet",
-          "a role of nobody": "403 AccessDenied: User: arn:aws:iam::000000000000:root is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::000000000000:role/none",
-          "a session policy": "400 ValidationError: Policy is not supported by Hearth yet",
-          "a user": "501 NotImplemented: Hearth does not implement iam:CreateUser yet",
-          "arn": "arn:aws:iam::000000000000:role/service/worker",
-          "attached": [
             {
-              "PolicyArn": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
-              "PolicyName": "AWSLambdaBasicExecutionRole"
+              "a policy of nobody": "404 NoSuchEntity: Policy arn:aws:iam::000000000000:policy/x does not exist or is not attachable.",
+              "a role of nobody": "403 AccessDenied: User: arn:aws:iam::000000000000:root is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::000000000000:role/none",
+              "a session policy": "400 ValidationError: Policy is not supported by Hearth yet",
+              "a table": "501 NotImplementedException: Hearth does not implement DynamoDB_20120810.ListTables yet",
+              "a topic": "501 NotImplemented: Hearth does not implement sns:ListTopics yet",
+              "a user": "501 NotImplemented: Hearth does not implement iam:CreateUser yet",
+              "an api": "501 NotImplementedException: Hearth does not implement the service apigateway yet",
+              "arn": "arn:aws:iam::000000000000:role/service/worker",
+              "attached": [
+                {
+                  "PolicyArn": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+                  "PolicyName": "AWSLambdaBasicExecutionRole"
+                }
+              ],
+              "changed": [
+                7200,
+                [
+                  {
+                    "Key": "more",
+                    "Value": "1"
+                  }
+                ],
+                "works & <plays>"
+              ],
+              "create again": "409 EntityAlreadyExists: Role with name Worker already exists.",
+              "delete": 200,
+              "delete again": "404 NoSuchEntity: The role with name worker cannot be found.",
+              "delete with policies": "409 DeleteConflict: Cannot delete entity, must detach all policies first.",
+              "detach again": "404 NoSuchEntity: Policy arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole was not found.",
+              "functions": 0,
+              "inline": [
+                "inline"
+              ],
+              "instance profiles": 200,
+              "no arn": "400 InvalidInput: ARN xxxxxxxxxxxxxxxxxxxx is not valid.",
+              "no name": "400 ValidationError: The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-",
+              "no policy": "400 MalformedPolicyDocument: This policy contains invalid Json",
+              "no such role": "404 NoSuchEntity: The role with name none cannot be found.",
+              "role": [
+                "works & <plays>",
+                [
+                  {
+                    "Key": "team",
+                    "Value": "a&b"
+                  }
+                ],
+                3600,
+                "/service/"
+              ],
+              "roles": [
+                [
+                  "another"
+                ],
+                [
+                  "worker"
+                ]
+              ],
+              "too long": "400 ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+              "who": "arn:aws:sts::000000000000:assumed-role/worker/me"
             }
-          ],
-          "changed": [
-            7200,
-            [
-              {
-                "Key": "more",
-                "Value": "1"
-              }
-            ],
-            "works & <plays>"
-          ],
-          "create again": "409 EntityAlreadyExists: Role with name Worker already exists.",
-          "delete": 200,
-          "delete again": "404 NoSuchEntity: The role with name worker cannot be found.",
-          "delete with policies": "409 DeleteConflict: Cannot delete entity, must detach all policies first.",
-          "detach again": "404 NoSuchEntity: Policy arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole was not found.",
-          "functions": 0,
-          "inline": [
-            "inline"
-          ],
-          "instance profiles": 200,
-          "no arn": "400 InvalidInput: ARN xxxxxxxxxxxxxxxxxxxx is not valid.",
-          "no name": "400 ValidationError: The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-",
-          "no policy": "400 MalformedPolicyDocument: This policy contains invalid Json",
-          "no such role": "404 NoSuchEntity: The role with name none cannot be found.",
-          "role": [
-            "works & <plays>",
-            [
-              {
-                "Key": "team",
-                "Value": "a&b"
-              }
-            ],
-            3600,
-            "/service/"
-          ],
-          "roles": [
-            [
-              "another"
-            ],
-            [
-              "worker"
-            ]
-          ],
-          "too long": "400 ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-          "who": "arn:aws:sts::000000000000:assumed-role/worker/me"
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -306,11 +311,12 @@ fn with_keys_every_way_to_sign_an_upload_is_verified_to_its_last_byte() {
         presigned for another method: 403 SignatureDoesNotMatch
         of long ago: 403 SignatureDoesNotMatch
         presigned put: 200 
-    "#]].assert_eq(&of_urls.concat());
+    "#]]
+    .assert_eq(&of_urls.concat());
 }
 
 #[test]
-fn a_session_of_a_role_may_do_what_its_caller_may_until_it_expires() {
+fn a_session_of_a_role_may_do_what_its_caller_may_and_no_more() {
     let server = Settings::new().start();
     let (id, secret) = key(&server, "ada", "admin");
     let mut seen = run_python_with_key(&server, (&id, &secret), "assumed_role.py", &[]).json();

@@ -13,6 +13,7 @@ use http::Request;
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::body::Incoming;
 
+use crate::root::{claimed_service, other_service};
 use crate::{Front, HEARTH, root};
 
 /// Where STS's global endpoint is: clients sign for that region, whatever their own is.
@@ -26,11 +27,13 @@ enum Door {
     S3,
     /// `/`: STS, IAM, and services that are answered with a refusal.
     Root,
+    /// A service with paths of its own, which is not here: answered with a refusal.
+    Other,
     Hearth,
 }
 
 impl Door {
-    fn of<B>(request: &Request<B>) -> Self {
+    fn of<B>(front: &Front, request: &Request<B>) -> Self {
         let path = request.uri().path();
         if CloudWatchLogs::is_asked(request) {
             Self::Logs
@@ -40,6 +43,8 @@ impl Door {
             Self::S3
         } else if path == "/" {
             Self::Root
+        } else if other_service(front, request).is_some() {
+            Self::Other
         } else {
             Self::Lambda
         }
@@ -51,7 +56,7 @@ impl Door {
             Self::S3 => Protocol::S3,
             Self::Root if request.headers().contains_key("x-amz-target") => Protocol::Json11,
             Self::Root => Protocol::Query,
-            Self::Lambda | Self::Hearth => Protocol::RestJson,
+            Self::Lambda | Self::Other | Self::Hearth => Protocol::RestJson,
         }
     }
 
@@ -62,6 +67,8 @@ impl Door {
             Self::Logs => "logs".to_owned(),
             Self::S3 => "s3".to_owned(),
             Self::Hearth => "hearth".to_owned(),
+            // Its signature is as good as any other.
+            Self::Other => claimed_service(request).unwrap_or("lambda").to_owned(),
             // Of other services nothing is answered but that they are not here: theirs is as good as STS's.
             Self::Root => {
                 let claimed = CredentialScope::of(request.headers()).map(|scope| scope.service);
@@ -100,7 +107,7 @@ impl Guard {
         front: &Front,
         mut request: Request<Incoming>,
     ) -> Result<Request<Incoming>, Response> {
-        let door = Door::of(&request);
+        let door = Door::of(front, &request);
         let protocol = door.protocol(&request);
         let claim = match self.claim(door, &request) {
             Ok(claim) => claim,
@@ -122,6 +129,8 @@ impl Guard {
                     Door::Logs => Some(front.cloudwatch_logs.asked(&request, &body)),
                     // Who somebody is, they may always ask.
                     Door::Root => root::asked(&request, &body),
+                    // Who hears that there is nothing needs no right to it.
+                    Door::Other => None,
                     Door::S3 => unreachable!("its bodies are not read here"),
                     Door::Hearth => Some(crate::asked_of_hearth(&request)),
                 };
@@ -172,7 +181,7 @@ impl Guard {
         let (service, global) = (door.service(request), self.global_region.as_ref());
         let regions: Vec<&Region> = match door {
             Door::Root => std::iter::once(&self.region).chain(global).collect(),
-            Door::Lambda | Door::Logs | Door::S3 | Door::Hearth => vec![&self.region],
+            Door::Lambda | Door::Logs | Door::S3 | Door::Other | Door::Hearth => vec![&self.region],
         };
         let expected = Expected { service: &service, regions: &regions, now_epoch_ms: self.clock.epoch_ms() };
         Claim::of(request.method(), request.uri(), request.headers(), &expected, &*self.credentials)

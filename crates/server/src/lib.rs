@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hearth_auth::{Asked, Credentials, Resource};
-use hearth_aws_wire::{Response, Server, ServerSettings};
+use hearth_aws_wire::{Response, Server, ServerSettings, drop_body};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
@@ -476,6 +476,10 @@ impl Front {
             self.s3.answer(request).await
         } else if request.uri().path() == "/" {
             root::answer(self, request).await
+        } else if let Some(service) = root::other_service(self, &request) {
+            let refusal = root::refuse(service);
+            drop_body(request).await;
+            refusal
         } else {
             self.api.answer(request).await
         }

@@ -1,17 +1,50 @@
-//! What arrives at `/` in the query protocol: IAM and STS. GetCallerIdentity, and the refusal of all other services, are
-//! `hearth-lambda-api`'s.
+//! What arrives at `/` in the query protocol: IAM and STS. GetCallerIdentity, and the refusal of other services at that
+//! path, are `hearth-lambda-api`'s. Services with paths of their own that are not here are refused by name.
 
 use hearth_auth::{Asked, Identity, Protocol, Refusal};
-use hearth_aws_wire::{CredentialScope, REQUEST_ID, Response, read_ahead};
+use hearth_aws_wire::{CredentialScope, ErrorBody, MessageKey, REQUEST_ID, Response, WireError, read_ahead};
 use hearth_iam::Form;
 use hearth_types::RequestId;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 
 use crate::Front;
 
 /// How long a form may be: policies are in it, percent-encoded.
 const FORM_BYTES_MAX: usize = 512 << 10;
+
+/// The services whose requests have been told apart before, or are Hearth's own.
+const OURS: [&str; 6] = ["lambda", "logs", "s3", "iam", "sts", "hearth"];
+
+/// Returns the service that a request says it is signed for.
+pub(crate) fn claimed_service<B>(request: &Request<B>) -> Option<&str> {
+    CredentialScope::of(request.headers()).map(|scope| scope.service)
+}
+
+/// Returns the service that a request is for, when that is none of ours, and its path is none of Lambda's.
+pub(crate) fn other_service<'a, B>(front: &Front, request: &'a Request<B>) -> Option<&'a str> {
+    let claimed = claimed_service(request).filter(|service| !OURS.contains(service))?;
+    front.api.asked(request.method(), request.uri()).is_none().then_some(claimed)
+}
+
+/// 501: a service that is not here.
+pub(crate) fn refuse(service: &str) -> Response {
+    let is_plain = |character: &char| character.is_ascii_alphanumeric() || "._-".contains(*character);
+    let service: String = service.chars().filter(is_plain).take(64).collect();
+    let mut response = WireError {
+        status: StatusCode::NOT_IMPLEMENTED,
+        error_type: "NotImplementedException",
+        body: ErrorBody::Framework,
+        key: MessageKey::Small,
+        message: format!("Hearth does not implement the service {service} yet"),
+        more: vec![],
+    }
+    .into_response();
+    if let Ok(request_id) = HeaderValue::from_str(&RequestId::random().to_string()) {
+        response.headers_mut().insert(REQUEST_ID, request_id);
+    }
+    response
+}
 
 /// Whether a request is in the query protocol.
 fn is_query<B>(request: &Request<B>) -> bool {
