@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tests start programs and read clocks")]
 
 mod asynchronous;
+mod aws_side;
 mod clients;
 mod cloudwatch_logs;
 mod cloudwatch_logs_input;

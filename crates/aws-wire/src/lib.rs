@@ -13,7 +13,7 @@ mod room;
 mod server;
 mod stream;
 
-pub use body::{BodyError, drop_body, read_ahead, read_body};
+pub use body::{BodyError, BodyPieces, drop_body, read_ahead, read_body};
 pub use credential::CredentialScope;
 pub use error::{ErrorBody, MessageKey, WireError};
 pub use event_stream::{EVENT_STREAM, event};

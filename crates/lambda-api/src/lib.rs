@@ -7,6 +7,7 @@ mod account_settings;
 mod aliases;
 mod asked;
 mod code_location;
+mod code_source;
 mod configuration;
 mod create_function;
 mod delete_function;
@@ -57,6 +58,8 @@ use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
 use code_location::CodeLocations;
+use code_source::NoBuckets;
+pub use code_source::{CodeObjectError, CodeObjects};
 use error::ApiError;
 use input::Uploads;
 use routes::Route;
@@ -76,6 +79,7 @@ pub struct LambdaApi {
     runtime_version_arn: Box<RuntimeVersionArn>,
     /// What this host can run.
     host_architecture: Architecture,
+    code_objects: Arc<dyn CodeObjects>,
 }
 
 impl LambdaApi {
@@ -100,7 +104,15 @@ impl LambdaApi {
             uploads,
             runtime_version_arn,
             host_architecture,
+            code_objects: Arc::new(NoBuckets),
         }
+    }
+
+    /// Takes packages from these buckets, too.
+    #[must_use]
+    pub fn with_code_objects(mut self, code_objects: Arc<dyn CodeObjects>) -> Self {
+        self.code_objects = code_objects;
+        self
     }
 
     /// Answers a request of an AWS client.

@@ -1,5 +1,6 @@
 //! The composition root: puts a server together, serves it, and ends it in order.
 
+mod code_objects;
 mod credentials;
 mod deployment;
 mod descriptors;
@@ -8,6 +9,7 @@ mod guard;
 mod insight;
 mod offline;
 mod own_api;
+mod root;
 mod runtimes;
 mod settings;
 
@@ -18,16 +20,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hearth_auth::{Asked, Credentials, Resource};
-use hearth_aws_wire::{Peer, Response, Server, ServerSettings};
+use hearth_aws_wire::{Peer, Response, Server, ServerSettings, drop_body};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
 use hearth_function_url::{Address, FunctionUrls, Keys};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
+use hearth_iam::Iam;
 use hearth_invoke::{Concurrency, ConcurrencyLimits, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
 pub use hearth_pool::NetworkPolicies;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
+use hearth_s3::S3;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
 pub use hearth_sandbox::{Facts, Isolation, NetworkPolicy};
@@ -42,7 +46,8 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use credentials::KnownCredentials;
+use code_objects::CodeInS3;
+use credentials::{AllKeys, KnownCredentials};
 use deployment::{HostDeployment, runtime_ready};
 use event_clock::SteadyClock;
 use guard::Guard;
@@ -185,6 +190,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let objects = LocalBlobStore::open(&data.join("objects"))?;
     let half_written_objects = objects.half_written();
     let packages = Packages::open(data, Arc::new(objects))?;
+    let s3_objects = Arc::new(LocalBlobStore::open(&data.join("s3/objects"))?);
     let objects = Arc::new(LocalBlobStore::open(&data.join("runtimes/objects"))?);
     let runtime_packages = RuntimePackages::open(runtimes.clone(), objects).await;
     let runtime_packages = Arc::new(runtime_packages.map_err(StartError::Runtimes)?);
@@ -239,6 +245,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     });
 
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
+    let iam = Iam::open(store.clone(), account.clone(), wall_clock.clone()).await?;
+    let s3 = S3::open(store.clone(), s3_objects, wall_clock.clone(), region.clone()).await?;
     let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
     let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;
     let functions = Functions::open(store.clone(), deployment, ours, wall_clock.clone()).await?;
@@ -296,7 +304,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         wall_clock,
         host_architecture(),
         runtime_version_arn,
-    );
+    )
+    .with_code_objects(Arc::new(CodeInS3(s3.clone())));
     let insight = Insight {
         functions,
         pool: pool.clone(),
@@ -306,8 +315,17 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         clock,
         walls: walls.clone(),
     };
-    let front =
-        Arc::new(Front { api, function_urls, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
+    let sessions = iam.sessions().clone();
+    let front = Arc::new(Front {
+        api,
+        function_urls,
+        cloudwatch_logs,
+        iam,
+        s3,
+        clock,
+        insight,
+        runtimes: runtimes_api.clone(),
+    });
 
     let _ = front_inside.set(Arc::downgrade(&front));
 
@@ -315,7 +333,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let mut limits = ServerSettings::default();
     limits.connections_max = descriptors::room_for_connections(limits.connections_max);
     let server = Server { settings: limits };
-    let keys: Arc<dyn Credentials> = credentials.clone();
+    let keys: Arc<dyn Credentials> = Arc::new(AllKeys { known: credentials.clone(), sessions });
     let guard = Guard::new(clock, guarded_region, keys, REQUEST_BYTES_MAX);
     let outside = Arc::new(Outside { front: front.clone(), credentials, guard });
     let answer = move |request| {
@@ -447,11 +465,15 @@ fn is_for_everybody(path: &str) -> bool {
 /// Where Hearth's own HTTP is.
 const HEARTH: &str = "/_hearth/";
 
-/// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, the URLs of functions, and Hearth's own.
+/// What stands behind the listener: the APIs of Lambda, CloudWatch Logs, IAM, STS and S3, the URLs of functions, and
+/// Hearth's own.
 struct Front {
     api: LambdaApi,
     function_urls: FunctionUrls,
     cloudwatch_logs: Arc<CloudWatchLogs>,
+    iam: Arc<Iam>,
+    s3: Arc<S3>,
+    clock: Clock,
     insight: Insight,
     runtimes: Arc<RuntimesApi>,
 }
@@ -479,9 +501,18 @@ impl Front {
 
     /// Answers as AWS: Hearth's own HTTP is a path like any other that Lambda does not have.
     async fn answer_aws(&self, request: Request<Incoming>) -> Response {
-        match CloudWatchLogs::is_asked(&request) {
-            true => self.cloudwatch_logs.answer(request).await,
-            false => self.api.answer(request).await,
+        if CloudWatchLogs::is_asked(&request) {
+            self.cloudwatch_logs.answer(request).await
+        } else if S3::is_asked(&request) {
+            self.s3.answer(request).await
+        } else if request.uri().path() == "/" {
+            root::answer(self, request).await
+        } else if let Some(service) = root::other_service(self, &request) {
+            let refusal = root::refuse(service);
+            drop_body(request).await;
+            refusal
+        } else {
+            self.api.answer(request).await
         }
     }
 }

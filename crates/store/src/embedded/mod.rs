@@ -3,10 +3,12 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
+mod buckets;
 mod event_invoke_configs;
 mod events;
 mod layers;
 mod lock;
+mod roles;
 mod table;
 
 use std::fs::{File, OpenOptions};
@@ -50,6 +52,8 @@ const MIGRATIONS: &[&str] = &[
     "",
     events::MIGRATION,
     event_invoke_configs::MIGRATION,
+    roles::MIGRATION,
+    buckets::MIGRATION,
 ];
 
 const FUNCTIONS: Table = Table { name: "functions", kind: "function" };
@@ -134,6 +138,17 @@ impl EmbeddedStore {
                 "the next start is going to think that this server crashed"
             );
         }
+    }
+
+    /// Runs one change of any number of rows in a transaction of its own.
+    async fn change_all(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<(), rusqlite::Error> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        self.run(move |connection| {
+            change(connection, |transaction| work(transaction).map(|()| 1)).map(|_| ())
+        })
+        .await
     }
 
     /// Runs `work` on the writer thread, in order. The caller waits without a thread.
