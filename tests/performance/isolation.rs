@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hearth_tests::{Server, Settings, eventually, family};
+use hearth_tests::{Server, Settings, eventually, family, python};
 
 use crate::cold::cold_call;
 use crate::connection::Connection;
@@ -90,7 +90,7 @@ fn thawed(walled: &Server, bare: &Server, options: &Options, table: &mut Table) 
 fn idle(server: &Server, language: &Language, table: &mut Table) {
     const NAME: &str = "walls-idle";
     let source = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return event\n";
-    let function = server.create(language.hellos[0].function(NAME).file("app.py", source));
+    let function = server.create(python(NAME, source).with("MemorySize", 1_769).timeout(60));
     let address = server.address().to_string();
     let before = resident_mib(server);
     let started = Instant::now();

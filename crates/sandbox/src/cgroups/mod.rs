@@ -9,6 +9,7 @@
 mod discover;
 mod environment;
 mod error;
+mod favour;
 mod files;
 mod host;
 mod limits;

@@ -14,6 +14,7 @@ use hearth_types::EnvironmentId;
 use super::discover::{Controller, Discovery, SERVER_GROUP};
 use super::environment::EnvironmentCgroup;
 use super::error::CgroupError;
+use super::favour;
 use super::files::{processes_of, set};
 use super::host::Hierarchy;
 use super::limits::Limits;
@@ -81,6 +82,7 @@ impl Cgroups {
             parent.locks.push(make_and_lock(&path, hierarchy)?);
             parent.groups.push(ParentGroup { hierarchy, path, controllers });
         }
+        favour::favour_moves();
         let reaped = parent.reap_left_over()?;
         for group in parent.groups.iter().filter(|group| group.hierarchy == Hierarchy::V2) {
             hand_down(&group.path, &group.controllers)?;
