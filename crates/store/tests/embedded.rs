@@ -93,7 +93,8 @@ async fn a_file_of_a_release_before_layers_is_taken_over() {
     let connection = rusqlite::Connection::open(folder.join("hearth.db")).unwrap();
     let later = "DROP TABLE layer_versions; DROP TRIGGER events_go_with_their_function; DROP TABLE events;
         DROP TABLE dropped_events;
-        DROP TRIGGER event_invoke_configs_go_with_their_function; DROP TABLE event_invoke_configs";
+        DROP TRIGGER event_invoke_configs_go_with_their_function; DROP TABLE event_invoke_configs;
+        DROP TABLE roles; DROP TABLE s3_buckets; DROP TABLE s3_objects; DROP TABLE s3_uploads; DROP TABLE s3_parts";
     connection.execute_batch(later).unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();
     let text: String = connection.query_row("SELECT record FROM functions", [], |row| row.get(0)).unwrap();
