@@ -3,10 +3,16 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use hearth_types::EnvironmentId;
 
 use crate::SandboxError;
+
+/// How long a server that was killed may take to end; it is a matter of milliseconds.
+const KILLED_SERVER_ENDS_WITHIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// Where environments have their folders.
 pub(crate) struct Folders {
@@ -19,10 +25,7 @@ impl Folders {
     pub(crate) fn start(folder: &Path) -> Result<Self, SandboxError> {
         let prepare = |source| SandboxError::Prepare { what: "its folder", source };
         let left_over = fs::read_dir(folder).map_or(0, Iterator::count);
-        match fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(prepare(error)),
-            _ => {}
-        }
+        remove_left_over(folder).map_err(prepare)?;
         fs::create_dir_all(folder).map_err(prepare)?;
         Ok(Self { folder: folder.to_owned(), left_over })
     }
@@ -40,6 +43,20 @@ impl Folders {
         let folder = Folder(folder);
         fail::fail_point!("sandbox::folder");
         Ok(folder)
+    }
+}
+
+/// Removes what an earlier server left. One that was killed just now may still be in the middle of making a file.
+fn remove_left_over(folder: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + KILLED_SERVER_ENDS_WITHIN;
+    loop {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < deadline => {
+                thread::sleep(LOOK_AGAIN_AFTER);
+            }
+            removed => return removed,
+        }
     }
 }
 
