@@ -70,7 +70,8 @@ impl World {
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let clock = Arc::new(StandingClock);
-        let events = EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), clock.clone());
+        let events =
+            EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), clock.clone(), None);
         let api = LambdaApi::new(
             functions.clone(),
             layers,

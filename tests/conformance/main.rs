@@ -12,6 +12,7 @@ mod cloudwatch_logs_input;
 mod command_line;
 mod control_plane;
 mod credentials;
+mod destinations;
 mod experiment;
 mod extensions;
 mod init;

@@ -16,12 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hearth_functions::{Functions, ResolveError, ResolvedVersion};
-use hearth_types::{FunctionName, Qualifier, Version};
+use hearth_functions::{Functions, RecursiveLoop, ResolveError, ResolvedVersion};
+use hearth_types::{FunctionArn, FunctionName, Qualifier, TraceHeader, Version};
 
 pub use concurrency::{Concurrency, Permit, ThrottleReason};
-pub use event_queue::{EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue};
-pub use hearth_store::EventInvokeConfigRecord;
+pub use event_queue::{
+    DeliveryError, Destinations, EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue,
+};
+pub use hearth_store::{DeadLetterRecord, DeliveryRecord, EventInvokeConfigRecord};
 pub use request::{InvokeRequest, InvokeResponse};
 
 /// Why there is no response. A function that fails is not among these: it has a response that says so.
@@ -35,6 +37,12 @@ pub enum InvokeError {
     Throttled {
         /// Whose limit was reached.
         reason: ThrottleReason,
+    },
+    /// The function has called itself, perhaps through others, as often as it may.
+    #[error("{arn} has called itself {RECURSIONS_MAX} times")]
+    Recursive {
+        /// Which function.
+        arn: FunctionArn,
     },
     /// The server stops, and takes no more invocations.
     #[error("the server is stopping")]
@@ -69,6 +77,13 @@ pub trait Environments: Send + Sync + 'static {
 /// its answer is not to be throttled by its own last call.
 const FINISHING_WAIT: Duration = Duration::from_millis(20);
 
+/// How often a function may run in one chain of calls. The next call is stopped, unless the function's `RecursiveLoop` is
+/// `Allow`.
+///
+/// Source: Lambda Developer Guide, "Use Lambda recursive loop detection to prevent infinite loops", read 2026-11. AWS says
+/// about 16.
+pub const RECURSIONS_MAX: u32 = 16;
+
 /// Runs invocations.
 pub struct Invoker {
     functions: Arc<Functions>,
@@ -98,6 +113,9 @@ impl Invoker {
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
         let version = self.resolve(name, request.qualifier.as_ref()).await?;
+        if self.is_recursive(&version, request.trace.as_ref()) {
+            return Err(InvokeError::Recursive { arn: version.arn.clone() });
+        }
         let admitted = match self.concurrency.admit() {
             Err(_) if self.environments.is_one_finishing() => {
                 self.concurrency.admit_within(FINISHING_WAIT).await
@@ -106,6 +124,23 @@ impl Invoker {
         };
         let permit = admitted.map_err(|reason| InvokeError::Throttled { reason })?;
         self.environments.run(version, permit, request).await
+    }
+
+    /// Whether a call is one too many of a loop, and its function does not allow that. Says so in the log.
+    fn is_recursive(&self, version: &ResolvedVersion, trace: Option<&TraceHeader>) -> bool {
+        let Some(trace) = trace else { return false };
+        let runs = trace.runs_of(&version.arn);
+        if runs < RECURSIONS_MAX {
+            return false;
+        }
+        let function = self.functions.get(&version.arn.name).ok();
+        let allows =
+            function.is_some_and(|function| function.management.recursive_loop == RecursiveLoop::Allow);
+        if !allows {
+            let sentence = "a recursive loop was stopped";
+            tracing::warn!(function = %version.arn, runs, trace = trace.as_str(), "{sentence}");
+        }
+        !allows
     }
 
     /// Returns the version that would run.

@@ -256,7 +256,7 @@ fn start(
     clock: &MovedClock,
 ) -> Arc<EventQueue> {
     let invoker = Invoker::new(functions.clone(), concurrency.clone(), environments.clone());
-    EventQueue::start(Arc::new(invoker), store.clone(), Arc::new(clock.clone()))
+    EventQueue::start(Arc::new(invoker), store.clone(), Arc::new(clock.clone()), None)
 }
 
 fn name(function: &str) -> FunctionName {

@@ -285,6 +285,14 @@ impl From<InvokeError> for ApiError {
                 throttled.wire.more.push(("Reason", reason.to_string()));
                 throttled
             }
+            // AWS names neither the text nor, in it, the number.
+            InvokeError::Recursive { .. } => Self::new(
+                StatusCode::BAD_REQUEST,
+                "RecursiveInvocationException",
+                ErrorBody::User,
+                MessageKey::Capital,
+                format!("{error}. Lambda stopped it as a recursive loop."),
+            ),
             InvokeError::Draining => Self::of_framework(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailableException",
@@ -355,6 +363,7 @@ mod tests {
             InvokeError::Resolve(ResolveError::Pending { arn: arn() }),
             InvokeError::Resolve(ResolveError::Failed { arn: arn(), reason: "no python3.11".to_owned() }),
             InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded },
+            InvokeError::Recursive { arn: arn() },
             InvokeError::Draining,
             InvokeError::Code { reason: "`app.py` was changed".to_owned() },
             InvokeError::Service("/secret/path".to_owned()),

@@ -21,8 +21,10 @@ use hearth_auth::{Asked, Credentials, Resource};
 use hearth_aws_wire::{Response, Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
+use hearth_destinations::Services;
+pub use hearth_destinations::{Endpoint, EndpointError, Keys};
 use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
-use hearth_invoke::{Concurrency, EventQueue, Invoker};
+use hearth_invoke::{Concurrency, Destinations, EventClock, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
 pub use hearth_pool::NetworkPolicies;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
@@ -262,7 +264,19 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         Concurrency::new(settings.account_concurrency),
         pool.clone(),
     ));
-    let events = EventQueue::start(invoker.clone(), store.clone(), Arc::new(SteadyClock::new(clock)));
+    let event_clock: Arc<dyn EventClock> = Arc::new(SteadyClock::new(clock));
+    let services = settings
+        .aws_endpoint
+        .map(|endpoint| -> Arc<dyn Destinations> { Arc::new(Services::new(endpoint, event_clock.clone())) });
+    let has_services = services.is_some();
+    let events = EventQueue::start(invoker.clone(), store.clone(), event_clock, services);
+    let waiting = events.counts().await?.deliveries;
+    if waiting > 0 && !has_services {
+        tracing::warn!(
+            waiting,
+            "messages to destinations wait, and no `aws-endpoint` is set to bring them to"
+        );
+    }
     let runtimes_api = Arc::new(RuntimesApi {
         runtimes: runtimes.clone(),
         packages: runtime_packages,

@@ -6,6 +6,7 @@
 
 mod blobs;
 pub mod conformance;
+mod deliveries;
 pub mod embedded;
 mod events;
 pub mod memory;
@@ -18,9 +19,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub use blobs::LocalBlobStore;
+pub use deliveries::{DeadLetterRecord, DeliveryRecord, DeliveryStore, EventEnd, QueuedDelivery};
 pub use events::{
     DROPPED_WITH_FUNCTION, EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress,
-    EventRecord, EventStore, QueuedEvent, UNDELIVERED,
+    EventRecord, EventStore, QueuedEvent, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
 };
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{

@@ -92,7 +92,7 @@ async fn a_file_of_a_release_before_layers_is_taken_over() {
     drop(store);
     let connection = rusqlite::Connection::open(folder.join("hearth.db")).unwrap();
     let later = "DROP TABLE layer_versions; DROP TRIGGER events_go_with_their_function; DROP TABLE events;
-        DROP TABLE dropped_events;
+        DROP TABLE dropped_events; DROP TABLE deliveries;
         DROP TRIGGER event_invoke_configs_go_with_their_function; DROP TABLE event_invoke_configs";
     connection.execute_batch(later).unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();

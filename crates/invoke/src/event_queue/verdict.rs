@@ -50,6 +50,8 @@ pub(super) enum Condition {
     RetriesExhausted,
     /// The event is too old.
     EventAgeExceeded,
+    /// The function called itself, perhaps through others, more often than it may.
+    RecursiveInvocation,
 }
 
 impl Condition {
@@ -59,6 +61,8 @@ impl Condition {
             Self::Success => "Success",
             Self::RetriesExhausted => "RetriesExhausted",
             Self::EventAgeExceeded => "EventAgeExceeded",
+            // AWS does not document its word. This is that of its exception.
+            Self::RecursiveInvocation => "RecursiveInvocation",
         }
     }
 }

@@ -96,8 +96,12 @@ impl Api {
             Concurrency::new(world.concurrency),
             Arc::new(EchoEnvironments { runs: runs.clone() }),
         ));
-        let events =
-            EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), Arc::new(StandingTime));
+        let events = EventQueue::start(
+            invoker.clone(),
+            Arc::new(MemoryEvents::default()),
+            Arc::new(StandingTime),
+            None,
+        );
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let api = Arc::new(LambdaApi::new(

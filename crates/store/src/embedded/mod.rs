@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
+mod deliveries;
 mod event_invoke_configs;
 mod events;
 mod layers;
@@ -50,6 +51,7 @@ const MIGRATIONS: &[&str] = &[
     "",
     events::MIGRATION,
     event_invoke_configs::MIGRATION,
+    deliveries::MIGRATION,
 ];
 
 const FUNCTIONS: Table = Table { name: "functions", kind: "function" };
