@@ -2,6 +2,7 @@
 
     destinations.py URL make
     destinations.py URL read QUEUE NUMBER    waits until a queue has had so many messages, and prints them
+    destinations.py URL all QUEUE            prints every message that a queue has
     destinations.py URL objects BUCKET       waits until a bucket has an object, and prints it
 """
 
@@ -38,13 +39,13 @@ def make():
     return arns
 
 
-def read(queue, number):
+def read(queue, number, wait=60):
     sqs = client("sqs")
     queue = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-    messages, end = [], time.monotonic() + 60
-    while len(messages) < number and time.monotonic() < end:
+    messages, end = [], time.monotonic() + wait
+    while len(messages) < number:
         answer = sqs.receive_message(
-            QueueUrl=queue, MessageAttributeNames=["All"], WaitTimeSeconds=5, MaxNumberOfMessages=10
+            QueueUrl=queue, MessageAttributeNames=["All"], WaitTimeSeconds=min(wait, 5), MaxNumberOfMessages=10
         )
         for message in answer.get("Messages", []):
             attributes = {
@@ -53,6 +54,15 @@ def read(queue, number):
             }
             messages.append({"body": json.loads(message["Body"]), "attributes": attributes})
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        if time.monotonic() >= end:
+            break
+    return messages
+
+
+def all_of(queue):
+    messages = []
+    while more := read(queue, 1, wait=0):
+        messages += more
     return messages
 
 
@@ -72,5 +82,7 @@ if what == "make":
     print(json.dumps(make()))
 elif what == "read":
     print(json.dumps(read(rest[0], int(rest[1]))))
+elif what == "all":
+    print(json.dumps(all_of(rest[0])))
 else:
     print(json.dumps(objects(rest[0])))

@@ -23,6 +23,7 @@ mod layers;
 mod logs;
 mod outcomes;
 mod own_api;
+mod recursion;
 mod restart;
 mod runtimes;
 mod scaling;

@@ -2,9 +2,11 @@
 
 mod clock;
 mod damage;
+mod destinations;
 mod disk;
 mod events;
 mod kill_points;
 mod killed;
 mod power;
 mod start;
+mod versions;

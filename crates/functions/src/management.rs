@@ -1,4 +1,4 @@
-//! What a function's owner sets beside its configuration. Kept and shown; nothing acts on it yet.
+//! What a function's owner sets beside its configuration. Runtimes are not updated by themselves, whatever is set of that.
 
 /// What is set beside the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
