@@ -9,15 +9,15 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_aws_wire::{ServerSettings, serve_connection};
 use hearth_functions::{
-    Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
-    OpenError, ResolvedVersion,
+    Clock, CodeSigningConfigs, DeployError, DeployedCode, DeployedLayers, Deployment, Functions,
+    FunctionsSettings, Layers, OpenError, ResolvedVersion,
 };
 use hearth_invoke::{
     Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
     Permit,
 };
 use hearth_lambda_api::LambdaApi;
-use hearth_store::memory::{MemoryEvents, MemoryLayers};
+use hearth_store::memory::{MemoryCodeSigning, MemoryEvents, MemoryLayers};
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
 use http_body_util::BodyExt as _;
@@ -63,6 +63,9 @@ impl World {
         };
         let (no_layers, deployment) = (Arc::new(MemoryLayers::default()), Arc::new(AnyPackage));
         let layers = Layers::open(no_layers, deployment, settings.clone(), Arc::new(StandingClock)).await?;
+        let no_configs = Arc::new(MemoryCodeSigning::default());
+        let code_signing =
+            CodeSigningConfigs::open(no_configs, settings.clone(), Arc::new(StandingClock)).await?;
         let functions =
             Functions::open(records.clone(), Arc::new(AnyPackage), settings, Arc::new(StandingClock)).await?;
         let environments = Arc::new(EchoEnvironments);
@@ -77,6 +80,7 @@ impl World {
             layers,
             invoker,
             events,
+            code_signing,
             clock,
             Architecture::X86_64,
             runtime_version_arn,

@@ -7,6 +7,8 @@ pub struct Management {
     pub recursive_loop: RecursiveLoop,
     /// When its runtime is updated.
     pub update_runtime_on: UpdateRuntimeOn,
+    /// The id of its code signing configuration.
+    pub code_signing_config: Option<String>,
 }
 
 /// What happens to a function that calls itself through other services.

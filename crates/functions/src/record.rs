@@ -70,6 +70,7 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         recursive_loop: Some(function.management.recursive_loop.as_str().to_owned()),
         update_runtime_on: Some(function.management.update_runtime_on.as_str().to_owned()),
         runtime_version_arn: function.management.update_runtime_on.runtime_version_arn().map(str::to_owned),
+        code_signing_config: function.management.code_signing_config.clone(),
         code_sha256: function.code_sha256.to_string(),
         code_size: function.code_size,
         last_modified_ms: function.last_modified_ms,
@@ -149,6 +150,7 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
             .transpose()?,
         tags: record.tags.clone(),
         management: Management {
+            code_signing_config: record.code_signing_config.clone(),
             recursive_loop: record.recursive_loop.as_ref().map_or(Ok(RecursiveLoop::default()), |value| {
                 reader.field("recursive loop", value, RecursiveLoop::parse)
             })?,

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::function_name::changeable;
 use crate::generated::shapes::UpdateFunctionCodeRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, input, unsupported};
+use crate::{LambdaApi, code_signing, configuration, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -34,6 +34,9 @@ pub(crate) async fn answer(
     let function_name = changeable(api, operation.name, name)?;
     unsupported::check_update_code(api, &request)?;
     let zip = zip.ok_or_else(|| ApiError::invalid_parameter("Please provide a source for function code."))?;
+    if let Ok(function) = api.functions.get(&function_name) {
+        code_signing::check_deployment(api, &function)?;
+    }
     let update = UpdateCode {
         zip: zip?,
         architecture: request

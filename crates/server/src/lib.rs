@@ -23,7 +23,7 @@ use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
 use hearth_destinations::Services;
 pub use hearth_destinations::{Endpoint, EndpointError, Keys};
-use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
+use hearth_functions::{CodeSigningConfigs, Functions, FunctionsSettings, Layers, OpenError};
 use hearth_invoke::{Concurrency, Destinations, EventClock, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
 pub use hearth_pool::NetworkPolicies;
@@ -235,6 +235,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
     let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
     let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;
+    let code_signing = CodeSigningConfigs::open(store.clone(), ours.clone(), wall_clock.clone()).await?;
     let functions = Functions::open(store.clone(), deployment, ours, wall_clock.clone()).await?;
     let unsettled_functions =
         functions.list(None, usize::MAX).0.iter().filter(|function| function.is_settling()).count();
@@ -294,6 +295,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         layers,
         invoker,
         events.clone(),
+        code_signing,
         wall_clock,
         host_architecture(),
         runtime_version_arn,

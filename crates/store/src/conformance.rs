@@ -5,10 +5,10 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::{
-    AliasRecord, BlobStore, DROPPED_WITH_FUNCTION, DeadLetterRecord, DeliveryRecord, EventEnd,
-    EventInvokeConfigRecord, EventProgress, EventRecord, EventStore, FunctionLayerRecord, FunctionRecord,
-    FunctionStore, LayerStatementRecord, LayerStore, LayerVersionRecord, Outcome, UNDELIVERED,
-    UNDELIVERED_DEAD_LETTER,
+    AliasRecord, BlobStore, CodeSigningConfigRecord, CodeSigningStore, DROPPED_WITH_FUNCTION,
+    DeadLetterRecord, DeliveryRecord, EventEnd, EventInvokeConfigRecord, EventProgress, EventRecord,
+    EventStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore,
+    LayerVersionRecord, Outcome, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
 };
 
 /// A record to try things with.
@@ -45,6 +45,7 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         tags: [("k".to_owned(), "v".to_owned())].into(),
         policy: None,
         recursive_loop: Some("Allow".to_owned()),
+        code_signing_config: Some("csc-0".to_owned()),
         update_runtime_on: None,
         runtime_version_arn: None,
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
@@ -109,6 +110,7 @@ async fn check_versions(store: &dyn FunctionStore) {
         description: "ü".to_owned(),
         additional: Some((2, "0.1".to_owned())),
         revision_id: "1".to_owned(),
+        policy: None,
     };
     let aliased = FunctionRecord { aliases: vec![alias], ..a_record("f", "1") };
     assert!(done(store.insert(aliased.clone()).await));
@@ -297,6 +299,34 @@ pub async fn check_events(store: &dyn EventStore, functions: &dyn FunctionStore)
     for name in ["a", "b"] {
         functions.remove(name.to_owned()).await.expect("functions can be removed");
     }
+}
+
+/// Checks a store of code signing configurations that is empty.
+///
+/// # Panics
+/// When the store does not do what it must.
+pub async fn check_code_signing(store: &dyn CodeSigningStore) {
+    let record = |id: &str, revision_id: &str| CodeSigningConfigRecord {
+        id: id.to_owned(),
+        revision_id: revision_id.to_owned(),
+        description: "ü".to_owned(),
+        allowed_publishers: vec!["p".to_owned()],
+        policy: "Warn".to_owned(),
+        last_modified_ms: 1,
+    };
+    let (done, conflict) = (Outcome::Done, Outcome::Conflict);
+    let insert = async |record| store.insert(record).await.expect("records can be kept");
+    assert_eq!(insert(record("a", "1")).await, done);
+    assert_eq!(insert(record("a", "2")).await, conflict, "an id is taken once");
+    let replace = async |seen: &str, record| {
+        store.replace(seen.to_owned(), record).await.expect("records can be replaced")
+    };
+    assert_eq!(replace("2", record("a", "3")).await, conflict);
+    assert_eq!(replace("1", record("a", "3")).await, done);
+    assert_eq!(replace("1", record("b", "3")).await, conflict);
+    assert_eq!(store.load_all().await.expect("records can be read"), [record("a", "3")]);
+    let remove = async || store.remove("a".to_owned()).await.expect("records can be removed");
+    assert_eq!((remove().await, remove().await), (done, conflict));
 }
 
 /// Returns a message to a destination.

@@ -26,7 +26,8 @@ pub use events::{
 };
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{
-    AliasRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord,
+    AliasRecord, CodeSigningConfigRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord,
+    LayerVersionRecord,
 };
 
 /// The wall clock, handed in.
@@ -172,6 +173,25 @@ pub trait LayerStore: Send + Sync + 'static {
 
     /// Removes the record of a [`LayerVersionRecord::key`]; a conflict when it is not there.
     fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+}
+
+/// Which code signing configurations are there?
+pub trait CodeSigningStore: Send + Sync + 'static {
+    /// Returns every record, in no order that means anything.
+    fn load_all(&self) -> BoxFuture<'_, Result<Vec<CodeSigningConfigRecord>, StoreError>>;
+
+    /// Keeps a new record; a conflict when its id is taken.
+    fn insert(&self, record: CodeSigningConfigRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Replaces a record whose revision is `expected`; a conflict when it has another, or is gone.
+    fn replace(
+        &self,
+        expected: String,
+        record: CodeSigningConfigRecord,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Removes the record of an id; a conflict when it is not there.
+    fn remove(&self, id: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 }
 
 /// Which bytes are behind a key?

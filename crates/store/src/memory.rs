@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::{BoxFuture, ready};
 
 use crate::{
-    DeliveryRecord, DeliveryStore, EventCounts, EventEnd, EventInvokeConfigRecord, EventInvokeConfigStore,
-    EventProgress, EventRecord, EventStore, LayerStore, LayerVersionRecord, Outcome, QueuedDelivery,
-    QueuedEvent, StoreError,
+    CodeSigningConfigRecord, CodeSigningStore, DeliveryRecord, DeliveryStore, EventCounts, EventEnd,
+    EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress, EventRecord, EventStore, LayerStore,
+    LayerVersionRecord, Outcome, QueuedDelivery, QueuedEvent, StoreError,
 };
 
 /// Layer versions that end with the process.
@@ -61,6 +61,48 @@ impl LayerStore for MemoryLayers {
 
     fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
         self.change(|records| records.remove(&key).is_some())
+    }
+}
+
+/// Code signing configurations that end with the process.
+#[derive(Default)]
+pub struct MemoryCodeSigning(Mutex<BTreeMap<String, CodeSigningConfigRecord>>);
+
+impl MemoryCodeSigning {
+    fn records(&self) -> MutexGuard<'_, BTreeMap<String, CodeSigningConfigRecord>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CodeSigningStore for MemoryCodeSigning {
+    fn load_all(&self) -> BoxFuture<'_, Result<Vec<CodeSigningConfigRecord>, StoreError>> {
+        Box::pin(ready(Ok(self.records().values().cloned().collect())))
+    }
+
+    fn insert(&self, record: CodeSigningConfigRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        let mut records = self.records();
+        let is_free = !records.contains_key(&record.id);
+        if is_free {
+            records.insert(record.id.clone(), record);
+        }
+        Box::pin(ready(Ok(outcome(is_free))))
+    }
+
+    fn replace(
+        &self,
+        expected: String,
+        record: CodeSigningConfigRecord,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        let mut records = self.records();
+        let is_there = records.get(&record.id).is_some_and(|known| known.revision_id == expected);
+        if is_there {
+            records.insert(record.id.clone(), record);
+        }
+        Box::pin(ready(Ok(outcome(is_there))))
+    }
+
+    fn remove(&self, id: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        Box::pin(ready(Ok(outcome(self.records().remove(&id).is_some()))))
     }
 }
 

@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
+mod code_signing;
 mod deliveries;
 mod event_invoke_configs;
 mod events;
@@ -52,6 +53,7 @@ const MIGRATIONS: &[&str] = &[
     events::MIGRATION,
     event_invoke_configs::MIGRATION,
     deliveries::MIGRATION,
+    code_signing::MIGRATION,
 ];
 
 const FUNCTIONS: Table = Table { name: "functions", kind: "function" };
