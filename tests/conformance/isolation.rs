@@ -409,7 +409,7 @@ fn case_125_without_user_namespaces_namespaces_are_refused_with_the_way_out() {
 
 #[test]
 fn a_server_says_at_its_start_what_is_in_force() {
-    let server = Server::start();
+    let server = Settings::new().without_walls().start();
     let facts = server.hearth("isolation");
     assert_eq!(facts["isolation"], "process");
     assert!(facts["facts"].as_array().unwrap().iter().all(|fact| fact["in_force"] == false), "{facts:#}");

@@ -233,7 +233,7 @@ fn site_packages() -> PathBuf {
 
 #[test]
 fn boto3_inside_a_function_needs_no_configuration_and_does_not_retry_what_is_denied() {
-    let server = Server::start();
+    let server = Settings::new().without_walls().start();
     server.create(asking("callee"));
     let source = "
 import boto3, json
@@ -262,7 +262,7 @@ fn the_javascript_sdk_inside_a_function_needs_no_configuration() {
     if !needs_node() {
         return;
     }
-    let server = Server::start();
+    let server = Settings::new().without_walls().start();
     server.create(asking("callee"));
     let modules = repository().join(".cache/node/node_modules/");
     let source = format!(
@@ -293,7 +293,7 @@ fn who_names_an_endpoint_of_ones_own_keeps_it() {
 
 #[test]
 fn keys_and_listener_end_with_their_environment_and_are_nowhere_to_be_read() {
-    let server = Server::start();
+    let server = Settings::new().without_walls().start();
     let function = server.create(asking("short-lived"));
     let keys = keys_of(&function);
     // A refusal, a denial and a function error are answered meanwhile.

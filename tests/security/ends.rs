@@ -78,7 +78,7 @@ fn case_119_a_killed_server_leaves_nothing_and_the_next_one_counts_what_it_was()
 
     let server = walled().data_dir(&data_dir).start();
     let counted = format!("environments={}", kinds.len());
-    assert!(server.stderr().contains(&counted), "{}", server.stderr());
+    eventually("it says how many there were", || server.stderr().contains(&counted).then_some(()));
     traces.go_away();
     assert_eq!(fs::read_dir(data_dir.path().join("run")).unwrap().count(), 0, "folders are gone");
     for (name, _) in kinds {
@@ -189,7 +189,8 @@ fn case_121_code_that_is_changed_on_disk_fails_its_function_at_the_next_cold_sta
         assert_eq!(server.function(name).invoke("{}").success(), format!("the {name}"));
         assert_eq!(fs::read_to_string(file(name)).unwrap(), helper);
     }
-    assert!(server.stderr().contains("code on disk is not what was deployed"));
+    let said = "code on disk is not what was deployed";
+    eventually("the server's log names it", || server.stderr().contains(said).then_some(()));
     server.stop();
 }
 

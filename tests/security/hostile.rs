@@ -26,8 +26,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use hearth_tests::{
-    Answer, Function, NewFunction, Package, Server, Settings, needs_node, needs_root, python, repository,
-    skip,
+    Answer, Function, NewFunction, Package, Server, Settings, eventually, needs_node, needs_root, python,
+    repository, skip,
 };
 use serde_json::{Value, json};
 
@@ -178,8 +178,10 @@ def handler(event, context):
     /// Deletes the hostile function and checks that nothing of it is left on this host.
     pub(crate) fn leaves_nothing(&self) {
         assert_eq!(self.hostile().invoke("{}").success(), json!([]));
-        let traces = Traces::of(&self.server, "hostile");
-        assert!(!traces.users().is_empty(), "it has processes");
+        let traces = eventually("its processes are known", || {
+            let traces = Traces::of(&self.server, "hostile");
+            (!traces.users().is_empty()).then_some(traces)
+        });
         self.hostile().delete();
         traces.go_away();
     }

@@ -95,7 +95,6 @@ const DENIED_TO_INIT: &[(libc::c_long, u32)] = &[
     (libc::SYS_rt_sigqueueinfo, 0),
     (libc::SYS_rt_tgsigqueueinfo, 0),
     (libc::SYS_pidfd_open, 0),
-    (libc::SYS_prlimit64, 0),
     (libc::SYS_sched_setaffinity, 0),
     (libc::SYS_sched_setattr, 0),
     (libc::SYS_sched_setparam, 0),
@@ -171,13 +170,7 @@ impl Filter {
         filter.extend(on_call(libc::SYS_clone, without(NEW_NAMESPACES)));
         filter.extend(on_call(libc::SYS_unshare, without(NEW_NAMESPACES | NEW_TIME_NAMESPACE)));
         for &(number, whom) in DENIED_TO_INIT {
-            let not_to_init = vec![
-                load(argument(whom)),
-                jump(libc::BPF_JEQ, 1, 0, 1),
-                give(answer(libc::EPERM)),
-                give(ALLOW),
-            ];
-            filter.extend(on_call(number, not_to_init));
+            filter.extend(on_call(number, not_to_init(whom)));
         }
         // The limit of core files stays where it is (see `exec`): lowered to 0 it would let more out than now. Programs that
         // see to it that they leave none are told that it is done.
@@ -190,20 +183,18 @@ impl Filter {
                 give(ALLOW),
             ],
         ));
-        filter.extend(on_call(
-            libc::SYS_prlimit64,
-            vec![
-                load(argument(1)),
-                jump(libc::BPF_JEQ, libc::RLIMIT_CORE, 0, 5),
-                // Whoever only asks gives no new limit.
-                load(argument(2)),
-                jump(libc::BPF_JEQ, 0, 0, 2),
-                load(argument(2) + 4),
-                jump(libc::BPF_JEQ, 0, 1, 0),
-                give(answer(0)),
-                give(ALLOW),
-            ],
-        ));
+        let mut of_another = vec![
+            load(argument(1)),
+            jump(libc::BPF_JEQ, libc::RLIMIT_CORE, 0, 5),
+            // Whoever only asks gives no new limit.
+            load(argument(2)),
+            jump(libc::BPF_JEQ, 0, 0, 2),
+            load(argument(2) + 4),
+            jump(libc::BPF_JEQ, 0, 1, 0),
+            give(answer(0)),
+        ];
+        of_another.extend(not_to_init(0));
+        filter.extend(on_call(libc::SYS_prlimit64, of_another));
         // Pushing input into a terminal (CVE-2017-5226 class). There is none; the answer is that of any other file.
         filter.extend(on_call(
             libc::SYS_ioctl,
@@ -265,6 +256,11 @@ fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
+/// Denies a call whose argument `whom` is process 1, and allows it for others.
+fn not_to_init(whom: u32) -> Vec<libc::sock_filter> {
+    vec![load(argument(whom)), jump(libc::BPF_JEQ, 1, 0, 1), give(answer(libc::EPERM)), give(ALLOW)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,7 +309,7 @@ mod tests {
             assert_eq!(here(call, [libc::CLONE_NEWUSER as u32, 0, 0]), eperm);
         }
         assert_eq!(here(libc::SYS_clone, [libc::CLONE_VM as u32, 0, 0]), ALLOW);
-        for &(call, whom) in DENIED_TO_INIT {
+        for &(call, whom) in DENIED_TO_INIT.iter().chain(&[(libc::SYS_prlimit64, 0)]) {
             let mut arguments = [7; 3];
             assert_eq!(here(call, arguments), ALLOW, "{call}");
             arguments[whom as usize] = 1;

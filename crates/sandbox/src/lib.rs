@@ -181,20 +181,23 @@ pub enum SandboxError {
     },
 }
 
+/// What to do on a host that does not let Hearth have namespaces.
+const NAMESPACES_HINT: &str = "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to make namespaces and to mount \
+     (CAP_SYS_ADMIN); `--isolation process` does without, for functions that you trust";
+
 impl SandboxError {
     /// What the operator can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::UserNamespaces { obstacle, .. } => Some(obstacle.hint()),
             // What its first process could not do is in a warning above.
-            Self::Build { .. } | Self::InitGone | Self::Unreachable(_) => Some(
-                "isolation `namespaces` needs Linux 5.12 or newer, and in a container the right to make namespaces and to \
-                 mount (CAP_SYS_ADMIN); `--isolation process` does without, for functions that you trust",
-            ),
+            Self::Build { .. } | Self::InitGone | Self::Unreachable(_) => Some(NAMESPACES_HINT),
             Self::EphemeralStorage { .. } => Some(
                 "see whether the disk of the data folder is full, and whether there are free loop devices",
             ),
             Self::Cgroups(error) => error.hint(),
+            // Who may not make one may not make the other namespaces, either.
+            Self::Network(error) if error.step == network::MAKE_NAMESPACE => Some(NAMESPACES_HINT),
             Self::Network(_) => Some(
                 "functions reach the internet by veth interfaces and nf_tables, for which Hearth needs Linux with both \
                  (modprobe veth nf_tables nft_masq nft_fib_inet nft_reject_inet nft_connlimit), and in a container the capabilities NET_ADMIN \

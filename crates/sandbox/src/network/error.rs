@@ -12,6 +12,9 @@ pub struct NetworkError {
     pub source: io::Error,
 }
 
+/// The step that a host refuses which allows no namespaces at all.
+pub(crate) const MAKE_NAMESPACE: &str = "make a network namespace";
+
 /// Says which step an error belongs to.
 pub(super) fn step<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> NetworkError {
     move |error| NetworkError { step, source: error.into() }

@@ -11,7 +11,7 @@ use hearth_sandbox_init::{AWS_API, RUNTIME_API};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::error::{NetworkError, step};
+use super::error::{MAKE_NAMESPACE, NetworkError, step};
 use super::links::{self, LOOPBACK};
 use super::netlink::Socket;
 use super::router::Router;
@@ -74,7 +74,7 @@ pub(super) fn in_new_namespace<T>(
     home: &OwnedFd,
     work: impl FnOnce() -> Result<T, NetworkError>,
 ) -> Result<T, NetworkError> {
-    unshare(CloneFlags::CLONE_NEWNET).map_err(step("make a network namespace"))?;
+    unshare(CloneFlags::CLONE_NEWNET).map_err(step(MAKE_NAMESPACE))?;
     let done = work();
     setns(home, CloneFlags::CLONE_NEWNET).map_err(step("leave a network namespace"))?;
     done

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub(crate) use error::MAKE_NAMESPACE;
 pub use error::NetworkError;
 use error::step;
 use maker::Maker;
