@@ -433,7 +433,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
