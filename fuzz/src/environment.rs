@@ -15,8 +15,8 @@ use hearth_telemetry::{
     Clock, EnvironmentTelemetry, FunctionIdentity, LogStore, LogStoreSettings, Recorder, ShutdownReason,
 };
 use hearth_types::{
-    AccountId, ColdReason, EnvironmentId, FunctionName, LogFormat, LogGroupName, LogLevel, LogStreamName,
-    RequestId, TraceHeader, Version,
+    AccountId, ColdReason, EnvironmentId, FunctionName, InitializationType, LogFormat, LogGroupName,
+    LogLevel, LogStreamName, RequestId, TraceHeader, Version, limits,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -53,6 +53,7 @@ impl Asked {
         );
         let identity = FunctionIdentity {
             version: Version::Latest,
+            initialization_type: InitializationType::OnDemand,
             memory_size_mb: 128,
             runtime_version: None,
             log_group: LogGroupName::of_function(&function),
@@ -62,6 +63,7 @@ impl Asked {
         };
         let environment = Environment::make(EnvironmentParts {
             id: record.id,
+            init_limit: limits::INIT_LIMIT_ON_DEMAND,
             sandbox: Box::new(EmptySandbox::new()),
             boot: Boot {
                 command: Box::new(|_| Ok(nothing())),

@@ -10,16 +10,18 @@ use futures_util::future::BoxFuture;
 use hearth_aws_wire::{ServerSettings, serve_connection};
 use hearth_functions::{
     Clock, CodeSigningConfigs, DeployError, DeployedCode, DeployedLayers, Deployment, Functions,
-    FunctionsSettings, Layers, OpenError, ResolvedVersion,
+    FunctionsSettings, Layers, OpenError, ProvisionedVersion, ResolvedVersion,
 };
 use hearth_invoke::{
     Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
-    Permit,
+    Permit, ProvisionedEnvironments,
 };
 use hearth_lambda_api::LambdaApi;
 use hearth_store::memory::{MemoryCodeSigning, MemoryEvents, MemoryLayers};
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
-use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
+use hearth_types::{
+    AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader, Version,
+};
 use http_body_util::BodyExt as _;
 use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
@@ -70,6 +72,7 @@ impl World {
             Functions::open(records.clone(), Arc::new(AnyPackage), settings, Arc::new(StandingClock)).await?;
         let environments = Arc::new(EchoEnvironments);
         let invoker = Arc::new(Invoker::new(functions.clone(), Concurrency::new(10), environments));
+        functions.set_concurrency_listener(invoker.clone());
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let clock = Arc::new(StandingClock);
@@ -112,7 +115,7 @@ impl World {
                 .lock()
                 .expect("nobody panics with it")
                 .push(Answer { head: head.clone(), body: body.clone() });
-            http::Response::from_parts(head, http_body_util::Full::new(body))
+            http::Response::from_parts(head, hearth_aws_wire::Body::new(body))
         };
         let (ours, theirs) = tokio::io::duplex(16 * 1_024);
         let settings = ServerSettings::default();
@@ -264,6 +267,12 @@ impl Deployment for AnyPackage {
 struct EchoEnvironments;
 
 impl Environments for EchoEnvironments {
+    fn provision(&self, _: &FunctionName, _: Vec<ProvisionedVersion>) {}
+
+    fn provisioned(&self, _: &FunctionName, _: Version) -> ProvisionedEnvironments {
+        ProvisionedEnvironments::default()
+    }
+
     fn is_one_finishing(&self) -> bool {
         false
     }

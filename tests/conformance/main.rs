@@ -6,15 +6,19 @@
 #![allow(clippy::disallowed_methods, reason = "the tests start programs and read clocks")]
 
 mod asynchronous;
+mod aws_side;
 mod clients;
 mod cloudwatch_logs;
 mod cloudwatch_logs_input;
 mod command_line;
+mod concurrency;
 mod control_plane;
 mod credentials;
+mod deploy;
 mod destinations;
 mod experiment;
 mod extensions;
+mod function_urls;
 mod init;
 mod invoke;
 mod isolation;
@@ -27,6 +31,7 @@ mod recursion;
 mod restart;
 mod runtimes;
 mod scaling;
+mod streaming;
 mod telemetry;
 mod update;
 mod versions;

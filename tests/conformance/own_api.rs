@@ -183,9 +183,10 @@ fn a_setting_bounds_the_rights() {
         let statuses: Vec<u64> = ask(&function, &list).into_iter().map(|answer| answer.0).collect();
         assert_eq!(statuses, expected, "{rights}");
     }
-    let ended = Settings::new().arguments(&["--function-rights", "s3:GetObject"]).try_start().unwrap_err();
+    let ended =
+        Settings::new().arguments(&["--function-rights", "ec2:RunInstances"]).try_start().unwrap_err();
     assert!(
-        ended.stderr.contains("`s3:GetObject` is not a right such as `lambda:InvokeFunction`"),
+        ended.stderr.contains("`ec2:RunInstances` is not a right such as `lambda:InvokeFunction`"),
         "{}",
         ended.stderr
     );

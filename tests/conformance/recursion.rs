@@ -1,6 +1,6 @@
 //! Functions that call themselves: the lineage in the trace header, and where a loop ends.
 
-use hearth_tests::{Answer, Call, Function, NewFunction, Server, Settings, eventually, python};
+use hearth_tests::{Answer, Call, Function, NewFunction, Server, Settings, begin_http, eventually, python};
 use serde_json::{Value, json};
 
 /// Answers with the trace that it is part of.
@@ -52,6 +52,20 @@ fn case_047_the_seventeenth_call_of_a_chain_is_refused_unless_loops_are_allowed(
     let (exception, status, message) = call_with(&function, &trace).exception();
     assert_eq!((exception.as_str(), status), ("RecursiveInvocationException", 400), "{message}");
     assert!(message.contains("function:loops has called itself 16 times"), "{message}");
+
+    // However it is called.
+    let config = br#"{"AuthType":"NONE"}"#;
+    let url = server.http("POST", "/2021-10-31/functions/loops/url", config).json()["FunctionUrl"].clone();
+    let url = url.as_str().unwrap().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    for (host, path) in
+        [("localhost", "/2021-11-15/functions/loops/response-streaming-invocations"), (&*url, "/")]
+    {
+        let headers = &[("X-Amzn-Trace-Id", &*trace)];
+        let mut answer = begin_http(server.address(), host, "POST", path, headers, b"{}");
+        let text = answer.text();
+        assert_eq!(answer.status, 400, "{path}: {text}");
+        assert!(text.contains("function:loops has called itself 16 times"), "{path}: {text}");
+    }
 
     // Others go on, in the same chain and outside of it.
     assert_eq!(call_with(&other, &trace).status(), 200);

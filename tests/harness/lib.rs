@@ -25,6 +25,7 @@ mod programs;
 mod raw_zip;
 mod server;
 mod soak;
+mod streamed;
 mod subscriber;
 mod wait;
 
@@ -47,5 +48,6 @@ pub use programs::{
 pub use raw_zip::{RawEntry, RawHeader, RawZip, crc32};
 pub use server::{Ended, Server, Settings, hearth_binary, hearth_with_fault_points};
 pub use soak::rounds;
+pub use streamed::{Message, Streamed, begin_http, streaming_bootstrap};
 pub use subscriber::{LOGS_API, Subscriber, TELEMETRY_API, is_of_type, redacted, settled};
 pub use wait::{Folder, LIMIT, eventually, repository, try_within, within};

@@ -28,6 +28,12 @@ pub(crate) fn path(wire: &str) -> String {
     percent_encode(wire.as_bytes(), PATH).to_string()
 }
 
+/// Encodes a path once, as S3 wants it: decoded and encoded again, because some clients leave more as it is.
+pub(crate) fn path_of_s3(wire: &str) -> String {
+    let bytes: Vec<u8> = percent_decode_str(if wire.is_empty() { "/" } else { wire }).collect();
+    percent_encode(&bytes, PATH).to_string()
+}
+
 /// Sorts the pairs of a query; `without` is left out. Decoded and encoded again: some clients leave more as it is.
 pub(crate) fn query(wire: &str, without: Option<&str>) -> String {
     let again = |text: &str| {
@@ -86,14 +92,19 @@ pub(crate) fn string_to_sign(canonical: &[u8], payload_hash: &str, date: &str, s
 
 /// Begins the code of what is signed; whoever signs finishes it, whoever verifies compares it.
 pub(crate) fn signature(secret: &str, scope: &Scope, string_to_sign: &str) -> Hmac<Sha256> {
+    hmac(&signing_key(secret, scope), string_to_sign)
+}
+
+/// Derives what signs for a scope.
+pub(crate) fn signing_key(secret: &str, scope: &Scope) -> [u8; 32] {
     let mut key = hmac(format!("AWS4{secret}").as_bytes(), &scope.day).finalize().into_bytes();
     for part in [&*scope.region, &scope.service, TERMINATOR] {
         key = hmac(&key, part).finalize().into_bytes();
     }
-    hmac(&key, string_to_sign)
+    key.into()
 }
 
-fn hmac(key: &[u8], text: &str) -> Hmac<Sha256> {
+pub(crate) fn hmac(key: &[u8], text: &str) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length").chain_update(text)
 }
 

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, Method, Uri};
 use jiff::fmt::rfc2822;
 
 use crate::canonical::{self, ALGORITHM, Scope, TERMINATOR, UNSIGNED_PAYLOAD};
+use crate::chunks::{ChunkSigner, SIGNED_CHUNKS, SignedPayload, UNSIGNED_CHUNKS};
 use crate::credential::{Credential, Credentials};
 use crate::refusal::Refusal;
 use crate::time;
@@ -27,6 +28,8 @@ const QUERY_SIGNATURE: &str = "X-Amz-Signature";
 const WINDOW_MS: i64 = 5 * 60_000;
 /// How long a presigned URL may be good for, in seconds. Source: "X-Amz-Expires" in the IAM User Guide, read 2026-11.
 const EXPIRES_SECONDS_MAX: i64 = 604_800;
+/// The service that signs paths and bodies in ways of its own.
+const S3: &str = "s3";
 /// More than any client signs; each costs a look through the headers.
 const SIGNED_HEADERS_MAX: usize = 100;
 
@@ -51,6 +54,7 @@ pub struct Claim {
     date: String,
     scope: Scope,
     signature: [u8; 32],
+    is_in_query: bool,
 }
 
 /// What the head says of the body.
@@ -62,6 +66,8 @@ enum Payload {
     Announced([u8; 32]),
     /// That it is not signed.
     Unsigned,
+    /// That it comes in chunks, which carry signatures of their own or none: S3 alone.
+    Chunks(&'static str),
 }
 
 /// The parts of a signature, wherever they stood.
@@ -107,6 +113,9 @@ impl Claim {
         if !is_token_right {
             return Err(Refusal::unknown_client());
         }
+        if credential.expires_ms.is_some_and(|expires_ms| expires_ms <= expected.now_epoch_ms) {
+            return Err(Refusal::expired_token());
+        }
         check_scope(&scope, &parts.date, expected)?;
         check_time(date_ms, parts.expires, expected.now_epoch_ms)?;
         check_coverage(headers, &signed, is_in_query)?;
@@ -115,7 +124,11 @@ impl Claim {
         let query = uri.query().unwrap_or("");
         let mut canonical = format!(
             "{method}\n{}\n{}\n",
-            canonical::path(uri.path()),
+            if expected.service == S3 {
+                canonical::path_of_s3(uri.path())
+            } else {
+                canonical::path(uri.path())
+            },
             canonical::query(query, is_in_query.then_some(QUERY_SIGNATURE)),
         )
         .into_bytes();
@@ -123,24 +136,53 @@ impl Claim {
         canonical.extend_from_slice(format!("\n{}\n", parts.signed_headers).as_bytes());
         let (day, region, service) = (scope.date.into(), scope.region.into(), scope.service.into());
         let scope = Scope { day, region, service };
-        Ok(Self { credential, canonical, payload: payload(headers)?, date: parts.date, scope, signature })
+        let payload = payload(headers, expected.service)?;
+        Ok(Self { credential, canonical, payload, date: parts.date, scope, signature, is_in_query })
     }
 
     /// Proves the claim: returns the key that has signed this head and this body.
     pub fn verify(self, body: &[u8]) -> Result<Arc<Credential>, Refusal> {
         let hash = match self.payload {
             Payload::Unsigned => UNSIGNED_PAYLOAD.to_owned(),
+            Payload::Chunks(_) => return Err(Refusal::mismatch()),
             Payload::Signed | Payload::Announced(_) => canonical::payload_hash(body),
         };
         // What was announced is part of the head that is signed, too; a body that is not the announced one is not signed.
         if matches!(&self.payload, Payload::Announced(announced) if canonical::hex(announced) != hash) {
             return Err(Refusal::mismatch());
         }
-        let to_sign = canonical::string_to_sign(&self.canonical, &hash, &self.date, &self.scope);
+        self.compare(&hash)?;
+        Ok(self.credential)
+    }
+
+    /// Proves the claim of a request to S3, whose signature says of the body only what the head does: returns the key that
+    /// has signed the head, and what the body has to be compared with while it is read.
+    pub fn verify_head(self) -> Result<(Arc<Credential>, SignedPayload), Refusal> {
+        let (hash, payload) = match &self.payload {
+            Payload::Unsigned => (UNSIGNED_PAYLOAD.to_owned(), SignedPayload::Unsigned),
+            Payload::Announced(hash) => (canonical::hex(hash), SignedPayload::Hash(*hash)),
+            Payload::Chunks(UNSIGNED_CHUNKS) => (UNSIGNED_CHUNKS.to_owned(), SignedPayload::Unsigned),
+            Payload::Chunks(name) => {
+                let secret = self.credential.secret_access_key.expose();
+                let signer = ChunkSigner::new(secret, &self.scope, &self.date, &self.signature);
+                ((*name).to_owned(), SignedPayload::Chunks(signer))
+            }
+            Payload::Signed if self.is_in_query => (UNSIGNED_PAYLOAD.to_owned(), SignedPayload::Unsigned),
+            Payload::Signed => {
+                return Err(Refusal::incomplete(
+                    "Missing required header for this request: x-amz-content-sha256",
+                ));
+            }
+        };
+        self.compare(&hash)?;
+        Ok((self.credential, payload))
+    }
+
+    fn compare(&self, hash: &str) -> Result<(), Refusal> {
+        let to_sign = canonical::string_to_sign(&self.canonical, hash, &self.date, &self.scope);
         let ours = canonical::signature(self.credential.secret_access_key.expose(), &self.scope, &to_sign);
         // Takes the same time wherever the difference is.
-        ours.verify_slice(&self.signature).map_err(|_| Refusal::mismatch())?;
-        Ok(self.credential)
+        ours.verify_slice(&self.signature).map_err(|_| Refusal::mismatch())
     }
 }
 
@@ -312,7 +354,7 @@ fn check_time(date_ms: i64, expires: Option<i64>, now_ms: i64) -> Result<(), Ref
         )));
     }
     match expires {
-        Some(seconds) if date_s + seconds < now_s => Err(Refusal::invalid(format!(
+        Some(seconds) if date_s + seconds < now_s => Err(Refusal::expired(format!(
             "Signature expired: {} is now earlier than {now}",
             time::format(date_ms + seconds * 1_000)
         ))),
@@ -344,10 +386,14 @@ fn check_coverage(headers: &HeaderMap, signed: &[HeaderName], is_in_query: bool)
     }
 }
 
-fn payload(headers: &HeaderMap) -> Result<Payload, Refusal> {
+fn payload(headers: &HeaderMap, service: &str) -> Result<Payload, Refusal> {
     let Some(value) = headers.get(CONTENT_SHA256) else { return Ok(Payload::Signed) };
     match value.to_str() {
         Ok(UNSIGNED_PAYLOAD) => Ok(Payload::Unsigned),
+        Ok(name) if service == S3 && name.starts_with("STREAMING-") => {
+            let known = SIGNED_CHUNKS.iter().chain([&UNSIGNED_CHUNKS]).find(|known| **known == name);
+            known.map(|known| Payload::Chunks(known)).ok_or_else(Refusal::mismatch)
+        }
         Ok(hash) => canonical::unhex(hash).map(Payload::Announced).ok_or_else(Refusal::mismatch),
         Err(_) => Err(Refusal::mismatch()),
     }

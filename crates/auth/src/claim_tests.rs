@@ -11,6 +11,7 @@ const NOW_MS: i64 = 1_440_938_160_000;
 
 fn known(token: Option<&str>) -> Arc<Credential> {
     Arc::new(Credential {
+        expires_ms: None,
         access_key_id: KEY.to_owned(),
         secret_access_key: Secret::new(SECRET),
         session_token: token.map(Secret::new),
@@ -20,6 +21,22 @@ fn known(token: Option<&str>) -> Arc<Credential> {
             own: None,
         },
     })
+}
+
+#[test]
+fn a_key_whose_time_is_over_has_expired() {
+    let until = |expires_ms| {
+        let mut credential = (*known(Some(TOKEN))).clone();
+        credential.expires_ms = Some(expires_ms);
+        let sent = Sent::signed("GET", "/", &[], b"", Some(TOKEN));
+        let region = Region::new("us-east-1").unwrap();
+        let expected = Expected { service: "lambda", regions: &[&region], now_epoch_ms: NOW_MS };
+        let uri: Uri = sent.uri.parse().unwrap();
+        let claim = Claim::of(&sent.method, &uri, &sent.headers, &expected, &Arc::new(credential));
+        claim.map(|_| ()).map_err(|refusal| refusal.error_type())
+    };
+    assert_eq!(until(NOW_MS + 1), Ok(()));
+    assert_eq!(until(NOW_MS), Err("ExpiredTokenException"));
 }
 
 /// A request that can be changed before it is verified.

@@ -46,6 +46,8 @@ pub struct Credential {
     pub secret_access_key: Secret,
     /// What has to come along with a temporary key.
     pub session_token: Option<Secret>,
+    /// From when on it is good for nothing, in milliseconds since 1970. `None` for one that has no end.
+    pub expires_ms: Option<i64>,
     /// Whose it is.
     pub identity: Identity,
 }

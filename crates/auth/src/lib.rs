@@ -6,6 +6,7 @@
 
 mod asked;
 mod canonical;
+mod chunks;
 mod claim;
 mod credential;
 mod refusal;
@@ -15,6 +16,7 @@ mod temporary;
 mod time;
 
 pub use asked::{Asked, Resource};
+pub use chunks::{ChunkSigner, SignedPayload};
 pub use claim::{Claim, Expected};
 pub use credential::{Caller, Credential, Credentials, Identity, Own, Secret};
 pub use refusal::{Protocol, Refusal};

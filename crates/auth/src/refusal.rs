@@ -17,8 +17,10 @@ pub enum Protocol {
     RestJson,
     /// That of CloudWatch Logs: all that is the caller's fault is a 400.
     Json11,
-    /// STS's: XML.
+    /// STS's and IAM's: XML.
     Query,
+    /// S3's: XML without an envelope, and codes of its own.
+    S3,
 }
 
 /// Why a request is refused.
@@ -33,7 +35,10 @@ enum Kind {
     MissingToken,
     Incomplete,
     InvalidSignature,
+    /// Of a presigned URL.
+    ExpiredSignature,
     UnknownClient,
+    ExpiredToken,
     AccessDenied,
     TooLarge,
     BrokenBody,
@@ -68,6 +73,17 @@ impl Refusal {
     pub(crate) fn unknown_client() -> Self {
         let message = "The security token included in the request is invalid.".to_owned();
         Self { kind: Kind::UnknownClient, message }
+    }
+
+    /// A presigned URL was good until a while ago.
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
+        Self { kind: Kind::ExpiredSignature, message: message.into() }
+    }
+
+    /// The key was temporary, and its time is over.
+    pub fn expired_token() -> Self {
+        let message = "The security token included in the request is expired".to_owned();
+        Self { kind: Kind::ExpiredToken, message }
     }
 
     /// The caller is known, and may not do that.
@@ -107,8 +123,11 @@ impl Refusal {
         match self.kind {
             Kind::MissingToken => ("MissingAuthenticationTokenException", "MissingAuthenticationToken"),
             Kind::Incomplete => ("IncompleteSignatureException", "IncompleteSignature"),
-            Kind::InvalidSignature => ("InvalidSignatureException", "SignatureDoesNotMatch"),
+            Kind::InvalidSignature | Kind::ExpiredSignature => {
+                ("InvalidSignatureException", "SignatureDoesNotMatch")
+            }
             Kind::UnknownClient => ("UnrecognizedClientException", "InvalidClientTokenId"),
+            Kind::ExpiredToken => ("ExpiredTokenException", "ExpiredToken"),
             Kind::AccessDenied => ("AccessDeniedException", "AccessDenied"),
             Kind::TooLarge => ("RequestEntityTooLargeException", "RequestEntityTooLarge"),
             Kind::BrokenBody => ("SerializationException", "MalformedInput"),
@@ -116,8 +135,25 @@ impl Refusal {
         }
     }
 
+    /// The name in S3's protocol. Source: "Error responses" in the S3 API reference, read 2026-11.
+    fn code_of_s3(&self) -> &'static str {
+        match self.kind {
+            Kind::MissingToken | Kind::AccessDenied | Kind::ExpiredSignature => "AccessDenied",
+            Kind::Incomplete => "AuthorizationHeaderMalformed",
+            Kind::InvalidSignature => "SignatureDoesNotMatch",
+            Kind::UnknownClient => "InvalidAccessKeyId",
+            Kind::ExpiredToken => "ExpiredToken",
+            Kind::TooLarge => "EntityTooLarge",
+            Kind::BrokenBody => "IncompleteBody",
+            Kind::SlowBody => "RequestTimeout",
+        }
+    }
+
     fn status(&self, protocol: Protocol) -> StatusCode {
         match (self.kind, protocol) {
+            (Kind::Incomplete | Kind::ExpiredToken | Kind::TooLarge | Kind::SlowBody, Protocol::S3) => {
+                StatusCode::BAD_REQUEST
+            }
             (Kind::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
             (Kind::SlowBody, _) => StatusCode::REQUEST_TIMEOUT,
             (Kind::BrokenBody, _) | (_, Protocol::Json11) => StatusCode::BAD_REQUEST,
@@ -125,9 +161,11 @@ impl Refusal {
                 Kind::MissingToken
                 | Kind::Incomplete
                 | Kind::InvalidSignature
+                | Kind::ExpiredSignature
                 | Kind::UnknownClient
+                | Kind::ExpiredToken
                 | Kind::AccessDenied,
-                Protocol::RestJson | Protocol::Query,
+                Protocol::RestJson | Protocol::Query | Protocol::S3,
             ) => StatusCode::FORBIDDEN,
         }
     }
@@ -151,8 +189,16 @@ impl Refusal {
                 let body = json!({ "__type": error_type, key: self.message }).to_string();
                 shaped(status, "application/x-amz-json-1.1", error_type, body)
             }
+            Protocol::S3 => {
+                let (code, message) = (self.code_of_s3(), escaped(&self.message));
+                let body = format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>\
+                     <RequestId>{request_id}</RequestId></Error>"
+                );
+                shaped(status, "application/xml", code, body)
+            }
             Protocol::Query => {
-                let message = self.message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                let message = escaped(&self.message);
                 let body = format!(
                     "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
                      <Code>{code}</Code><Message>{message}</Message></Error><RequestId>{request_id}</RequestId>\
@@ -166,6 +212,10 @@ impl Refusal {
         }
         response
     }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn shaped(

@@ -10,7 +10,7 @@ use crate::credential::Own;
 /// What stands behind an action that is allowed on what belongs to the function itself.
 const ON_OWN: &str = "on own";
 /// The services that have actions here.
-const SERVICES: [&str; 3] = ["lambda", "logs", "hearth"];
+const SERVICES: [&str; 6] = ["lambda", "logs", "hearth", "s3", "iam", "sts"];
 
 /// One allowance: `lambda:InvokeFunction`, `lambda:Get*`, `logs:PutLogEvents on own`, `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Right {
 
     /// Calling functions, and nothing else.
     pub fn invoke_only() -> Arc<[Self]> {
-        Self::all_of(&["lambda:InvokeFunction", "lambda:InvokeAsync"])
+        Self::all_of(&["lambda:InvokeFunction", "lambda:InvokeAsync", "lambda:InvokeFunctionUrl"])
     }
 
     /// Seeing everything, and changing nothing. Source of the patterns: AWS's managed policies `AWSLambda_ReadOnlyAccess`
@@ -84,6 +84,10 @@ impl Right {
             "logs:List*",
             "logs:FilterLogEvents",
             "hearth:Get*",
+            "iam:Get*",
+            "iam:List*",
+            "s3:Get*",
+            "s3:List*",
         ])
     }
 
@@ -185,7 +189,7 @@ mod tests {
             "",
             "lambda",
             "lambda:",
-            "s3:GetObject",
+            "ec2:GetObject",
             "lambda:Get Function",
             "logs:* on others",
             "*:*",

@@ -72,12 +72,73 @@ pub async fn read_body(mut request: Request<Incoming>, bytes_max: usize) -> Resu
 /// Reads a body of at most `bytes_max` for somebody who has to see it before the request is answered, as who verifies a
 /// signature. [`read_body`] gives it once more to whoever answers.
 pub async fn read_ahead(request: &mut Request<Incoming>, bytes_max: usize) -> Result<Bytes, BodyError> {
+    if let Some(ReadAhead(body)) = request.extensions().get() {
+        return Ok(body.clone());
+    }
     if request.body().is_end_stream() {
         return Ok(Bytes::new());
     }
     let body = read_from(PACE, request, bytes_max).await?;
     request.extensions_mut().insert(ReadAhead(body.clone()));
     Ok(body)
+}
+
+/// A body that is read piece by piece, by somebody who keeps none of it. It may be of any length, and has to come as fast
+/// as any other.
+pub struct BodyPieces {
+    body: Incoming,
+    ahead: Option<Bytes>,
+    pace: Pace,
+    /// What is left of the span of time, and what has to come in it. The clock stands while nobody waits for the client.
+    left: Duration,
+    wanted: usize,
+    has_begun: bool,
+}
+
+impl BodyPieces {
+    /// Takes the body of a request.
+    pub fn of(mut request: Request<Incoming>) -> Self {
+        let ahead = request.extensions_mut().remove::<ReadAhead>().map(|ReadAhead(body)| body);
+        Self {
+            body: request.into_body(),
+            ahead,
+            pace: PACE,
+            left: PACE.window,
+            wanted: PACE.bytes_min,
+            has_begun: false,
+        }
+    }
+
+    /// Returns what comes next. `None` is the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(Some(ahead));
+        }
+        loop {
+            let asked = Instant::now();
+            self.has_begun = true;
+            let frame =
+                tokio::time::timeout(self.left, self.body.frame()).await.map_err(|_| BodyError::TooSlow)?;
+            self.left = self.left.saturating_sub(asked.elapsed());
+            let Some(frame) = frame else { return Ok(None) };
+            let Ok(data) = frame.map_err(BodyError::Incomplete)?.into_data() else { continue };
+            self.wanted = self.wanted.saturating_sub(data.len());
+            if self.wanted == 0 {
+                (self.left, self.wanted) = (self.pace.window, self.pace.bytes_min);
+            }
+            return Ok(Some(data));
+        }
+    }
+
+    /// Whether anything was asked of the client. One that waits for `100 Continue` has sent nothing before.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Reads the rest, and forgets it: clients that listen only when they have sent everything would not see a refusal.
+    pub async fn drop_rest(mut self) {
+        drop_rest(&mut self.body).await;
+    }
 }
 
 /// Drops the body of a request that is refused without it. Clients that listen only after they have sent everything see a

@@ -4,23 +4,25 @@
 mod body;
 mod credential;
 mod error;
+mod event_stream;
 mod framing;
 mod path;
 mod refusal;
+mod response_body;
 mod room;
 mod server;
 mod stream;
 
-pub use body::{BodyError, drop_body, read_ahead, read_body};
+pub use body::{BodyError, BodyPieces, drop_body, read_ahead, read_body};
 pub use credential::CredentialScope;
 pub use error::{ErrorBody, MessageKey, WireError};
+pub use event_stream::{EVENT_STREAM, event};
 pub use path::{decode, path_segments, query_pairs};
+pub use response_body::{Body, CutOff};
 #[doc(hidden)]
 pub use server::serve_connection;
-pub use server::{Server, ServerSettings, listen};
+pub use server::{Peer, Server, ServerSettings, listen};
 
-/// The body of every response so far: complete when it is sent.
-pub type Body = http_body_util::Full<bytes::Bytes>;
 /// A response.
 pub type Response = http::Response<Body>;
 

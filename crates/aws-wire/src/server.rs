@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::room::{BodyRoom, ROOM_KIB};
 use crate::stream::{Answered, Full, GuardedStream};
-use crate::{Body, Response};
+use crate::{Body, CutOff, Response};
 
 /// How many connections may wait to be accepted. The usual 128 are full at once when hundreds of clients come in the same
 /// moment, and whoever finds them full tries again only after a second. The kernel may allow less (`net.core.somaxconn`).
@@ -77,6 +77,17 @@ impl Default for ServerSettings {
     }
 }
 
+/// Where a request came from, as an extension of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(SocketAddr);
+
+impl Peer {
+    /// Returns the address of the client, if it is known.
+    pub fn of<B>(request: &http::Request<B>) -> Option<SocketAddr> {
+        request.extensions().get::<Self>().map(|peer| peer.0)
+    }
+}
+
 /// Accepts connections and serves them.
 pub struct Server {
     /// Its limits.
@@ -120,9 +131,17 @@ impl Server {
             if stream.set_nodelay(true).is_err() {
                 continue; // it is gone already
             }
+            let peer = stream.peer_addr().ok();
             let answered = Answered::default();
             let stream = GuardedStream::new(stream, &self.settings, answered.clone(), full.clone());
-            let conversation = converse(stream, answered, body_room.clone(), answer.clone(), stop.clone());
+            let answer = answer.clone();
+            let from_peer = move |mut request: http::Request<Incoming>| {
+                if let Some(peer) = peer {
+                    request.extensions_mut().insert(Peer(peer));
+                }
+                answer(request)
+            };
+            let conversation = converse(stream, answered, body_room.clone(), from_peer, stop.clone());
             connections.spawn(async move {
                 let _place = place;
                 conversation.await;
@@ -196,12 +215,12 @@ impl Drop for Counted {
 
 impl hyper::body::Body for Counted {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = CutOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -44,7 +44,7 @@ async fn call(address: SocketAddr, request: &[u8]) -> String {
 }
 
 fn said(text: impl Into<String>) -> Response {
-    http::Response::new(Body::from(text.into()))
+    http::Response::new(Body::new(bytes::Bytes::from(text.into())))
 }
 
 async fn length(request: http::Request<Incoming>) -> Response {

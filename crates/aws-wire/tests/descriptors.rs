@@ -29,7 +29,7 @@ async fn case_106_without_descriptors_running_requests_finish_and_new_ones_wait_
             async move {
                 begun.notify_one();
                 go.notified().await;
-                http::Response::new(Body::from("done"))
+                http::Response::new(Body::new("done".into()))
             }
         }
     };

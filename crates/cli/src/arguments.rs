@@ -1,11 +1,14 @@
 //! The command line: what can be said, not what is done about it.
 
+mod functions;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hearth_types::Runtime;
 
+pub(crate) use self::functions::{ConfigurationArguments, FunctionsArguments, FunctionsCommand};
 use crate::exit_code::ExitCode;
 
 /// Self-hosted AWS Lambda: its APIs, its lifecycle, on your machine.
@@ -28,8 +31,10 @@ pub(crate) enum Command {
     Runtimes(RuntimesArguments),
     /// Make, list or remove the keys that callers of the server have to have
     Credentials(CredentialsArguments),
-    /// List the functions
-    Functions(ListArguments),
+    /// Bring the server to what a SAM or CloudFormation template says
+    Deploy(DeployArguments),
+    /// List the functions; or create, change and delete one in the words of the AWS CLI
+    Functions(FunctionsArguments),
     /// List the execution environments that are there now
     Environments(EnvironmentsArguments),
     /// Print the log of a function
@@ -62,6 +67,12 @@ pub(crate) struct ServeArguments {
     /// Concurrent executions of the account, above which calls are throttled [default: 1000]
     #[arg(long, env = "HEARTH_CONCURRENCY", value_name = "N")]
     pub(crate) concurrency: Option<u32>,
+    /// Requests a second that are taken for each unit of concurrency, above which calls are throttled [default: 10]
+    #[arg(long, env = "HEARTH_REQUESTS_PER_CONCURRENCY", value_name = "N")]
+    pub(crate) requests_per_concurrency: Option<u32>,
+    /// New environments that a function may have in 10 seconds, above which calls are throttled [default: 1000]
+    #[arg(long, env = "HEARTH_ENVIRONMENTS_PER_10_S", value_name = "N")]
+    pub(crate) environments_per_10_s: Option<u32>,
     /// How long a warm environment waits for its next call, in seconds [default: 600]
     #[arg(long, env = "HEARTH_IDLE_TIMEOUT_S", value_name = "SECONDS")]
     pub(crate) idle_timeout_s: Option<u64>,
@@ -273,19 +284,120 @@ impl From<Policy> for hearth_server::Policy {
     }
 }
 
+/// Which function: `resize`, or `--function-name resize` as the AWS CLI has it.
 #[derive(Debug, Args)]
-pub(crate) struct InvokeArguments {
+#[group(required = true, multiple = false)]
+pub(crate) struct FunctionArgument {
     /// Name, partial or full ARN, with `:QUALIFIER` if wanted
     #[arg(value_name = "FUNCTION")]
-    pub(crate) function_name: String,
-    /// The event: JSON, @FILE, or - for standard input
+    function: Option<String>,
+    /// The same, as the AWS CLI says it
+    #[arg(long, value_name = "FUNCTION")]
+    function_name: Option<String>,
+}
+
+impl FunctionArgument {
+    /// Returns the name, whichever way it was given.
+    pub(crate) fn name(&self) -> &str {
+        self.function.as_deref().or(self.function_name.as_deref()).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArguments {
+    #[command(flatten)]
+    pub(crate) function: FunctionArgument,
+    /// The event: JSON, @FILE, file://FILE, fileb://FILE, or - for standard input
     #[arg(long, default_value = "{}", value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) payload: String,
+    /// Wait for the answer, send an event and go on, or only ask whether it could be called
+    #[arg(long, value_enum, default_value_t = InvocationType::RequestResponse)]
+    pub(crate) invocation_type: InvocationType,
+    /// A version or an alias
+    #[arg(long, value_name = "VERSION|ALIAS")]
+    pub(crate) qualifier: Option<String>,
     /// Print the end of the invocation's log, up to 4 KB, on standard error
     #[arg(long)]
-    pub(crate) log: bool,
+    log: bool,
+    /// The same, as the AWS CLI says it
+    #[arg(long, value_enum)]
+    log_type: Option<LogType>,
     #[command(flatten)]
     pub(crate) list: ListArguments,
+}
+
+impl InvokeArguments {
+    /// Whether the end of the log is wanted.
+    pub(crate) fn log(&self) -> bool {
+        self.log || self.log_type == Some(LogType::Tail)
+    }
+}
+
+/// How a function is called. Spelled as AWS spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum InvocationType {
+    /// Wait for the answer
+    RequestResponse,
+    /// Send an event and do not wait
+    Event,
+    /// Check, and call nothing
+    DryRun,
+}
+
+impl InvocationType {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestResponse => "RequestResponse",
+            Self::Event => "Event",
+            Self::DryRun => "DryRun",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+enum LogType {
+    /// No log
+    None,
+    /// Its last 4 KB
+    Tail,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArguments {
+    /// The template [default: what `sam build` made, or template.yaml]
+    #[arg(long, short = 't', visible_alias = "template", value_name = "FILE")]
+    pub(crate) template_file: Option<PathBuf>,
+    /// The stack: which functions belong together, and what their names begin with [default: the folder's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack_name: Option<String>,
+    /// Values of the template's parameters
+    #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = parameter_override)]
+    pub(crate) parameter_overrides: Vec<(String, String)>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before changing something
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+    /// Delete functions of the stack that the template has no longer
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Deploy what Hearth can do, and leave out what it cannot
+    #[arg(long)]
+    pub(crate) skip_unsupported: bool,
+    #[command(flatten)]
+    pub(crate) list: ListArguments,
+}
+
+/// Reads `NAME=VALUE`, or `ParameterKey=NAME,ParameterValue=VALUE`.
+fn parameter_override(text: &str) -> Result<(String, String), String> {
+    let long = text.strip_prefix("ParameterKey=").and_then(|rest| rest.split_once(",ParameterValue="));
+    match long.or_else(|| text.split_once('=')) {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -345,6 +457,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn parameters_are_said_as_in_awss_programs() {
+        let pair = ("Stage".to_owned(), "a=b".to_owned());
+        assert_eq!(parameter_override("Stage=a=b").as_ref(), Ok(&pair));
+        assert_eq!(parameter_override("ParameterKey=Stage,ParameterValue=a=b").as_ref(), Ok(&pair));
+        assert!(parameter_override("=x").is_err() && parameter_override("Stage").is_err());
     }
 
     #[test]

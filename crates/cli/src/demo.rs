@@ -24,7 +24,7 @@ use self::interpreter::Language;
 use crate::arguments::{DemoArguments, ServeArguments};
 use crate::client::{Client, Endpoint};
 use crate::exit_code::ExitCode;
-use crate::invoke::invoke;
+use crate::invoke::{Call, invoke};
 use crate::logs::{Event, Reader, lines};
 use crate::serve::StopSignals;
 use crate::settings::{Surroundings, settings};
@@ -129,7 +129,7 @@ impl Demo {
 
     /// Calls the function and waits until its environments are free again: the answer comes a moment before that.
     async fn call(&self, payload: Value) -> anyhow::Result<()> {
-        let answer = invoke(&self.client, FUNCTION_NAME, payload.to_string().into(), false).await?;
+        let answer = invoke(&self.client, FUNCTION_NAME, payload.to_string().into(), &Call::PLAIN).await?;
         if answer.header("x-amz-function-error").is_some() {
             anyhow::bail!("the example function failed: {}", String::from_utf8_lossy(&answer.body));
         }

@@ -1,23 +1,34 @@
-//! `hearth functions`: what is deployed.
+//! `hearth functions`: what is deployed. `commands.rs` has what is done with a single function.
+
+mod commands;
 
 use std::io::Write;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::arguments::{ListArguments, OutputFormat};
+use crate::arguments::{FunctionsArguments, FunctionsCommand, OutputFormat};
 use crate::client::{Client, ClientError, escape};
 use crate::exit_code::ExitCode;
 use crate::table::{Column, Table};
 
-/// Writes the functions, all pages of them.
+/// Does what is asked; without a word for it, lists the functions.
 pub(crate) async fn run(
-    arguments: &ListArguments,
+    arguments: &FunctionsArguments,
     client: &Client,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
+    let output = arguments.list().output;
+    match &arguments.command {
+        None | Some(FunctionsCommand::List(_)) => write_list(output, client, out).await,
+        Some(command) => commands::run(command, output, client, out).await,
+    }
+}
+
+/// Writes the functions, all pages of them.
+async fn write_list(output: OutputFormat, client: &Client, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let functions = list(client).await.context("cannot list the functions")?;
-    match arguments.output {
+    match output {
         OutputFormat::Json => writeln!(out, "{:#}", json!({ "Functions": functions }))?,
         OutputFormat::Text if functions.is_empty() => eprintln!("there are no functions yet"),
         OutputFormat::Text => out.write_all(table(&functions).as_bytes())?,
@@ -26,7 +37,8 @@ pub(crate) async fn run(
     Ok(ExitCode::Success)
 }
 
-async fn list(client: &Client) -> Result<Vec<Value>, ClientError> {
+/// Returns all functions, with their configurations.
+pub(crate) async fn list(client: &Client) -> Result<Vec<Value>, ClientError> {
     let mut functions = Vec::new();
     let mut path = "/2015-03-31/functions".to_owned();
     loop {

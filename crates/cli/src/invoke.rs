@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::arguments::{InvokeArguments, OutputFormat};
+use crate::arguments::{InvocationType, InvokeArguments, OutputFormat};
 use crate::client::{Answer, Client, ClientError, escape};
 use crate::exit_code::ExitCode;
 
@@ -20,15 +20,26 @@ pub(crate) async fn run(
     out: &mut dyn Write,
     notes: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    let name = &arguments.function_name;
+    let name = arguments.function.name();
     let payload = payload(&arguments.payload)?;
-    let answer = invoke(client, name, payload, arguments.log)
-        .await
-        .with_context(|| format!("cannot invoke `{name}`"))?;
+    let call = Call {
+        invocation_type: arguments.invocation_type,
+        qualifier: arguments.qualifier.as_deref(),
+        log: arguments.log(),
+    };
+    let answer =
+        invoke(client, name, payload, &call).await.with_context(|| format!("cannot invoke `{name}`"))?;
     let log = answer.header("x-amz-log-result").and_then(|log| STANDARD.decode(log).ok());
     let log = log.map(|log| String::from_utf8_lossy(&log).into_owned());
     let function_error = answer.header("x-amz-function-error");
     match arguments.list.output {
+        OutputFormat::Text if arguments.invocation_type != InvocationType::RequestResponse => {
+            let what = match arguments.invocation_type {
+                InvocationType::Event => "the event is accepted",
+                _ => "it could be called",
+            };
+            writeln!(notes, "{what}")?;
+        }
         OutputFormat::Text => {
             out.write_all(&answer.body)?;
             if !answer.body.ends_with(b"\n") {
@@ -58,16 +69,39 @@ pub(crate) async fn run(
     Ok(ExitCode::FunctionError)
 }
 
+/// How a function is called.
+pub(crate) struct Call<'call> {
+    pub(crate) invocation_type: InvocationType,
+    pub(crate) qualifier: Option<&'call str>,
+    /// Whether the end of the log is wanted.
+    pub(crate) log: bool,
+}
+
+impl Call<'_> {
+    /// Waits for the answer, and wants nothing else.
+    pub(crate) const PLAIN: Self =
+        Self { invocation_type: InvocationType::RequestResponse, qualifier: None, log: false };
+}
+
 /// Calls `function` (a name or an ARN) and waits for its answer.
 pub(crate) async fn invoke(
     client: &Client,
     function: &str,
     payload: Bytes,
-    log: bool,
+    call: &Call<'_>,
 ) -> Result<Answer, ClientError> {
-    let path = format!("/2015-03-31/functions/{}/invocations", escape(function));
-    let headers: &[(&str, &str)] = if log { &[("X-Amz-Log-Type", "Tail")] } else { &[] };
-    client.send(Method::POST, &path, headers, payload).await
+    let mut path = format!("/2015-03-31/functions/{}/invocations", escape(function));
+    if let Some(qualifier) = call.qualifier {
+        path.push_str(&format!("?Qualifier={}", escape(qualifier)));
+    }
+    let mut headers = Vec::new();
+    if call.invocation_type != InvocationType::RequestResponse {
+        headers.push(("X-Amz-Invocation-Type", call.invocation_type.as_str()));
+    }
+    if call.log {
+        headers.push(("X-Amz-Log-Type", "Tail"));
+    }
+    client.send(Method::POST, &path, &headers, payload).await
 }
 
 /// Reads the payload from where the argument says it is.
@@ -77,7 +111,8 @@ fn payload(argument: &str) -> anyhow::Result<Bytes> {
         std::io::stdin().read_to_end(&mut bytes).context("cannot read the payload from standard input")?;
         return Ok(bytes.into());
     }
-    let Some(file) = argument.strip_prefix('@') else { return Ok(argument.as_bytes().to_vec().into()) };
+    let file = ["@", "fileb://", "file://"].iter().find_map(|prefix| argument.strip_prefix(prefix));
+    let Some(file) = file else { return Ok(argument.as_bytes().to_vec().into()) };
     let bytes = std::fs::read(file).with_context(|| format!("cannot read the payload from `{file}`"))?;
     Ok(bytes.into())
 }
@@ -120,6 +155,23 @@ mod tests {
             END
         "#]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    fn it_is_called_in_the_words_of_the_aws_cli() {
+        let flags = ["--invocation-type", "Event", "--qualifier", "live", "--log-type", "Tail"];
+        let (code, text) = call(&[("202 Accepted", "")], &flags);
+        assert_eq!(code.unwrap(), ExitCode::Success);
+        expect![[r#"
+            POST /2015-03-31/functions/resize%3A7/invocations?Qualifier=live HTTP/1.1 [x-amz-invocation-type: Event] [x-amz-log-type: Tail] {}
+            --- stdout
+            --- stderr
+            the event is accepted
+        "#]].assert_eq(&text);
+        let named = Arguments::try_parse_from(["hearth", "invoke", "--function-name", "resize"]).unwrap();
+        let Command::Invoke(named) = named.command else { panic!("not `invoke`") };
+        assert_eq!(named.function.name(), "resize");
+        assert!(Arguments::try_parse_from(["hearth", "invoke"]).is_err());
     }
 
     #[test]

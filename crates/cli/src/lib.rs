@@ -10,6 +10,7 @@ mod arguments;
 mod client;
 mod credentials;
 mod demo;
+mod deploy;
 mod environments;
 mod exit_code;
 mod faults;
@@ -65,8 +66,13 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             faults::set_up()?;
             credentials::run(&credentials, out)
         }
-        Command::Functions(list) => {
-            client_runtime()?.block_on(functions::run(&list, &Client::new(&list.server)?, out))
+        Command::Deploy(deploy) => {
+            let client = Client::new(&deploy.list.server)?;
+            client_runtime()?.block_on(deploy::run(&deploy, &client, out, &mut std::io::stderr()))
+        }
+        Command::Functions(functions) => {
+            let client = Client::new(&functions.list().server)?;
+            client_runtime()?.block_on(functions::run(&functions, &client, out))
         }
         Command::Environments(environments) => {
             let client = Client::new(&environments.list.server)?;
@@ -121,6 +127,12 @@ fn code_and_hint(error: &anyhow::Error) -> (ExitCode, Option<&str>) {
         }
         if let Some(error) = cause.downcast_ref::<hearth_server::InstallError>() {
             return (ExitCode::Failure, error.hint());
+        }
+        if let Some(error) = cause.downcast_ref::<deploy::DeployError>() {
+            return (error.exit_code(), error.hint());
+        }
+        if let Some(deploy::ApplyError::Client(error)) = cause.downcast_ref::<deploy::ApplyError>() {
+            return (error.exit_code(), error.hint());
         }
         if let Some(error) = cause.downcast_ref::<demo::DemoError>() {
             return (ExitCode::Failure, error.hint());

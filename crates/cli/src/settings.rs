@@ -81,6 +81,8 @@ struct File {
     region: Option<String>,
     account: Option<String>,
     concurrency: Option<u32>,
+    requests_per_concurrency: Option<u32>,
+    environments_per_10_s: Option<u32>,
     idle_timeout_s: Option<u64>,
     cold_starts_max: Option<usize>,
     log_retention_days: Option<u64>,
@@ -187,6 +189,10 @@ fn put_together(
     set(&mut settings.region, arguments.region.clone().or(file.region));
     set(&mut settings.account, arguments.account.clone().or(file.account));
     set(&mut settings.account_concurrency, arguments.concurrency.or(file.concurrency));
+    let requests_per_concurrency = arguments.requests_per_concurrency.or(file.requests_per_concurrency);
+    set(&mut settings.requests_per_concurrency, requests_per_concurrency);
+    let environments_per_10_s = arguments.environments_per_10_s.or(file.environments_per_10_s);
+    set(&mut settings.environments_per_10_s, environments_per_10_s);
     let idle_timeout_s = arguments.idle_timeout_s.or(file.idle_timeout_s);
     set(&mut settings.idle_timeout, idle_timeout_s.map(Duration::from_secs));
     let cold_starts_max = arguments.cold_starts_max.or(file.cold_starts_max);
@@ -266,6 +272,8 @@ fn check(settings: Settings) -> Result<Settings, SettingsError> {
         .map_err(|error| SettingsError::SdkClient(error.to_string()))?;
     for (name, is_zero) in [
         ("concurrency", settings.account_concurrency == 0),
+        ("requests-per-concurrency", settings.requests_per_concurrency == 0),
+        ("environments-per-10-s", settings.environments_per_10_s == 0),
         ("idle-timeout-s", settings.idle_timeout.is_zero()),
         ("cold-starts-max", settings.cold_starts_max == 0),
         ("log-retention-days", settings.log_retention.is_zero()),
@@ -336,6 +344,7 @@ mod tests {
         assert_eq!((settings.region.as_str(), settings.account.as_str()), ("us-east-1", "000000000000"));
         assert_eq!((settings.account_concurrency, settings.cold_starts_max), (1_000, 32));
         assert_eq!(settings.idle_timeout, Duration::from_secs(600));
+        assert_eq!((settings.requests_per_concurrency, settings.environments_per_10_s), (10, 1_000));
         assert_eq!(settings.path, "/bin");
         assert_eq!(settings.isolation, hearth_server::Isolation::Namespaces);
         assert!(settings.interpreters.is_empty());
@@ -427,13 +436,15 @@ mod tests {
             of(&["--account", "1234"], ""),
             of(&["--region", "../.."], ""),
             of(&["--cold-starts-max", "0"], ""),
+            of(&["--requests-per-concurrency", "0"], ""),
+            of(&[], "environments-per-10-s = 0"),
             of(&["--node-sdk-clients", "client-s3,left-pad@1"], ""),
             of(&[], "function-rights = [\"lambda:InvokeFunction on all\"]"),
             of(&["--function-rights", "none,lambda:InvokeFunction"], ""),
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
@@ -444,6 +455,8 @@ mod tests {
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
             cold-starts-max must be at least 1
+            requests-per-concurrency must be at least 1
+            environments-per-10-s must be at least 1
             `left-pad@1` is not the name of a package of the AWS SDK for JavaScript
             `lambda:InvokeFunction on all` is not a right such as `lambda:InvokeFunction`, `lambda:Get*` or `logs:PutLogEvents on own`
             `none` is not a right such as `lambda:InvokeFunction`, `lambda:Get*` or `logs:PutLogEvents on own`"#]].assert_eq(&errors.join("\n"));

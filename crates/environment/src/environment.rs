@@ -14,7 +14,7 @@ use hearth_sandbox::{Output, Sandbox, SandboxError};
 use hearth_telemetry::{
     Clock, EnvironmentRecord, EnvironmentTelemetry, InitPhase, LifecycleEvent, ShutdownReason, Subscription,
 };
-use hearth_types::{EnvironmentId, ExtensionId, limits};
+use hearth_types::{EnvironmentId, ExtensionId};
 use tokio::sync::{Notify, oneshot};
 
 use crate::invocation::{Answer, Delivery, Invocation, InvokeResult};
@@ -22,6 +22,7 @@ use crate::machine::{Action, Event, EventHolder, Machine};
 use crate::notifications::{Notification, Notifications};
 use crate::outputs::Outputs;
 use crate::parts::{Boot, EnvironmentParts, FunctionFacts, Owner};
+use crate::response_stream::{BegunResponse, ResponseSender, StreamingReply};
 use crate::runtime_connection::{Connected, RuntimeConnection};
 use crate::runtime_state::Rejection;
 use crate::watch::{extension_process, runtime_process};
@@ -84,6 +85,8 @@ pub(crate) enum Brought {
 
 struct Caller {
     reply: oneshot::Sender<InvokeResult>,
+    /// Who hears when a response begins to stream; `None` for callers that want it whole, and once it has begun.
+    streaming: Option<oneshot::Sender<BegunResponse>>,
     wants_log_tail: bool,
     /// The answer, while the log is not complete.
     held: Option<Answer>,
@@ -105,9 +108,9 @@ struct Afterwards {
 impl Environment {
     /// Makes an environment in which nothing runs yet. Needs a Tokio runtime.
     pub fn make(parts: EnvironmentParts) -> Result<Arc<Self>, SandboxError> {
-        let EnvironmentParts { id, sandbox, boot, function, telemetry, owner, clock } = parts;
+        let EnvironmentParts { id, init_limit, sandbox, boot, function, telemetry, owner, clock } = parts;
         let record = telemetry.record().clone();
-        let machine = Machine::new(limits::INIT_LIMIT_ON_DEMAND, boot.extensions.clone());
+        let machine = Machine::new(init_limit, boot.extensions.clone());
         let machine = if sandbox.can_freeze() { machine.freezing() } else { machine };
         let inner = Inner {
             machine,
@@ -172,6 +175,11 @@ impl Environment {
         self.has_answered.load(Ordering::Acquire)
     }
 
+    /// Whether its runtime waits for an event: an invocation would begin at once.
+    pub fn is_warm(&self) -> bool {
+        self.lock().machine.is_warm()
+    }
+
     /// Notes that an invocation is on its way, so that the last answer counts no more.
     pub fn expect_invocation(&self) {
         self.has_answered.store(false, Ordering::Release);
@@ -185,6 +193,20 @@ impl Environment {
     /// Gives it an invocation: at once if it is warm, after Init if not. If the receiver is dropped the invocation
     /// still runs to its end.
     pub fn invoke(self: &Arc<Self>, invocation: Invocation) -> oneshot::Receiver<InvokeResult> {
+        self.invoke_for(invocation, None)
+    }
+
+    /// The same, for a caller that takes the response as it comes.
+    pub fn invoke_streaming(self: &Arc<Self>, invocation: Invocation) -> StreamingReply {
+        let (begins, began) = oneshot::channel();
+        StreamingReply { began, answer: self.invoke_for(invocation, Some(begins)) }
+    }
+
+    fn invoke_for(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        streaming: Option<oneshot::Sender<BegunResponse>>,
+    ) -> oneshot::Receiver<InvokeResult> {
         let (reply, answer) = oneshot::channel();
         let wants_log_tail = invocation.wants_log_tail;
         let mut inner = self.lock();
@@ -200,7 +222,7 @@ impl Environment {
             let _ = reply.send(Err("the environment is busy"));
             return answer;
         }
-        inner.caller = Some(Caller { reply, wants_log_tail, held: None });
+        inner.caller = Some(Caller { reply, streaming, wants_log_tail, held: None });
         self.feed_locked(inner, Event::Invoke(Box::new(invocation)), None);
         answer
     }
@@ -234,6 +256,21 @@ impl Environment {
         let next =
             next.map(|reply| Brought::Runtime(Parked { reply, connected: Arc::downgrade(from.connected()) }));
         self.feed_locked(inner, event(holder), next).unwrap_or(Err(Rejection::Ending))
+    }
+
+    /// The response that has begun on a connection comes in a stream: returns where its bytes go, unless the caller wants it
+    /// whole.
+    pub(crate) fn begin_stream(
+        &self,
+        from: &RuntimeConnection,
+        content_type: Option<String>,
+    ) -> Option<ResponseSender> {
+        let mut inner = self.lock();
+        if inner.generation != from.generation() || !inner.machine.is_responding() {
+            return None;
+        }
+        let streaming = inner.caller.as_mut()?.streaming.take()?;
+        Some(ResponseSender::begin(streaming, content_type))
     }
 
     /// The event that was handed to a connection never left us: the connection broke in that moment.

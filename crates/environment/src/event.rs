@@ -183,12 +183,35 @@ pub enum RuntimeAnswer {
         /// The report, for the caller.
         payload: Bytes,
     },
+    /// The end of a response that went to the caller as it came.
+    Streamed {
+        /// How many bytes of it came.
+        bytes: usize,
+        /// Why it is not complete, if it is not.
+        failure: Option<StreamFailure>,
+    },
     /// A response over the limit.
     TooLarge,
     /// A body that ended early.
     Truncated,
     /// A response with an unknown response mode.
     InvalidResponseMode,
+}
+
+/// Why a response that went to the caller as it came is not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamFailure {
+    /// The runtime says so, in trailers.
+    Reported {
+        /// The sanitised error type.
+        error_type: String,
+        /// The report, for the caller.
+        payload: Bytes,
+    },
+    /// It grew over the limit.
+    TooLarge,
+    /// It ended early.
+    Truncated,
 }
 
 /// What has to be done about it, in this order.

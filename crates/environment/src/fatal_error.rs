@@ -104,11 +104,10 @@ impl FatalError {
 }
 
 /// The caller's payload for a response over the limit: it has its own key order and no request id.
-pub(crate) fn response_too_large_payload() -> String {
+pub(crate) fn response_too_large_payload(bytes_max: usize) -> String {
     format!(
-        "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({} bytes).\",\
-         \"errorType\":\"Function.ResponseSizeTooLarge\"}}",
-        hearth_types::limits::RESPONSE_PAYLOAD_BYTES_MAX
+        "{{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).\",\
+         \"errorType\":\"Function.ResponseSizeTooLarge\"}}"
     )
 }
 

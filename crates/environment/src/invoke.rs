@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | a response, or an error that the runtime reports | it, byte for byte | is kept |
 //! | a response over the limit | `Function.ResponseSizeTooLarge` | is kept |
+//! | a streamed response that breaks off | what came of it, and an error | is kept |
 //! | the runtime exits | `Runtime.ExitError` | is reset |
 //! | the time-out | `Sandbox.Timedout` | is reset |
 //! | an extension exits, or reports that it will | `Extension.Crash`, `Extension.ExitError` | is reset |
@@ -14,12 +15,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hearth_telemetry::{LifecycleEvent, PhaseStatus, ResetReason};
+use hearth_types::limits::{RESPONSE_PAYLOAD_BYTES_MAX, STREAMED_RESPONSE_BYTES_MAX};
 use hearth_types::{ColdReason, RequestId};
 
 use crate::event::ExtensionEvent;
 use crate::fatal_error::{FatalError, response_too_large_payload};
 use crate::invocation::{AnswerKind, Invocation};
-use crate::machine::{Action, EventHolder, Machine, Phase, Running, RuntimeAnswer, reject};
+use crate::machine::{Action, EventHolder, Machine, Phase, Running, RuntimeAnswer, StreamFailure, reject};
 use crate::runtime_state::{Rejection, RuntimeState};
 
 impl Machine {
@@ -174,23 +176,44 @@ impl Running {
             let error = FatalError::new(error_type.to_owned(), message.to_owned());
             Bytes::from(error.payload(self.invocation.request_id))
         };
-        let (kind, payload, error_type, reply) = match answer {
-            RuntimeAnswer::Response(payload) => (AnswerKind::Response, payload, None, Action::Accept),
-            RuntimeAnswer::Error { error_type, payload } => {
-                (AnswerKind::FunctionError, payload, Some(error_type), Action::Accept)
-            }
-            RuntimeAnswer::TooLarge => (
+        let too_large = |bytes_max| {
+            (
                 AnswerKind::FunctionError,
-                Bytes::from(response_too_large_payload()),
+                Bytes::from(response_too_large_payload(bytes_max)),
                 Some("Function.ResponseSizeTooLarge".to_owned()),
-                Action::Reject(Rejection::ResponseTooLarge),
-            ),
-            RuntimeAnswer::Truncated => (
+                Action::Reject(Rejection::ResponseTooLarge { bytes_max }),
+            )
+        };
+        let truncated = || {
+            (
                 AnswerKind::FunctionError,
                 service_error("Runtime.TruncatedResponse", "Response was truncated"),
                 Some("Runtime.TruncatedResponse".to_owned()),
                 Action::Reject(Rejection::Truncated),
-            ),
+            )
+        };
+        let bytes_streamed = match &answer {
+            RuntimeAnswer::Streamed { bytes, .. } => Some(*bytes),
+            _ => None,
+        };
+        let (kind, payload, error_type, reply) = match answer {
+            RuntimeAnswer::Streamed { failure: None, .. } => {
+                (AnswerKind::Response, Bytes::new(), None, Action::Accept)
+            }
+            RuntimeAnswer::Streamed {
+                failure: Some(StreamFailure::Reported { error_type, payload }),
+                ..
+            } => (AnswerKind::FunctionError, payload, Some(error_type), Action::Accept),
+            RuntimeAnswer::Streamed { failure: Some(StreamFailure::TooLarge), .. } => {
+                too_large(STREAMED_RESPONSE_BYTES_MAX)
+            }
+            RuntimeAnswer::Streamed { failure: Some(StreamFailure::Truncated), .. } => truncated(),
+            RuntimeAnswer::Response(payload) => (AnswerKind::Response, payload, None, Action::Accept),
+            RuntimeAnswer::Error { error_type, payload } => {
+                (AnswerKind::FunctionError, payload, Some(error_type), Action::Accept)
+            }
+            RuntimeAnswer::TooLarge => too_large(RESPONSE_PAYLOAD_BYTES_MAX),
+            RuntimeAnswer::Truncated => truncated(),
             RuntimeAnswer::InvalidResponseMode => (
                 AnswerKind::FunctionError,
                 service_error("Runtime.InvalidResponseModeHeader", "Invalid response mode"),
@@ -202,8 +225,8 @@ impl Running {
             None => PhaseStatus::Success,
             Some(error_type) => PhaseStatus::Error { error_type },
         };
-        let sent =
-            LifecycleEvent::ResponseSent { began: self.answer_began.unwrap_or(now), bytes: payload.len() };
+        let bytes = bytes_streamed.unwrap_or(payload.len());
+        let sent = LifecycleEvent::ResponseSent { began: self.answer_began.unwrap_or(now), bytes };
         vec![Action::Answer { kind, payload }, Action::Record(sent), reply]
     }
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason};
 use hearth_types::{ColdReason, ExtensionName};
 
-pub use crate::event::{Action, Event, EventHolder, ExtensionEvent, RuntimeAnswer, ShutdownEventReason};
+pub use crate::event::{
+    Action, Event, EventHolder, ExtensionEvent, RuntimeAnswer, ShutdownEventReason, StreamFailure,
+};
 use crate::extensions::{ExtensionRejection, Extensions};
 use crate::fatal_error::FatalError;
 use crate::freeze::Stillness;
@@ -132,6 +134,16 @@ impl Machine {
     /// Whether the caller of the running invocation has its answer, and the runtime has not asked for the next event.
     pub fn has_answered(&self) -> bool {
         matches!(&self.phase, Phase::Busy(running) if running.runtime == RuntimeState::ResponseSent)
+    }
+
+    /// Whether the runtime waits for an event.
+    pub fn is_warm(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
+    /// Whether the runtime has begun to send its response, and is not done.
+    pub fn is_responding(&self) -> bool {
+        matches!(&self.phase, Phase::Busy(running) if running.runtime == RuntimeState::InvocationResponse)
     }
 
     /// Returns when [`Event::DeadlineReached`] is due.

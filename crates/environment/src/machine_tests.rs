@@ -638,6 +638,55 @@ fn any_event_of_an_extension() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// Lets a response stream end, and returns what the caller hears, how many bytes count, and what the runtime hears.
+fn end_of_stream(failure: Option<StreamFailure>) -> String {
+    let (mut machine, now) = (machine(0), Instant::now());
+    let [begins, _] = response(1);
+    for event in [Event::Init, Event::RuntimeStarted, next(), an_invocation(1), begins] {
+        machine.on_event(now, event);
+    }
+    assert!(machine.is_responding());
+    let ends = Event::AnswerArrived(RuntimeAnswer::Streamed { bytes: 7, failure });
+    let mut shown = Vec::new();
+    for action in machine.on_event(now, ends) {
+        match action {
+            Action::Answer { kind, payload } => {
+                shown.push(format!(
+                    "{kind:?} {}",
+                    String::from_utf8_lossy(&payload).replace(&id(1).to_string(), "ID")
+                ));
+            }
+            Action::Record(LifecycleEvent::ResponseSent { bytes, .. }) => {
+                shown.push(format!("{bytes} bytes"))
+            }
+            other => shown.push(format!("{other:?}")),
+        }
+    }
+    assert!(machine.has_answered());
+    shown.join("\n") + "\n"
+}
+
+#[test]
+fn a_streamed_response_ends_with_no_payload_of_its_own_or_with_why_it_broke_off() {
+    let payload = Bytes::from_static(b"{}");
+    let reported = StreamFailure::Reported { error_type: "Function.Gone".to_owned(), payload };
+    let ends = [None, Some(reported), Some(StreamFailure::TooLarge), Some(StreamFailure::Truncated)];
+    expect![[r#"
+        Response 
+        7 bytes
+        Accept
+        FunctionError {}
+        7 bytes
+        Accept
+        FunctionError {"errorMessage":"Response payload size exceeded maximum allowed payload size (209715200 bytes).","errorType":"Function.ResponseSizeTooLarge"}
+        7 bytes
+        Reject(ResponseTooLarge { bytes_max: 209715200 })
+        FunctionError {"errorType":"Runtime.TruncatedResponse","errorMessage":"RequestId: ID Error: Response was truncated"}
+        7 bytes
+        Reject(Truncated)
+    "#]].assert_eq(&ends.map(end_of_stream).concat());
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let a_number = 1..4u128;
     let kind = prop_oneof![Just(AnswerKind::Response), Just(AnswerKind::FunctionError)];
@@ -647,6 +696,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         3 => (a_number, kind).prop_map(|(number, kind)| Event::AnswerBegins { request_id: Some(id(number)), kind }),
         2 => Just(Event::AnswerArrived(RuntimeAnswer::Response(Bytes::new()))),
         1 => Just(Event::AnswerArrived(RuntimeAnswer::TooLarge)),
+        1 => Just(Event::AnswerArrived(RuntimeAnswer::Streamed { bytes: 3, failure: None })),
+        1 => Just(Event::AnswerArrived(RuntimeAnswer::Streamed { bytes: 3, failure: Some(StreamFailure::Truncated) })),
         1 => Just(Event::AnswerArrived(RuntimeAnswer::Truncated)),
         1 => Just(next_of_another()),
         1 => Just(Event::InitErrorBegins),

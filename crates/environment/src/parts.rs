@@ -1,6 +1,7 @@
 //! What an environment is made of, and who hears of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_sandbox::{Command, Sandbox};
 use hearth_telemetry::{Clock, EnvironmentTelemetry};
@@ -57,6 +58,8 @@ pub trait Owner: Send + Sync + 'static {
 pub struct EnvironmentParts {
     /// Its id.
     pub id: EnvironmentId,
+    /// How long the Init ahead of an invocation may take.
+    pub init_limit: Duration,
     /// Where its processes run.
     pub sandbox: Box<dyn Sandbox>,
     /// What runs there.

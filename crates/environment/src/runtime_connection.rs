@@ -11,6 +11,7 @@ use crate::environment::Environment;
 use crate::invocation::{AnswerKind, Delivery};
 use crate::machine::{Event, RuntimeAnswer};
 use crate::parts::FunctionFacts;
+use crate::response_stream::ResponseSender;
 use crate::runtime_state::Rejection;
 
 /// One connection of a runtime, as long as it is open. It belongs to the processes that ran when it was accepted: after a
@@ -119,6 +120,11 @@ pub struct OpenAnswer<'connection> {
 }
 
 impl OpenAnswer<'_> {
+    /// The response comes in a stream: returns where its bytes go, unless the caller wants it whole.
+    pub fn stream(&self, content_type: Option<String>) -> Option<ResponseSender> {
+        self.connection.environment.begin_stream(self.connection, content_type)
+    }
+
     /// It is complete, or will never be.
     pub fn finish(mut self, answer: RuntimeAnswer) -> Result<(), Rejection> {
         self.is_finished = true;

@@ -50,7 +50,10 @@ pub enum Rejection {
         to: RuntimeState,
     },
     /// The response is larger than allowed. The runtime lives on.
-    ResponseTooLarge,
+    ResponseTooLarge {
+        /// How large it may be.
+        bytes_max: usize,
+    },
     /// The body ended before its announced length.
     Truncated,
     /// The header `Lambda-Runtime-Function-Response-Mode` has an unknown value.

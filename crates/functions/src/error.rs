@@ -84,9 +84,27 @@ pub enum FunctionsError {
         /// As it was asked for.
         arn: FunctionArn,
     },
+    /// The function, or alias, has a URL already.
+    #[error("there is a URL of {arn}")]
+    UrlExists {
+        /// Of which one.
+        arn: FunctionArn,
+    },
+    /// The function, or alias, has no URL.
+    #[error("there is no URL of {arn}")]
+    UrlNotFound {
+        /// Of which one.
+        arn: FunctionArn,
+    },
     /// An alias of two versions cannot have `$LATEST` among them.
     #[error("an alias of `$LATEST` points to no other version")]
     AliasOfLatestAndAnother,
+    /// An alias with provisioned concurrency points to a version with its own.
+    #[error("an alias with provisioned concurrency points to a version with its own")]
+    AliasOfProvisionedVersion,
+    /// An alias with provisioned concurrency points to `$LATEST`.
+    #[error("an alias with provisioned concurrency points to `$LATEST`")]
+    ProvisionedAliasOfLatest,
     /// The two versions of an alias must differ.
     #[error("an alias points to version {version} twice")]
     AliasOfOneVersionTwice {

@@ -7,10 +7,12 @@
 mod alias;
 mod changes;
 mod code_signing;
+mod concurrency;
 mod configuration;
 mod error;
 mod function;
 mod function_layers;
+mod function_url;
 mod layer_policy;
 mod layer_record;
 mod layers;
@@ -27,16 +29,18 @@ pub use changes::{ConfigurationChange, CreateFunction, PublishVersion, UpdateCod
 pub use code_signing::{
     CodeSigningChange, CodeSigningConfig, CodeSigningConfigs, CodeSigningError, CodeSigningPolicy, Held,
 };
+pub use concurrency::{ConcurrencyError, ProvisionedConcurrency, ProvisionedVersion, VersionShare};
 pub use configuration::{FunctionConfiguration, FunctionLayer, LoggingConfiguration};
 pub use error::{DeployError, FunctionsError, LayersError, OpenError, ResolveError};
 pub use function::{
     DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, ResolvedVersion, State,
     StateReasonCode,
 };
+pub use function_url::{AuthType, Cors, FunctionUrl, FunctionUrlChange, InvokeMode};
 pub use hearth_store::Clock;
 pub use layer_policy::LayerStatement;
 pub use layers::{LayerFilter, LayerInUse, LayerVersion, Layers, PublishLayerVersion};
 pub use management::{Management, RecursiveLoop, UpdateRuntimeOn};
 pub use policy::{Policy, PolicyError, Statement};
-pub use ports::{Deployment, VersionListener};
+pub use ports::{ConcurrencyListener, Deployment, VersionListener};
 pub use registry::{Functions, FunctionsSettings, FunctionsUsage};

@@ -9,6 +9,8 @@ pub struct Management {
     pub update_runtime_on: UpdateRuntimeOn,
     /// The id of its code signing configuration.
     pub code_signing_config: Option<String>,
+    /// How many of the account's concurrent executions are its own, and no more; `None`: it shares what is left.
+    pub reserved_concurrency: Option<u32>,
 }
 
 /// What happens to a function that calls itself through other services.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_types::{CodeSha256, FunctionName, Runtime, Version};
 
-use crate::{DeployError, DeployedCode, DeployedLayers, ResolvedVersion};
+use crate::{DeployError, DeployedCode, DeployedLayers, ProvisionedVersion, ResolvedVersion};
 
 /// Makes packages ready to run on this host.
 pub trait Deployment: Send + Sync + 'static {
@@ -34,4 +34,14 @@ pub trait VersionListener: Send + Sync + 'static {
     /// Environments of this version with other generations than `current`'s are obsolete; all of them when it is `None`:
     /// the version is deleted.
     fn replaced(&self, name: &FunctionName, version: Version, current: Option<&Arc<ResolvedVersion>>);
+}
+
+/// Hears how much concurrency functions have: whoever counts invocations.
+pub trait ConcurrencyListener: Send + Sync + 'static {
+    /// What a function has reserved, and which environments of its versions are to be initialized ahead of calls: all
+    /// there is, whatever was said before.
+    fn changed(&self, name: &FunctionName, reserved: Option<u32>, provisioned: Vec<ProvisionedVersion>);
+
+    /// The function is deleted.
+    fn deleted(&self, name: &FunctionName);
 }

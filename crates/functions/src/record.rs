@@ -38,6 +38,7 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         is_deleted: false,
         latest_description: None,
         aliases: Vec::new(),
+        function_urls: Vec::new(),
         revision_id: function.revision_id.to_string(),
         role: configuration.role.clone(),
         runtime: configuration.runtime.to_string(),
@@ -69,6 +70,8 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         policy: function.policy.as_ref().map(policy_record::write),
         recursive_loop: Some(function.management.recursive_loop.as_str().to_owned()),
         update_runtime_on: Some(function.management.update_runtime_on.as_str().to_owned()),
+        reserved_concurrency: function.management.reserved_concurrency,
+        provisioned: Vec::new(),
         runtime_version_arn: function.management.update_runtime_on.runtime_version_arn().map(str::to_owned),
         code_signing_config: function.management.code_signing_config.clone(),
         code_sha256: function.code_sha256.to_string(),
@@ -151,6 +154,7 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
         tags: record.tags.clone(),
         management: Management {
             code_signing_config: record.code_signing_config.clone(),
+            reserved_concurrency: record.reserved_concurrency,
             recursive_loop: record.recursive_loop.as_ref().map_or(Ok(RecursiveLoop::default()), |value| {
                 reader.field("recursive loop", value, RecursiveLoop::parse)
             })?,

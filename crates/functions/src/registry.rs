@@ -5,6 +5,8 @@
 //! there before goes on serving.
 
 mod aliases;
+mod concurrency;
+mod function_urls;
 mod loading;
 mod management;
 mod policy;
@@ -13,10 +15,10 @@ mod tags;
 mod usage;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome, StoreError};
@@ -26,12 +28,14 @@ use hearth_types::{
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use self::aliases::{Aliases, Lots};
+use self::concurrency::Provisioned;
+use self::function_urls::FunctionUrls;
 use self::versions::Published;
 use crate::leases::{keep_if_in_doubt, keep_on_disk};
 use crate::{
-    ConfigurationChange, CreateFunction, DeployedCode, DeployedLayers, Deployment, Function,
-    FunctionConfiguration, FunctionsError, LastUpdateStatus, Management, OpenError, ResolveError,
-    ResolvedVersion, State, UpdateCode, VersionListener, record,
+    ConcurrencyListener, ConfigurationChange, CreateFunction, DeployedCode, DeployedLayers, Deployment,
+    Function, FunctionConfiguration, FunctionsError, LastUpdateStatus, Management, OpenError,
+    ProvisionedConcurrency, ResolveError, ResolvedVersion, State, UpdateCode, VersionListener, record,
 };
 
 pub use usage::FunctionsUsage;
@@ -52,11 +56,16 @@ pub struct Functions {
     settings: FunctionsSettings,
     clock: Arc<dyn Clock>,
     listener: OnceLock<Arc<dyn VersionListener>>,
+    concurrency_listener: OnceLock<Arc<dyn ConcurrencyListener>>,
     entries: RwLock<BTreeMap<FunctionName, Entry>>,
     /// One change of a function at a time, creations and removals included.
     changing: Mutex<BTreeMap<FunctionName, Arc<tokio::sync::Mutex<()>>>>,
+    /// One change of how the account's concurrency is shared out at a time.
+    sharing_concurrency: tokio::sync::Mutex<()>,
     generations: AtomicU64,
     lots: Lots,
+    /// Whose URL an id is.
+    url_owners: Mutex<HashMap<Arc<str>, FunctionName>>,
     /// Whether the code of some function could not be opened at the start.
     pub(crate) misses_code: AtomicBool,
     /// Changes whenever a function has settled or is removed.
@@ -78,7 +87,11 @@ struct Entry {
     last_version: u64,
     /// Its aliases.
     aliases: Aliases,
-    /// What the store has of `$LATEST` and the aliases.
+    /// What is provisioned of its versions.
+    provisioned: Provisioned,
+    /// Its URLs.
+    urls: FunctionUrls,
+    /// What the store has of `$LATEST`, the aliases, the URLs and what is provisioned.
     stored: FunctionRecord,
 }
 
@@ -96,10 +109,13 @@ impl Functions {
             settings,
             clock,
             listener: OnceLock::new(),
+            concurrency_listener: OnceLock::new(),
+            sharing_concurrency: tokio::sync::Mutex::default(),
             entries: RwLock::default(),
             changing: Mutex::default(),
             generations: AtomicU64::new(0),
             lots: Lots::new(),
+            url_owners: Mutex::default(),
             misses_code: AtomicBool::new(false),
             settled: watch::Sender::new(0),
         });
@@ -176,6 +192,8 @@ impl Functions {
             versions: BTreeMap::new(),
             last_version: 0,
             aliases: Aliases::new(),
+            provisioned: Provisioned::new(),
+            urls: FunctionUrls::new(),
             stored,
         };
         self.write().insert(name.clone(), entry);
@@ -307,11 +325,13 @@ impl Functions {
         let outcome = self.store.remove(name.to_string()).await?;
         fail::fail_point!("functions::removed");
         let removed = self.write().remove(name);
+        self.own_urls(name, &[]);
         self.tell(name, Version::Latest, None);
         for number in removed.iter().flat_map(|entry| entry.versions.keys()) {
             self.tell(name, Version::Number(*number), None);
         }
         drop(removed); // its code goes with the last environment that runs it
+        self.tell_concurrency(name);
         self.settled.send_modify(|count| *count += 1);
         tracing::info!(function = %name, "function deleted");
         match outcome {
@@ -400,6 +420,8 @@ impl Functions {
         let mut stored = record::write(changed);
         if let Some(entry) = self.read().get(name) {
             stored.aliases.clone_from(&entry.stored.aliases);
+            stored.provisioned = entry.provisioned.values().map(ProvisionedConcurrency::write).collect();
+            stored.function_urls.clone_from(&entry.stored.function_urls);
         }
         let keeps_serving =
             matches!(changed.last_update, Some(LastUpdateStatus::InProgress | LastUpdateStatus::Failed(_)));
@@ -454,6 +476,10 @@ impl Functions {
             changing.entry(name.clone()).or_default().clone()
         };
         Changing { functions: self, name: name.clone(), guard: Some(lock.lock_owned().await) }
+    }
+
+    fn url_owners(&self) -> MutexGuard<'_, HashMap<Arc<str>, FunctionName>> {
+        self.url_owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<FunctionName, Entry>> {

@@ -10,21 +10,25 @@
 
 pub mod concurrency;
 mod event_queue;
+mod provisioned;
 mod request;
+mod streaming;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hearth_functions::{Functions, RecursiveLoop, ResolveError, ResolvedVersion};
+use hearth_functions::{Functions, ProvisionedVersion, RecursiveLoop, ResolveError, ResolvedVersion};
 use hearth_types::{FunctionArn, FunctionName, Qualifier, TraceHeader, Version};
 
-pub use concurrency::{Concurrency, Permit, ThrottleReason};
+pub use concurrency::{Concurrency, ConcurrencyLimits, Permit, ThrottleReason};
 pub use event_queue::{
     DeliveryError, Destinations, EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue,
 };
 pub use hearth_store::{DeadLetterRecord, DeliveryRecord, EventInvokeConfigRecord};
+pub use provisioned::{AllocationStatus, ProvisionedAllocation};
 pub use request::{InvokeRequest, InvokeResponse};
+pub use streaming::{BegunResponse, ResponseEnd, ResponsePart, StreamedResponse};
 
 /// Why there is no response. A function that fails is not among these: it has a response that says so.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +73,36 @@ pub trait Environments: Send + Sync + 'static {
         request: InvokeRequest,
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>>;
 
+    /// The same, for a caller who takes the response as it comes; returns when it has begun. Whoever cannot stream answers all
+    /// at once.
+    fn run_streaming(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<BegunResponse, InvokeError>> {
+        let whole = self.run(version, permit, request);
+        Box::pin(async move { whole.await.map(BegunResponse::Whole) })
+    }
+
     /// Whether an environment has answered its caller, and will be free in a moment.
     fn is_one_finishing(&self) -> bool;
+
+    /// Keeps environments of these versions of a function initialized ahead of calls, and of its others none. Says to
+    /// [`Concurrency::allocate`] how many there are.
+    fn provision(&self, name: &FunctionName, versions: Vec<ProvisionedVersion>);
+
+    /// Returns how that goes for a version.
+    fn provisioned(&self, name: &FunctionName, version: Version) -> ProvisionedEnvironments;
+}
+
+/// The provisioned environments of a version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProvisionedEnvironments {
+    /// How many are initialized.
+    pub initialized: u32,
+    /// Why there are not as many as there should be, as AWS's `StatusReason`; `None` when nothing went wrong.
+    pub failure: Option<&'static str>,
 }
 
 /// How long a caller waits for concurrency that is about to be given back. Ours: a caller that calls again as soon as it has
@@ -112,18 +144,39 @@ impl Invoker {
         name: &FunctionName,
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
+        let (version, permit) = self.admitted(name, &request).await?;
+        self.environments.run(version, permit, request).await
+    }
+
+    /// Runs one invocation, and returns when its response begins.
+    pub async fn invoke_streaming(
+        &self,
+        name: &FunctionName,
+        request: InvokeRequest,
+    ) -> Result<BegunResponse, InvokeError> {
+        let (version, permit) = self.admitted(name, &request).await?;
+        self.environments.run_streaming(version, permit, request).await
+    }
+
+    /// Returns the version that is to run, and the right to run it.
+    async fn admitted(
+        &self,
+        name: &FunctionName,
+        request: &InvokeRequest,
+    ) -> Result<(Arc<ResolvedVersion>, Permit), InvokeError> {
         let version = self.resolve(name, request.qualifier.as_ref()).await?;
         if self.is_recursive(&version, request.trace.as_ref()) {
             return Err(InvokeError::Recursive { arn: version.arn.clone() });
         }
-        let admitted = match self.concurrency.admit() {
-            Err(_) if self.environments.is_one_finishing() => {
-                self.concurrency.admit_within(FINISHING_WAIT).await
+        let number = version.version;
+        let admitted = match self.concurrency.admit(name, number) {
+            Err(reason) if reason.may_pass_soon() && self.environments.is_one_finishing() => {
+                self.concurrency.admit_within(FINISHING_WAIT, name, number).await
             }
             admitted => admitted,
         };
         let permit = admitted.map_err(|reason| InvokeError::Throttled { reason })?;
-        self.environments.run(version, permit, request).await
+        Ok((version, permit))
     }
 
     /// Whether a call is one too many of a loop, and its function does not allow that. Says so in the log.

@@ -13,16 +13,16 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_functions::{
     Clock, CreateFunction, DeployError, DeployedCode, DeployedLayers, Deployment, Functions,
-    FunctionsSettings, ResolvedVersion,
+    FunctionsSettings, ProvisionedVersion, ResolvedVersion,
 };
 use hearth_invoke::{
     Concurrency, Environments, EventClock, EventInvokeConfigChange, EventQueue, InvokeError, InvokeRequest,
-    InvokeResponse, Invoker, Permit,
+    InvokeResponse, Invoker, Permit, ProvisionedEnvironments,
 };
 use hearth_store::conformance::a_record;
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{EventStore, FunctionStore};
-use hearth_types::{AccountId, CodeSha256, FunctionName, Region, RequestId, Runtime, TraceHeader};
+use hearth_types::{AccountId, CodeSha256, FunctionName, Region, RequestId, Runtime, TraceHeader, Version};
 use tokio::sync::{mpsc, watch};
 
 /// 2024-01-31T12:00:00Z.
@@ -91,6 +91,12 @@ impl Environments for Scripted {
 
     fn is_one_finishing(&self) -> bool {
         false
+    }
+
+    fn provision(&self, _: &FunctionName, _: Vec<ProvisionedVersion>) {}
+
+    fn provisioned(&self, _: &FunctionName, _: Version) -> ProvisionedEnvironments {
+        ProvisionedEnvironments::default()
     }
 }
 
@@ -307,7 +313,7 @@ async fn case_122_an_event_that_always_fails_is_tried_three_times_and_holds_nobo
 #[tokio::test]
 async fn case_123_an_event_without_concurrency_backs_off_and_keeps_its_retries() {
     let mut world = World::new("throttled", 1).await;
-    let permit = world.concurrency.admit().unwrap();
+    let permit = world.concurrency.admit(&name("f"), Version::Latest).unwrap();
     let request_id = world.accept("f", "1").await;
     let mut now = 0;
     for wait in [1_000, 2_000, 4_000] {
@@ -331,7 +337,7 @@ async fn case_123_an_event_without_concurrency_backs_off_and_keeps_its_retries()
     world.until_due(&[now + MINUTE_MS]).await;
 
     // Nobody has concurrency for the rest of six hours.
-    let permit = world.concurrency.admit().unwrap();
+    let permit = world.concurrency.admit(&name("f"), Version::Latest).unwrap();
     world.move_clock(21_600_000 - now);
     world.until_waited_for(21_601_000).await;
     world.move_clock(1_000);
@@ -514,4 +520,54 @@ async fn case_123_a_long_queue_is_worked_off_in_order_by_the_next_server() {
     }
     assert_eq!(order, (0..EVENTS).collect::<Vec<_>>());
     world.until_due(&[]).await;
+}
+
+#[tokio::test]
+async fn an_event_of_a_function_that_has_reserved_nothing_ends_at_once_without_having_run() {
+    let mut world = World::new("zero", 10).await;
+    world.concurrency.reserve(&name("f"), Some(0));
+    let change = EventInvokeConfigChange {
+        on_failure: Some("arn:aws:lambda:us-east-1:000000000000:function:g".to_owned()),
+        ..Default::default()
+    };
+    world.queue.put_config(&name("f"), None, change).await.unwrap();
+    world.accept("f", "1").await;
+    let run = world.next_run().await;
+    assert_eq!((run.function.as_str(), run.after_ms), ("g", 0));
+    assert!(run.payload.contains("\"condition\":\"ZeroReservedConcurrency\""), "{}", run.payload);
+    assert!(run.payload.contains("\"approximateInvokeCount\":0"), "{}", run.payload);
+    assert!(!run.payload.contains("responsePayload"), "{}", run.payload);
+    world.until_due(&[]).await;
+}
+
+#[tokio::test]
+async fn case_123_events_of_a_throttled_function_wait_for_it_and_hold_nobody_up() {
+    let mut world = World::new("reserved", 10).await;
+    world.concurrency.reserve(&name("f"), Some(1));
+    let permit = world.concurrency.admit(&name("f"), Version::Latest).unwrap();
+    // One would run, 64 wait for that, and the others back off.
+    let accepted = futures_util::future::join_all((0..100).map(|_| world.accept("f", "1")));
+    accepted.await;
+    let other = world.accept("g", "2").await;
+    let run = world.next_run().await;
+    assert_eq!((run.request_id, run.after_ms), (other, 0), "nobody waits for what f has reserved");
+    let due: Vec<i64> = [vec![0; 65], vec![1_000; 35]].concat();
+    world.until_due(&due).await;
+    drop(permit);
+    for _ in 0..65 {
+        assert_eq!(world.next_run().await.function, "f");
+    }
+    // The others come as time goes by; how often they have backed off by then depends on who was faster.
+    for _ in 0..35 {
+        let run = loop {
+            match tokio::time::timeout(Duration::from_millis(50), world.runs.recv()).await {
+                Ok(run) => break run.unwrap(),
+                Err(_) => world.move_clock(1_000),
+            }
+        };
+        assert_eq!(run.function, "f");
+    }
+    world.until_due(&[]).await;
+    assert_eq!(world.concurrency.in_use(), 0);
+    assert_eq!(world.dropped().await, []);
 }

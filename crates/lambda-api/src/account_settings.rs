@@ -18,6 +18,7 @@ pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Re
         input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
     let usage = api.functions.usage();
     let concurrency = i64::from(api.invoker.account_concurrency());
+    let reserved = i64::from(api.functions.reserved_concurrency());
     let number = |bytes: u64| i64::try_from(bytes).ok();
     let reply = GetAccountSettingsResponse {
         account_limit: Some(AccountLimit {
@@ -25,8 +26,8 @@ pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Re
             code_size_unzipped: number(UNZIPPED_BYTES_MAX),
             code_size_zipped: number(ZIP_BYTES_MAX as u64),
             concurrent_executions: Some(concurrency),
-            // No function has reserved concurrency yet.
-            unreserved_concurrent_executions: Some(concurrency),
+            // Provisioned concurrency that is not reserved as well counts as unreserved, as AWS documents it.
+            unreserved_concurrent_executions: Some((concurrency - reserved).max(0)),
         }),
         account_usage: Some(AccountUsage {
             total_code_size: number(usage.code_bytes + api.layers.code_bytes()),

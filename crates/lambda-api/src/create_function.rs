@@ -10,6 +10,7 @@ use hearth_types::{FunctionName, FunctionReference, MemoryMb, TimeoutSeconds, Tr
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 
+use crate::code_source::CodeSource;
 use crate::error::ApiError;
 use crate::generated::shapes::CreateFunctionRequest;
 use crate::routes::Call;
@@ -26,7 +27,7 @@ pub(crate) async fn answer(
     let head = input::head(operation.input, labels, &request)?;
     let body = input::body(operation.name, request).await?;
     let _upload = api.uploads.admit(&body).await;
-    let (request, zip) = input::work_on(body, move |body| {
+    let (mut request, zip) = input::work_on(body, move |body| {
         let mut request: CreateFunctionRequest = input::read(operation.input, head, &body)?;
         drop(body); // as large as the package, which the request holds by now
         let zip = request.code.as_mut().and_then(|code| code.zip_file.take());
@@ -36,7 +37,9 @@ pub(crate) async fn answer(
     .await?;
     unsupported::check_create(api, &request)?;
     let name = name(api, request.function_name.as_deref().unwrap_or_default())?;
-    let zip = zip.ok_or_else(|| ApiError::invalid_parameter("Please provide a source for function code."))?;
+    let code = request.code.take().unwrap_or_default();
+    let in_s3 = [code.s3_bucket, code.s3_key, code.s3_object_version];
+    let source = CodeSource::of(zip, in_s3, "Please provide a source for function code.")?;
     let required = |value: &Option<String>, member: &str| {
         value.clone().ok_or_else(|| {
             ApiError::invalid_parameter(format!(
@@ -82,7 +85,9 @@ pub(crate) async fn answer(
     if tags.len() > TAGS_MAX {
         return Err(FunctionsError::TooManyTags.into());
     }
-    let zip = zip?;
+    // Last of all, when everything else is right.
+    let (zip, _room) = source.read(api).await?;
+    // Held only from here on: meanwhile, no code signing configuration can be changed.
     let signing = request.code_signing_config_arn.as_deref();
     let held = code_signing::hold(api, &configuration.name, signing).await?;
     let code_signing_config = held.as_ref().map(|held| held.config.id.clone());

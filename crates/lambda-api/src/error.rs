@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use hearth_aws_wire::{BodyError, ErrorBody, MessageKey, Response, WireError};
-use hearth_functions::{DeployError, FunctionsError, ResolveError};
+use hearth_functions::{ConcurrencyError, DeployError, FunctionsError, ResolveError};
 use hearth_invoke::InvokeError;
 use hearth_types::limits::{REQUEST_BYTES_MAX, UNZIPPED_BYTES_MAX, ZIP_BYTES_MAX};
 use http::StatusCode;
@@ -256,12 +256,24 @@ impl From<FunctionsError> for ApiError {
             }
             FunctionsError::AliasExists { arn } => Self::conflict(format!("Alias already exists: {arn}")),
             FunctionsError::AliasNotFound { arn } => Self::not_found(format!("Alias not found: {arn}")),
+            // With two blanks, as AWS writes it.
+            FunctionsError::UrlExists { arn } => Self::conflict(format!(
+                "Failed to create function url config for [functionArn = {arn}]. Error message:  FunctionUrlConfig \
+                 exists for this Lambda function"
+            )),
+            FunctionsError::UrlNotFound { .. } => {
+                Self::not_found("The resource you requested does not exist.")
+            }
             // Unlike its neighbours, without a `Type`.
             FunctionsError::AliasOfLatestAndAnother => Self::of_framework(
                 StatusCode::BAD_REQUEST,
                 "InvalidParameterValueException",
                 "$LATEST is not supported for an alias pointing to more than 1 version",
             ),
+            FunctionsError::AliasOfProvisionedVersion => Self::conflict(
+                "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version",
+            ),
+            FunctionsError::ProvisionedAliasOfLatest => ConcurrencyError::ProvisionsLatest.into(),
             FunctionsError::AliasOfOneVersionTwice { version } => Self::invalid_parameter(format!(
                 "Invalid function version {version}. Function version {version} is already included in routing \
                  configuration."
@@ -279,6 +291,51 @@ impl From<FunctionsError> for ApiError {
                 Self::service(&error)
             }
             FunctionsError::Store(error) => Self::service(&error),
+        }
+    }
+}
+
+impl From<ConcurrencyError> for ApiError {
+    fn from(error: ConcurrencyError) -> Self {
+        // What has to do with numbers comes without a `Type`, as recorded.
+        let number = |message: String| {
+            Self::of_framework(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message)
+        };
+        match error {
+            ConcurrencyError::Functions(error) => error.into(),
+            ConcurrencyError::ReservesTooMuch { unreserved_min } => number(format!(
+                "Specified ReservedConcurrentExecutions for function decreases account's \
+                 UnreservedConcurrentExecution below its minimum value of [{unreserved_min}]."
+            )),
+            // The blanks are AWS's.
+            ConcurrencyError::ReservesLessThanProvisioned { reserved, provisioned } => number(format!(
+                " ReservedConcurrentExecutions  {reserved} should not be lower than function's total provisioned \
+                 concurrency [{provisioned}]."
+            )),
+            ConcurrencyError::ProvisionsMoreThanReserved => number(
+                "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for \
+                 function"
+                    .to_owned(),
+            ),
+            ConcurrencyError::ProvisionsMoreThanUnreserved { unreserved } => number(format!(
+                "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency \
+                 [{unreserved}]."
+            )),
+            ConcurrencyError::ProvisionsTooMuch { unreserved_min } => number(format!(
+                "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below \
+                 its minimum value of [{unreserved_min}]."
+            )),
+            ConcurrencyError::ProvisionsLatest => Self::invalid_parameter(
+                "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+            ),
+            ConcurrencyError::VersionOfProvisionedAlias => {
+                Self::conflict("Version is pointed by a Provisioned Concurrency alias")
+            }
+            ConcurrencyError::NotProvisioned { .. } => Self::of_caller(
+                StatusCode::NOT_FOUND,
+                "ProvisionedConcurrencyConfigNotFoundException",
+                "No Provisioned Concurrency Config found for this function",
+            ),
         }
     }
 }

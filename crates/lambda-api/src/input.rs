@@ -32,6 +32,11 @@ impl Default for Uploads {
 }
 
 impl Uploads {
+    /// Waits until there is room for a package that is read from elsewhere.
+    pub(crate) async fn admit_package(&self) -> SemaphorePermit<'_> {
+        self.0.acquire().await.expect("nobody closes the semaphore")
+    }
+
     /// Waits until there is room to decode `body`. `None` for one that is small. Only whole bodies wait here, so that a slow
     /// client holds up nobody.
     pub(crate) async fn admit(&self, body: &Bytes) -> Option<SemaphorePermit<'_>> {

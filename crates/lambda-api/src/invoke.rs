@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::function_name::{Target, target};
+use crate::generated::Shape;
 use crate::generated::constraints::INVOCATION_REQUEST;
 use crate::routes::Call;
 use crate::{LambdaApi, input, unsupported, validation};
@@ -25,12 +26,28 @@ const CLIENT_CONTEXT: &str = "x-amz-client-context";
 const TRACE_ID: &str = "x-amzn-trace-id";
 
 /// What stands outside the payload.
-struct Head {
-    target: Target,
-    is_dry_run: bool,
+pub(crate) struct Head {
+    pub(crate) target: Target,
+    pub(crate) is_dry_run: bool,
     wants_log_tail: bool,
     client_context: Option<Bytes>,
     trace: Option<TraceHeader>,
+}
+
+impl Head {
+    /// Returns the invocation that is asked for.
+    pub(crate) fn with(self, request_id: RequestId, payload: Bytes) -> (FunctionName, InvokeRequest) {
+        let request = InvokeRequest {
+            request_id,
+            qualifier: self.target.qualifier,
+            payload,
+            content_type: None,
+            client_context: self.client_context,
+            trace: self.trace,
+            wants_log_tail: self.wants_log_tail,
+        };
+        (self.target.name, request)
+    }
 }
 
 pub(crate) async fn answer(
@@ -40,37 +57,24 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let invocation_type = text(request.headers(), INVOCATION_TYPE).unwrap_or_default().to_owned();
-    let head = head(api, function_name, &request);
+    let head = head(api, "InvokeFunction", &INVOCATION_REQUEST, function_name, &request);
     // Read before anything is refused: a client that sends everything first would not hear why.
     let payload = read(request, &invocation_type).await;
     let head = head?;
     let payload = checked(payload?)?;
-    let target = head.target;
     if head.is_dry_run {
-        let version = api.invoker.dry_run(&target.name, target.qualifier.as_ref())?;
-        let mut response = http::Response::new(Body::default());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        set(response.headers_mut(), "x-amz-executed-version", &version.to_string());
-        return Ok(response);
+        return dry_run(api, &head.target);
     }
-    let request = InvokeRequest {
-        request_id,
-        qualifier: target.qualifier,
-        payload,
-        content_type: None,
-        client_context: head.client_context,
-        trace: head.trace,
-        wants_log_tail: head.wants_log_tail,
-    };
+    let (name, request) = head.with(request_id, payload);
     if invocation_type == "Event" {
-        let trace = api.events.accept(&target.name, request).await?;
+        let trace = api.events.accept(&name, request).await?;
         let mut accepted = http::Response::new(Body::default());
         *accepted.status_mut() = StatusCode::ACCEPTED;
         set(accepted.headers_mut(), "x-amzn-remapped-content-length", "0");
         set(accepted.headers_mut(), "x-amzn-trace-id", trace.as_str());
         return Ok(accepted);
     }
-    let response = api.invoker.invoke(&target.name, request).await?;
+    let response = api.invoker.invoke(&name, request).await?;
 
     let mut answer = http::Response::new(Body::new(response.payload));
     let headers = answer.headers_mut();
@@ -85,6 +89,15 @@ pub(crate) async fn answer(
         set(headers, "x-amz-log-result", &STANDARD.encode(log_tail));
     }
     Ok(answer)
+}
+
+/// Answers that the function could be invoked.
+pub(crate) fn dry_run(api: &LambdaApi, target: &Target) -> Result<Response, ApiError> {
+    let version = api.invoker.dry_run(&target.name, target.qualifier.as_ref())?;
+    let mut response = http::Response::new(Body::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    set(response.headers_mut(), "x-amz-executed-version", &version.to_string());
+    Ok(response)
 }
 
 /// Answers InvokeAsync, the deprecated way to send an event.
@@ -117,7 +130,7 @@ pub(crate) async fn answer_async(
 }
 
 /// Sets a header to plain text of our own.
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub(crate) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(HeaderName::from_static(name), value);
     }
@@ -127,17 +140,24 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn head(api: &LambdaApi, function_name: String, request: &Request<Incoming>) -> Result<Head, ApiError> {
+/// Reads what stands outside the payload. `action` is the operation as policies name it.
+pub(crate) fn head(
+    api: &LambdaApi,
+    action: &str,
+    shape: &'static Shape,
+    function_name: String,
+    request: &Request<Incoming>,
+) -> Result<Head, ApiError> {
     let headers = request.headers();
     let query = request.uri().query().unwrap_or("");
     if !is_plain(api, &function_name, query, headers) {
         let labels = vec![("FunctionName", function_name.clone())];
-        let input = input::head(&INVOCATION_REQUEST, labels, request)?;
-        validation::check(&INVOCATION_REQUEST, &Value::Object(input))?;
+        let input = input::head(shape, labels, request)?;
+        validation::check(shape, &Value::Object(input))?;
     }
     let mut pairs = query_pairs(query).into_iter();
     let qualifier = pairs.find(|(key, _)| key == "Qualifier").map(|(_, value)| value);
-    let target = target(api, "InvokeFunction", &function_name, qualifier.as_deref())?;
+    let target = target(api, action, &function_name, qualifier.as_deref())?;
     check_content_type(headers)?;
     unsupported::check_invoke(headers)?;
     Ok(Head {
@@ -205,7 +225,7 @@ fn client_context(headers: &HeaderMap) -> Result<Option<Bytes>, ApiError> {
 }
 
 /// Reads the event.
-async fn read(request: Request<Incoming>, invocation_type: &str) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(request: Request<Incoming>, invocation_type: &str) -> Result<Bytes, ApiError> {
     let (name, bytes_max) = match invocation_type {
         "Event" => ("Event", ASYNC_PAYLOAD_BYTES_MAX),
         _ => ("RequestResponse", SYNC_PAYLOAD_BYTES_MAX),
@@ -218,7 +238,7 @@ async fn read(request: Request<Incoming>, invocation_type: &str) -> Result<Bytes
 }
 
 /// Returns an event that is JSON. None is an empty object.
-fn checked(payload: Bytes) -> Result<Bytes, ApiError> {
+pub(crate) fn checked(payload: Bytes) -> Result<Bytes, ApiError> {
     if payload.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
     }

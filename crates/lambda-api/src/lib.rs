@@ -8,20 +8,24 @@ mod aliases;
 mod asked;
 mod code_location;
 mod code_signing;
+mod code_source;
 mod configuration;
 mod create_function;
 mod delete_function;
 mod delete_layer_version;
 mod error;
 mod event_invoke_config;
+mod function_concurrency;
 mod function_layers;
 mod function_name;
+mod function_url_config;
 mod generated;
 mod get_function;
 mod get_function_configuration;
 mod get_layer_version;
 mod input;
 mod invoke;
+mod invoke_with_response_stream;
 mod layer_version_permission;
 mod layers;
 mod list_functions;
@@ -31,6 +35,7 @@ mod other_services;
 mod patterns;
 mod permission;
 mod policy_document;
+mod provisioned_concurrency;
 mod publish_layer_version;
 mod publish_version;
 mod recursion_config;
@@ -55,6 +60,8 @@ use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
 use code_location::CodeLocations;
+use code_source::NoBuckets;
+pub use code_source::{CodeObjectError, CodeObjects};
 use error::ApiError;
 use input::Uploads;
 use routes::Route;
@@ -75,6 +82,7 @@ pub struct LambdaApi {
     runtime_version_arn: Box<RuntimeVersionArn>,
     /// What this host can run.
     host_architecture: Architecture,
+    code_objects: Arc<dyn CodeObjects>,
 }
 
 impl LambdaApi {
@@ -102,7 +110,15 @@ impl LambdaApi {
             uploads,
             runtime_version_arn,
             host_architecture,
+            code_objects: Arc::new(NoBuckets),
         }
+    }
+
+    /// Takes packages from these buckets, too.
+    #[must_use]
+    pub fn with_code_objects(mut self, code_objects: Arc<dyn CodeObjects>) -> Self {
+        self.code_objects = code_objects;
+        self
     }
 
     /// Answers a request of an AWS client.
@@ -175,6 +191,14 @@ impl LambdaApi {
                 "PutFunctionCodeSigningConfig" => code_signing::answer_attach(self, call, request).await,
                 "GetFunctionCodeSigningConfig" => code_signing::answer_attached(self, call, &request),
                 "DeleteFunctionCodeSigningConfig" => code_signing::answer_detach(self, call, &request).await,
+                "InvokeWithResponseStream" => {
+                    invoke_with_response_stream::answer(self, request_id, call, request).await
+                }
+                "CreateFunctionUrlConfig" => function_url_config::answer_create(self, call, request).await,
+                "GetFunctionUrlConfig" => function_url_config::answer_get(self, call, &request),
+                "UpdateFunctionUrlConfig" => function_url_config::answer_update(self, call, request).await,
+                "DeleteFunctionUrlConfig" => function_url_config::answer_delete(self, call, &request).await,
+                "ListFunctionUrlConfigs" => function_url_config::answer_list(self, call, &request),
                 "InvokeAsync" => invoke::answer_async(self, request_id, call, request).await,
                 "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
                     event_invoke_config::answer_set(self, call, request).await
@@ -191,6 +215,23 @@ impl LambdaApi {
                 "GetRuntimeManagementConfig" => runtime_management_config::answer_get(self, call, &request),
                 "PutRuntimeManagementConfig" => {
                     runtime_management_config::answer_put(self, call, request).await
+                }
+                "PutFunctionConcurrency" => function_concurrency::answer_put(self, call, request).await,
+                "GetFunctionConcurrency" => function_concurrency::answer_get(self, call, &request),
+                "DeleteFunctionConcurrency" => {
+                    function_concurrency::answer_delete(self, call, &request).await
+                }
+                "PutProvisionedConcurrencyConfig" => {
+                    provisioned_concurrency::answer_put(self, call, request).await
+                }
+                "GetProvisionedConcurrencyConfig" => {
+                    provisioned_concurrency::answer_get(self, call, &request)
+                }
+                "ListProvisionedConcurrencyConfigs" => {
+                    provisioned_concurrency::answer_list(self, call, &request)
+                }
+                "DeleteProvisionedConcurrencyConfig" => {
+                    provisioned_concurrency::answer_delete(self, call, &request).await
                 }
                 other => Err(ApiError::not_implemented(other)),
             },

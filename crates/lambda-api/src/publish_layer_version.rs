@@ -6,6 +6,7 @@ use hearth_types::{Architecture, Runtime};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 
+use crate::code_source::CodeSource;
 use crate::create_function::decode_zip;
 use crate::error::ApiError;
 use crate::generated::shapes::PublishLayerVersionRequest;
@@ -32,8 +33,11 @@ pub(crate) async fn answer(
     })
     .await?;
     let name = layers::layer(api, operation.name, request.layer_name.as_deref())?;
-    unsupported::check_layer_content(&request.content.unwrap_or_default())?;
-    let zip = zip.ok_or_else(|| ApiError::invalid_parameter("Please provide a source for layer content."))?;
+    let content = request.content.unwrap_or_default();
+    unsupported::check_layer_content(&content)?;
+    let in_s3 = [content.s3_bucket, content.s3_key, content.s3_object_version];
+    let source = CodeSource::of(zip, in_s3, "Please provide a source for layer content.")?;
+    let (zip, _room) = source.read(api).await?;
     // The model's check has let only words pass that are known.
     let runtimes = request.compatible_runtimes.unwrap_or_default();
     let architectures = request.compatible_architectures.unwrap_or_default();
@@ -43,7 +47,7 @@ pub(crate) async fn answer(
         license_info: request.license_info.filter(|license| !license.is_empty()),
         compatible_runtimes: runtimes.iter().filter_map(|name| Runtime::parse(name).ok()).collect(),
         compatible_architectures: architectures.iter().filter_map(|name| Architecture::parse(name)).collect(),
-        zip: zip?,
+        zip,
     };
     let version = api.layers.publish(publish).await?;
     let described = layers::describe(api, &asked_at, &version);

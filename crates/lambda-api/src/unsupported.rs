@@ -52,20 +52,12 @@ pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> 
 
 fn check_code(code: &FunctionCode) -> Result<(), ApiError> {
     refuse_if(code.image_uri.is_some(), "Code.ImageUri")?;
-    refuse_if(
-        code.s3_bucket.is_some() || code.s3_key.is_some() || code.s3_object_version.is_some(),
-        "Code.S3Bucket (send the package as Code.ZipFile)",
-    )?;
     refuse_if(code.s3_object_storage_mode.is_some(), "Code.S3ObjectStorageMode")?;
     refuse_if(is_named(code.source_kms_key_arn.as_deref()), "Code.SourceKMSKeyArn")
 }
 
 /// Where the package of a layer comes from.
 pub(crate) fn check_layer_content(content: &LayerVersionContentInput) -> Result<(), ApiError> {
-    refuse_if(
-        content.s3_bucket.is_some() || content.s3_key.is_some() || content.s3_object_version.is_some(),
-        "Content.S3Bucket (send the package as Content.ZipFile)",
-    )?;
     refuse_if(content.s3_object_storage_mode.is_some(), "Content.S3ObjectStorageMode")
 }
 
@@ -82,10 +74,6 @@ pub(crate) fn check_update_code(
             "Please don't provide ImageUri when updating a function with packageType Zip.",
         ));
     }
-    refuse_if(
-        request.s3_bucket.is_some() || request.s3_key.is_some() || request.s3_object_version.is_some(),
-        "S3Bucket (send the package as ZipFile)",
-    )?;
     refuse_if(request.s3_object_storage_mode.is_some(), "S3ObjectStorageMode")?;
     refuse_if(is_named(request.source_kms_key_arn.as_deref()), "SourceKMSKeyArn")?;
     refuse_if(request.publish_to.is_some(), "PublishTo")?;

@@ -6,6 +6,7 @@ use hearth_types::{Architecture, Qualifier, Version};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 
+use crate::code_source::CodeSource;
 use crate::create_function::decode_zip;
 use crate::error::ApiError;
 use crate::function_name::changeable;
@@ -23,7 +24,7 @@ pub(crate) async fn answer(
     let body = input::body(operation.name, request).await?;
     let _upload = api.uploads.admit(&body).await;
     let head = head?;
-    let (request, zip) = input::work_on(body, move |body| {
+    let (mut request, zip) = input::work_on(body, move |body| {
         let mut request: UpdateFunctionCodeRequest = input::read(operation.input, head, &body)?;
         drop(body); // as large as the package, which the request holds by now
         let zip = request.zip_file.take();
@@ -33,12 +34,14 @@ pub(crate) async fn answer(
     let name = request.function_name.as_deref().unwrap_or_default();
     let function_name = changeable(api, operation.name, name)?;
     unsupported::check_update_code(api, &request)?;
-    let zip = zip.ok_or_else(|| ApiError::invalid_parameter("Please provide a source for function code."))?;
+    let in_s3 = [request.s3_bucket.take(), request.s3_key.take(), request.s3_object_version.take()];
+    let source = CodeSource::of(zip, in_s3, "Please provide a source for function code.")?;
     if let Ok(function) = api.functions.get(&function_name) {
         code_signing::check_deployment(api, &function)?;
     }
+    let (zip, _room) = source.read(api).await?;
     let update = UpdateCode {
-        zip: zip?,
+        zip,
         architecture: request
             .architectures
             .and_then(|architectures| Architecture::parse(architectures.first()?)),

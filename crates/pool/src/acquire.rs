@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_environment::{AnswerKind, Environment, EnvironmentParts, Invocation};
+use hearth_environment::{
+    Answer, AnswerKind, Environment, EnvironmentParts, Invocation, InvokeResult, StreamingReply,
+};
 use hearth_functions::ResolvedVersion;
-use hearth_invoke::{InvokeError, InvokeRequest, InvokeResponse, Permit};
+use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
 use hearth_runtime_api::BoundRuntimeApi;
 use hearth_telemetry::EnvironmentTelemetry;
-use hearth_types::{ColdReason, EnvironmentId, Qualifier, TraceHeader};
-use tokio::sync::OwnedSemaphorePermit;
+use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader, Version};
+use tokio::sync::oneshot::error::RecvError;
 
 use crate::members::{Busy, Member};
+use crate::streaming::parts;
 use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
 
 /// How long an invocation waits for an environment that has answered its caller and has not yet asked for the next
@@ -67,29 +70,57 @@ impl Pool {
         permit: Permit,
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
+        let executed_version = version.version;
+        let (environment, invocation) = self.ready_for(version, permit, request).await?;
+        let trace = invocation.trace.clone();
+        let answer = answered(environment.invoke(invocation).await)?;
+        Ok(whole(answer, executed_version, trace))
+    }
+
+    /// The same, for a caller who takes the response as it comes.
+    pub(crate) async fn stream_from_environment(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> Result<BegunResponse, InvokeError> {
+        let executed_version = version.version;
+        let (environment, invocation) = self.ready_for(version, permit, request).await?;
+        let trace = invocation.trace.clone();
+        let StreamingReply { began, mut answer } = environment.invoke_streaming(invocation);
+        let begun = tokio::select! {
+            biased;
+            Ok(begun) = began => begun,
+            answer = &mut answer => {
+                return Ok(BegunResponse::Whole(whole(answered(answer)?, executed_version, trace)));
+            }
+        };
+        Ok(BegunResponse::Streamed(StreamedResponse {
+            executed_version,
+            trace,
+            content_type: begun.content_type,
+            parts: parts(begun.pieces, answer),
+        }))
+    }
+
+    /// Finds the environment for an invocation.
+    async fn ready_for(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> Result<(Arc<Environment>, Invocation), InvokeError> {
         let trace = request.trace.clone().unwrap_or_else(|| {
             TraceHeader::generate(u64::try_from(self.parts.clock.epoch_ms() / 1_000).unwrap_or(0))
         });
         let trace = trace.with_run_of(&version.arn);
-        let executed_version = version.version;
         self.wait_for_finishing(&version).await;
         let (environment, why_cold) = match self.take_warm(&version, permit)? {
             Found::Warm(environment) => (environment, None),
             Found::Cold(why_cold, permit) => self.cold_start(&version, why_cold, permit).await?,
         };
-        let invocation = invocation(&version, request, trace.clone(), why_cold);
-        let answer = environment.invoke(invocation).await;
-        match answer {
-            Ok(Ok(answer)) => Ok(InvokeResponse {
-                payload: answer.payload,
-                function_error: answer.kind == AnswerKind::FunctionError,
-                executed_version,
-                log_tail: answer.log_tail,
-                trace,
-            }),
-            Ok(Err(why)) => Err(InvokeError::Service(why.to_owned())),
-            Err(_) => Err(InvokeError::Service("an environment ended without an answer".to_owned())),
-        }
+        let invocation = invocation(&version, request, trace, why_cold);
+        Ok((environment, invocation))
     }
 
     /// Waits a moment when no environment is ready and one is about to be. A caller that calls again as soon as it has its
@@ -136,7 +167,7 @@ impl Pool {
             state.versions.insert(key.clone(), Default::default());
         }
         let Some(environments) = state.versions.get_mut(key) else { return Err(InvokeError::Draining) };
-        if let Some(ready) = environments.take_ready(version.generation) {
+        if let Some(ready) = environments.take_ready(version.generation, &permit) {
             let environment = ready.member.environment.clone();
             environments.insert_busy(ready.begin(permit));
             return Ok(Found::Warm(environment));
@@ -155,6 +186,7 @@ impl Pool {
     ) -> Result<(Arc<Environment>, Option<ColdReason>), InvokeError> {
         let key = &key_of(version);
         let starting = Starting { pool: self, key };
+        permit.scale_up().map_err(|reason| InvokeError::Throttled { reason })?;
         let turn = match self.cold_starts.clone().try_acquire_owned() {
             Ok(turn) => turn,
             Err(_) => {
@@ -162,8 +194,9 @@ impl Pool {
                     self.cold_starts.clone().acquire_owned().await.map_err(|_| InvokeError::Draining)?;
                 let mut state = self.lock();
                 if let Some(environments) = state.versions.get_mut(key)
-                    && let Some(ready) = environments.take_ready(version.generation)
+                    && let Some(ready) = environments.take_ready(version.generation, &permit)
                 {
+                    permit.scaled_up_for_nothing();
                     let environment = ready.member.environment.clone();
                     environments.insert_busy(ready.begin(permit));
                     drop(state);
@@ -173,18 +206,24 @@ impl Pool {
             }
         };
         self.evict_if_full();
-        let environment = self.make_environment(version, why_cold, permit, turn).await?;
+        let member = self.make_member(version, why_cold, InitializationType::OnDemand).await?;
+        let environment = member.environment.clone();
+        // In the pool before anything runs: its callbacks must find it.
+        if let Some(environments) = self.lock().versions.get_mut(key) {
+            environments.insert_busy(Busy::cold(member, permit, turn));
+        }
+        environment.begin_init();
         drop(starting);
         Ok((environment, Some(why_cold)))
     }
 
-    async fn make_environment(
+    /// Makes an environment in which nothing runs yet.
+    pub(crate) async fn make_member(
         &self,
         version: &Arc<ResolvedVersion>,
         why_cold: ColdReason,
-        permit: Permit,
-        turn: OwnedSemaphorePermit,
-    ) -> Result<Arc<Environment>, InvokeError> {
+        initialization_type: InitializationType,
+    ) -> Result<Member, InvokeError> {
         let cannot = |what: &str, error: &dyn std::error::Error| {
             let error = chain(error);
             tracing::error!(function = %version.configuration.name, error, "cannot {what}");
@@ -221,16 +260,19 @@ impl Pool {
             why_cold,
             configuration.memory.get(),
         );
-        let identity = boot::identity(version, &self.parts.runtimes, &self.parts.settings.region);
+        let identity =
+            boot::identity(version, initialization_type, &self.parts.runtimes, &self.parts.settings.region);
         let telemetry =
             EnvironmentTelemetry::new(self.parts.clock, identity, record, self.parts.logs.clone());
         let telemetry = match sandbox.sockets() {
             Some(open) => telemetry.reach_subscribers_through(open),
             None => telemetry,
         };
+        let init_limit = boot::init_limit(version, initialization_type);
         let boot = boot::boot(
             self.parts.runtimes.clone(),
             version.clone(),
+            initialization_type,
             self.parts.settings.region.clone(),
             log_stream,
             runtime_api.address(),
@@ -238,6 +280,7 @@ impl Pool {
         );
         let environment = Environment::make(EnvironmentParts {
             id,
+            init_limit,
             sandbox,
             boot,
             function: boot::function_facts(version, &self.parts.settings.account),
@@ -246,18 +289,32 @@ impl Pool {
             clock: self.parts.clock,
         })
         .map_err(|error| cannot("make an environment", &error))?;
-        let member = Member {
+        Ok(Member {
             environment: environment.clone(),
+            initialization_type,
             version: version.clone(),
-            _runtime_api: runtime_api.serve(environment.clone()),
+            _runtime_api: runtime_api.serve(environment),
             _own_api: own_api.served,
-        };
-        // In the pool before anything runs: its callbacks must find it.
-        if let Some(environments) = self.lock().versions.get_mut(&key_of(version)) {
-            environments.insert_busy(Busy::cold(member, permit, turn));
-        }
-        environment.begin_init();
-        Ok(environment)
+        })
+    }
+}
+
+/// Tells an answer of the function from a failure of ours.
+fn answered(answer: Result<InvokeResult, RecvError>) -> Result<Answer, InvokeError> {
+    match answer {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(why)) => Err(InvokeError::Service(why.to_owned())),
+        Err(_) => Err(InvokeError::Service("an environment ended without an answer".to_owned())),
+    }
+}
+
+fn whole(answer: Answer, executed_version: Version, trace: TraceHeader) -> InvokeResponse {
+    InvokeResponse {
+        payload: answer.payload,
+        function_error: answer.kind == AnswerKind::FunctionError,
+        executed_version,
+        log_tail: answer.log_tail,
+        trace,
     }
 }
 

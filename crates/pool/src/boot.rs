@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_environment::{Boot, FatalError, FunctionFacts, ProgramNumber};
 use hearth_functions::ResolvedVersion;
@@ -12,7 +13,7 @@ use hearth_sandbox::{Command, LAYERS_ROOT, Paths, Sandbox, SandboxPlan};
 use hearth_telemetry::FunctionIdentity;
 use hearth_types::{
     AccountId, EnvironmentId, ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel,
-    LogStreamName, Region, RuntimeFamily,
+    LogStreamName, Region, RuntimeFamily, limits,
 };
 
 use crate::NetworkPolicies;
@@ -46,10 +47,16 @@ fn date(days: i64) -> (i64, i64, i64) {
 }
 
 /// Says how the version appears in its log lines.
-pub(crate) fn identity(version: &ResolvedVersion, runtimes: &Runtimes, region: &Region) -> FunctionIdentity {
+pub(crate) fn identity(
+    version: &ResolvedVersion,
+    initialization_type: InitializationType,
+    runtimes: &Runtimes,
+    region: &Region,
+) -> FunctionIdentity {
     let configuration = &version.configuration;
     FunctionIdentity {
         version: version.version,
+        initialization_type,
         memory_size_mb: configuration.memory.get(),
         runtime_version: runtimes
             .runtime_version(configuration.runtime)
@@ -58,6 +65,19 @@ pub(crate) fn identity(version: &ResolvedVersion, runtimes: &Runtimes, region: &
         log_format: configuration.logging.format,
         system_log_level: configuration.logging.system_level.unwrap_or(LogLevel::Info),
         application_log_level: configuration.logging.application_level,
+    }
+}
+
+/// Says how long the Init ahead of an invocation may take.
+///
+/// Source: Lambda Developer Guide, "Init phase", read 2026-11: provisioned environments have 130 s or the function's
+/// time-out, whichever is longer.
+pub(crate) fn init_limit(version: &ResolvedVersion, initialization_type: InitializationType) -> Duration {
+    match initialization_type {
+        InitializationType::OnDemand => limits::INIT_LIMIT_ON_DEMAND,
+        InitializationType::ProvisionedConcurrency => {
+            limits::INIT_LIMIT_PROVISIONED_MIN.max(version.configuration.timeout.duration())
+        }
     }
 }
 
@@ -91,6 +111,7 @@ pub(crate) fn plan(
 pub(crate) fn boot(
     runtimes: Arc<Runtimes>,
     version: Arc<ResolvedVersion>,
+    initialization_type: InitializationType,
     region: Region,
     log_stream: LogStreamName,
     runtime_api: SocketAddr,
@@ -106,7 +127,15 @@ pub(crate) fn boot(
         }
     };
     let runtime_api = runtime_api.to_string();
-    let facts = Arc::new(Facts { runtimes, version, region, log_stream, runtime_api, credentials });
+    let facts = Arc::new(Facts {
+        runtimes,
+        version,
+        initialization_type,
+        region,
+        log_stream,
+        runtime_api,
+        credentials,
+    });
     let extensions = external_extensions(facts.version.layers.root.as_deref());
     let names = extensions.iter().map(|(name, _)| name.clone()).collect();
     let for_runtime = facts.clone();
@@ -141,6 +170,7 @@ pub(crate) fn boot(
 struct Facts {
     runtimes: Arc<Runtimes>,
     version: Arc<ResolvedVersion>,
+    initialization_type: InitializationType,
     region: Region,
     log_stream: LogStreamName,
     runtime_api: String,
@@ -167,7 +197,7 @@ impl Facts {
             log_stream: &self.log_stream,
             region: &self.region,
             runtime_api: &self.runtime_api,
-            initialization_type: InitializationType::OnDemand,
+            initialization_type: self.initialization_type,
             log_format: configuration.logging.format,
             log_level: match configuration.logging.format {
                 LogFormat::Json => configuration.logging.application_level,

@@ -3,18 +3,21 @@
 //! Fulfils the port [`Environments`] of `invoke`. An environment moves between collections as it changes its state:
 //!
 //! ```text
-//!   (cold start) ──> Busy ──settled──> Ready ──begin──> Busy
-//!                      │                 │
-//!                      └── obsolete ──┐  ├── idle, replaced, deleted, evicted, draining
-//!                                     v  v
-//!                                   Ending ──gone──> (nothing)
+//!   (cold start) ──> Busy ──────────settled──> Ready ──begin──> Busy
+//!   (provisioned) ─> Initializing ──settled──> Ready
+//!                      │                         │
+//!                      └── obsolete ──┐          ├── idle, replaced, deleted, evicted, draining, not wanted
+//!                                     v          v
+//!                                        Ending ──gone──> (nothing)
 //! ```
 
 mod acquire;
 mod boot;
 mod members;
 mod own_api;
+mod provisioning;
 mod settings;
+mod streaming;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -22,8 +25,11 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use hearth_environment::{Environment, Owner};
-use hearth_functions::{ResolvedVersion, VersionListener};
-use hearth_invoke::{Environments, InvokeError, InvokeRequest, InvokeResponse, Permit};
+use hearth_functions::{ProvisionedVersion, ResolvedVersion, VersionListener};
+use hearth_invoke::{
+    BegunResponse, Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Permit,
+    ProvisionedEnvironments,
+};
 use hearth_runtimes::Runtimes;
 use hearth_sandbox::Sandboxes;
 use hearth_telemetry::{Clock, LogStore, Recorder, ShutdownReason};
@@ -60,6 +66,8 @@ pub struct PoolParts {
     pub logs: Arc<LogStore>,
     /// Where every step is recorded.
     pub recorder: Arc<Recorder>,
+    /// Who is told how many provisioned environments there are.
+    pub concurrency: Arc<Concurrency>,
     /// Both clocks.
     pub clock: Clock,
 }
@@ -70,6 +78,8 @@ pub struct Pool {
     /// Environments call back; this is what they call.
     this: Weak<Self>,
     cold_starts: Arc<Semaphore>,
+    /// Those of provisioned environments: half of them, so that calls have theirs.
+    provisioned_starts: Arc<Semaphore>,
     state: Mutex<State>,
     /// Rung whenever an environment settled or is gone.
     changed: Notify,
@@ -104,10 +114,12 @@ impl Pool {
     /// Makes an empty pool, and starts to look for idle environments. Needs a Tokio runtime.
     pub fn start(parts: PoolParts) -> Arc<Self> {
         let cold_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max));
+        let provisioned_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max.div_ceil(2)));
         let pool = Arc::new_cyclic(|this| Self {
             parts,
             this: this.clone(),
             cold_starts,
+            provisioned_starts,
             state: Mutex::default(),
             changed: Notify::new(),
         });
@@ -126,6 +138,10 @@ impl Pool {
     pub async fn drain(&self) {
         self.lock().draining = true;
         self.end_ready(|_| true, ShutdownReason::ServerStops);
+        // Nobody waits for those that are still being initialized.
+        self.provisioned_starts.close();
+        let keys: Vec<FunctionVersion> = self.lock().versions.keys().cloned().collect();
+        keys.iter().for_each(|key| self.balance(key));
         let limit = self.parts.settings.drain_limit;
         if tokio::time::timeout(limit, self.until(|state| state.busy() == 0)).await.is_err() {
             tracing::warn!("invocations still run at the end of the drain limit; they are ended");
@@ -188,7 +204,7 @@ fn cold_reason(reason: ShutdownReason) -> Option<ColdReason> {
         ShutdownReason::FunctionUpdated => Some(ColdReason::FunctionUpdated),
         ShutdownReason::Evicted => Some(ColdReason::Evicted),
         ShutdownReason::SandboxLost => Some(ColdReason::RuntimeExited),
-        ShutdownReason::FunctionDeleted | ShutdownReason::ServerStops => None,
+        ShutdownReason::FunctionDeleted | ShutdownReason::ServerStops | ShutdownReason::Unprovisioned => None,
     }
 }
 
@@ -199,7 +215,9 @@ async fn end_idle_environments(pool: Weak<Pool>) {
         let Some(pool) = pool.upgrade() else { return };
         let idle_timeout = pool.parts.settings.idle_timeout;
         let now = pool.parts.clock.now();
-        pool.end_ready(|ready| now - ready.idle_since >= idle_timeout, ShutdownReason::IdleTimeout);
+        let is_idle =
+            |ready: &members::Ready| now - ready.idle_since >= idle_timeout && !ready.member.is_provisioned();
+        pool.end_ready(is_idle, ShutdownReason::IdleTimeout);
     }
 }
 
@@ -213,10 +231,27 @@ impl Environments for Pool {
         Box::pin(self.run_in_environment(version, permit, request))
     }
 
+    fn run_streaming(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<BegunResponse, InvokeError>> {
+        Box::pin(self.stream_from_environment(version, permit, request))
+    }
+
     fn is_one_finishing(&self) -> bool {
         let state = self.lock();
         let mut busy = state.versions.values().flat_map(FunctionEnvironments::busy);
         busy.any(|environment| environment.has_answered())
+    }
+
+    fn provision(&self, name: &FunctionName, versions: Vec<ProvisionedVersion>) {
+        self.provision_versions(name, versions);
+    }
+
+    fn provisioned(&self, name: &FunctionName, version: Version) -> ProvisionedEnvironments {
+        self.provisioned_of(name, version)
     }
 }
 
@@ -234,6 +269,7 @@ impl VersionListener for Pool {
         for environment in to_end {
             environment.shut_down(reason);
         }
+        self.balance(&key);
         self.forget_if_empty(&key);
     }
 }
@@ -252,17 +288,20 @@ impl Owner for Pool {
 
     fn settled(&self, environment: &Arc<Environment>) {
         let key = key_of_environment(environment);
-        let obsolete = {
+        let is_warm = environment.is_warm();
+        let (obsolete, is_provisioned) = {
             let mut state = self.lock();
             let draining = state.draining;
             let now = self.parts.clock.now();
-            let settle = |environments: &mut FunctionEnvironments| {
-                environments.settle(environment.id(), now, draining)
-            };
-            state.versions.get_mut(&key).and_then(settle)
+            let Some(environments) = state.versions.get_mut(&key) else { return };
+            let obsolete = environments.settle(environment.id(), is_warm, now, draining);
+            (obsolete, environments.provisioning.is_set())
         };
         if let Some(reason) = obsolete {
             environment.shut_down(reason);
+        }
+        if is_provisioned {
+            self.balance(&key);
         }
         self.changed.notify_waiters();
     }
@@ -270,9 +309,14 @@ impl Owner for Pool {
     fn gone(&self, environment: &Arc<Environment>) {
         let key = key_of_environment(environment);
         // The member, with its listener and its code, is dropped after the lock.
-        let member: Option<Member> =
-            self.lock().versions.get_mut(&key).and_then(|environments| environments.remove(environment.id()));
+        let now = self.parts.clock.now();
+        let remove = |environments: &mut FunctionEnvironments| environments.remove(environment.id(), now);
+        let member: Option<Member> = self.lock().versions.get_mut(&key).and_then(remove);
+        let is_provisioned = member.as_ref().is_some_and(Member::is_provisioned);
         drop(member);
+        if is_provisioned {
+            self.balance(&key);
+        }
         self.forget_if_empty(&key);
         self.changed.notify_waiters();
     }

@@ -10,12 +10,16 @@ use hearth_functions::ResolvedVersion;
 use hearth_invoke::Permit;
 use hearth_runtime_api::RuntimeApi;
 use hearth_telemetry::ShutdownReason;
-use hearth_types::{ColdReason, EnvironmentId};
+use hearth_types::{ColdReason, EnvironmentId, InitializationType};
 use tokio::sync::OwnedSemaphorePermit;
+
+use crate::provisioning::{Failure, Provisioning};
 
 /// An environment and what belongs to it.
 pub(crate) struct Member {
     pub(crate) environment: Arc<Environment>,
+    /// Why it was made.
+    pub(crate) initialization_type: InitializationType,
     /// What it runs. Keeps the code on disk.
     pub(crate) version: Arc<ResolvedVersion>,
     /// Its listener: closed when the member is dropped.
@@ -37,6 +41,19 @@ pub(crate) struct Busy {
     _permit: Permit,
     /// Held during the first Init.
     cold_start: Option<OwnedSemaphorePermit>,
+}
+
+/// Provisioned, in its first Init, which no invocation waits for.
+pub(crate) struct Initializing {
+    pub(crate) member: Member,
+    /// Held until that is over.
+    pub(crate) _turns: [OwnedSemaphorePermit; 2],
+}
+
+impl Member {
+    pub(crate) fn is_provisioned(&self) -> bool {
+        self.initialization_type == InitializationType::ProvisionedConcurrency
+    }
 }
 
 impl Ready {
@@ -63,11 +80,14 @@ pub(crate) struct FunctionEnvironments {
     /// Most recently used last.
     ready: Vec<Ready>,
     busy: HashMap<EnvironmentId, Busy>,
+    initializing: HashMap<EnvironmentId, Initializing>,
     ending: HashMap<EnvironmentId, Member>,
     /// Cold starts that have not made their environment yet.
     pub(crate) starting: usize,
     /// Invocations that wait for an environment that has answered.
     pub(crate) waiting: usize,
+    /// What is to be provisioned.
+    pub(crate) provisioning: Provisioning,
     /// Environments of other generations are obsolete. `None`: no change was heard of.
     generation: Option<u64>,
     deleted: bool,
@@ -77,11 +97,13 @@ pub(crate) struct FunctionEnvironments {
 
 impl FunctionEnvironments {
     pub(crate) fn len(&self) -> usize {
-        self.ready.len() + self.busy.len() + self.ending.len()
+        self.ready.len() + self.busy.len() + self.initializing.len() + self.ending.len()
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         let ready = self.ready.iter().map(|ready| &ready.member);
+        let initializing = self.initializing.values().map(|initializing| &initializing.member);
+        let ready = ready.chain(initializing);
         ready.chain(self.busy.values().map(|busy| &busy.member)).chain(self.ending.values())
     }
 
@@ -99,7 +121,8 @@ impl FunctionEnvironments {
 
     pub(crate) fn oldest_idle(&self) -> Option<(Instant, EnvironmentId)> {
         let since = |ready: &Ready| (ready.idle_since, ready.member.environment.id());
-        self.ready.iter().map(since).min_by_key(|(since, _)| *since)
+        let on_demand = self.ready.iter().filter(|ready| !ready.member.is_provisioned());
+        on_demand.map(since).min_by_key(|(since, _)| *since)
     }
 
     /// Whether an environment of this generation is ready.
@@ -107,10 +130,62 @@ impl FunctionEnvironments {
         self.ready.iter().any(|ready| ready.member.version.generation == generation)
     }
 
-    /// Takes the ready environment of this generation that was used last, so that the rest can idle out.
-    pub(crate) fn take_ready(&mut self, generation: u64) -> Option<Ready> {
-        let at = self.ready.iter().rposition(|ready| ready.member.version.generation == generation)?;
+    /// Takes the ready environment of this generation that was used last, so that the rest can idle out. Provisioned ones
+    /// are for invocations that were admitted as such; without one, those take any.
+    pub(crate) fn take_ready(&mut self, generation: u64, permit: &Permit) -> Option<Ready> {
+        let last = |is_provisioned| {
+            self.ready.iter().rposition(|Ready { member, .. }| {
+                member.version.generation == generation && member.is_provisioned() == is_provisioned
+            })
+        };
+        let provisioned = if permit.is_provisioned() { last(true) } else { None };
+        let at = provisioned.or_else(|| last(false))?;
         Some(self.ready.remove(at))
+    }
+
+    pub(crate) fn insert_initializing(&mut self, initializing: Initializing) {
+        self.initializing.insert(initializing.member.environment.id(), initializing);
+    }
+
+    /// How many provisioned environments are initialized.
+    pub(crate) fn provisioned(&self) -> u32 {
+        let ready = self.ready.iter().map(|ready| &ready.member);
+        let all = ready.chain(self.busy.values().map(|busy| &busy.member));
+        all.filter(|member| member.is_provisioned()).count() as u32
+    }
+
+    /// How many there are, initialized or not.
+    pub(crate) fn provisioned_and_initializing(&self) -> u32 {
+        self.provisioned() + self.initializing.len() as u32
+    }
+
+    /// How many there are, or will be soon.
+    pub(crate) fn provisioned_and_begun(&self) -> u32 {
+        self.provisioned_and_initializing() + self.provisioning.starting
+    }
+
+    /// Takes out up to `surplus` provisioned environments that nothing runs in.
+    pub(crate) fn end_provisioned(&mut self, surplus: u32) -> Vec<Arc<Environment>> {
+        let mut ended = Vec::new();
+        let ids: Vec<EnvironmentId> = self.initializing.keys().copied().collect();
+        let ready = self.ready.iter().map(|ready| &ready.member).filter(|member| member.is_provisioned());
+        let ids = ids.into_iter().chain(ready.map(|member| member.environment.id()));
+        for id in ids.take(surplus as usize).collect::<Vec<_>>() {
+            if let Some(member) = self.take_out(id) {
+                ended.push(member.environment.clone());
+                self.ending.insert(id, member);
+            }
+        }
+        ended
+    }
+
+    /// Takes out one that nothing runs in.
+    fn take_out(&mut self, id: EnvironmentId) -> Option<Member> {
+        if let Some(initializing) = self.initializing.remove(&id) {
+            return Some(initializing.member);
+        }
+        let at = self.ready.iter().position(|ready| ready.member.environment.id() == id)?;
+        Some(self.ready.remove(at).member)
     }
 
     pub(crate) fn insert_busy(&mut self, busy: Busy) {
@@ -135,27 +210,47 @@ impl FunctionEnvironments {
         }
     }
 
-    /// Makes a busy environment ready again, or says why it has to be ended instead.
+    /// Makes an environment ready again, or for the first time, or says why it has to be ended instead. `is_warm`: its
+    /// runtime waits for an event. One that is not begins the next invocation with Init, which nobody who has paid for
+    /// provisioned concurrency is to wait for: it is made anew.
     pub(crate) fn settle(
         &mut self,
         id: EnvironmentId,
+        is_warm: bool,
         now: Instant,
         draining: bool,
     ) -> Option<ShutdownReason> {
-        let busy = self.busy.remove(&id)?;
-        let obsolete = self.generation.is_some_and(|current| current != busy.member.version.generation);
+        let member = if let Some(Initializing { member, .. }) = self.initializing.remove(&id) {
+            match is_warm {
+                true => self.provisioning.went_well(),
+                false => self.provisioning.fail(Failure::Init, now),
+            }
+            member
+        } else if let Some(busy) = self.busy.remove(&id) {
+            busy.finish(now).member
+        } else {
+            // It has died, or been reset, while nothing ran in it.
+            let is_it = |ready: &Ready| ready.member.environment.id() == id && ready.member.is_provisioned();
+            let at = self.ready.iter().position(is_it).filter(|_| !is_warm)?;
+            self.provisioning.fail(Failure::Init, now);
+            self.ready.remove(at).member
+        };
+        let obsolete = self.generation.is_some_and(|current| current != member.version.generation);
+        let is_unwanted = || !is_warm || self.provisioned_and_initializing() >= self.provisioning.target;
         let reason = if self.deleted {
             ShutdownReason::FunctionDeleted
         } else if obsolete {
             ShutdownReason::FunctionUpdated
         } else if draining {
             ShutdownReason::ServerStops
+        } else if member.is_provisioned() && is_unwanted() {
+            ShutdownReason::Unprovisioned
         } else {
-            self.ready.push(busy.finish(now));
+            self.ready.push(Ready { member, idle_since: now });
             return None;
         };
         self.last_end = crate::cold_reason(reason).or(self.last_end);
-        self.ending.insert(id, busy.finish(now).member);
+        self.ending.insert(id, member);
         Some(reason)
     }
 
@@ -181,19 +276,25 @@ impl FunctionEnvironments {
         self.generation = generation.or(self.generation);
         self.deleted = generation.is_none();
         let why_cold = generation.map(|_| ColdReason::FunctionUpdated);
-        let ended = self.end_ready(|ready| Some(ready.member.version.generation) != generation, why_cold);
+        let mut ended = self.end_ready(|ready| Some(ready.member.version.generation) != generation, why_cold);
         if self.deleted {
             self.last_end = None;
+            self.provisioning.target = 0;
+            ended.extend(self.end_provisioned(u32::MAX));
         }
         ended
     }
 
     /// Removes one that is gone.
-    pub(crate) fn remove(&mut self, id: EnvironmentId) -> Option<Member> {
+    pub(crate) fn remove(&mut self, id: EnvironmentId, now: Instant) -> Option<Member> {
         if let Some(member) = self.ending.remove(&id) {
             return Some(member);
         }
         // Its sandbox broke, or the server stops: it was not the pool that ended it.
+        if let Some(Initializing { member, .. }) = self.initializing.remove(&id) {
+            self.provisioning.fail(Failure::Ours, now);
+            return Some(member);
+        }
         if let Some(busy) = self.busy.remove(&id) {
             return Some(busy.member);
         }
@@ -202,8 +303,18 @@ impl FunctionEnvironments {
         Some(self.ready.remove(at).member)
     }
 
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// The version is there, and is this one, whatever was heard of one that had its number before.
+    pub(crate) fn is_there(&mut self, generation: u64) {
+        (self.deleted, self.generation) = (false, Some(generation));
+    }
+
     /// Whether the version is deleted and nothing of it is left.
     pub(crate) fn is_over(&self) -> bool {
-        self.deleted && self.len() == 0 && self.starting == 0 && self.waiting == 0
+        let nothing_begins = self.starting == 0 && self.waiting == 0 && self.provisioning.starting == 0;
+        self.deleted && self.len() == 0 && nothing_begins
     }
 }

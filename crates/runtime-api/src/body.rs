@@ -1,9 +1,14 @@
 //! Reading what a runtime sends, without trusting its size.
 
 use bytes::{Bytes, BytesMut};
+use hearth_environment::ResponseSender;
+use hearth_environment::machine::{RuntimeAnswer, StreamFailure};
+use hearth_types::limits::STREAMED_RESPONSE_BYTES_MAX;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+
+use crate::error_type;
 
 /// What a body turned out to be.
 pub(crate) enum Body {
@@ -50,6 +55,38 @@ pub(crate) async fn read(request: Request<Incoming>, bytes_max: usize) -> Body {
         return Body::TooLarge;
     }
     Body::Whole { payload: first.unwrap_or_else(|| collected.freeze()), trailers }
+}
+
+/// Reads a body and hands it on as it comes. Beyond the limit the rest is read and thrown away, as in [`read`].
+pub(crate) async fn stream(request: Request<Incoming>, mut sender: ResponseSender) -> RuntimeAnswer {
+    let mut body = request.into_body();
+    let (mut bytes, mut failure) = (0, None);
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            failure.get_or_insert(StreamFailure::Truncated);
+            break;
+        };
+        match frame.into_data() {
+            Ok(mut piece) if failure.is_none() => {
+                if bytes + piece.len() > STREAMED_RESPONSE_BYTES_MAX {
+                    piece.truncate(STREAMED_RESPONSE_BYTES_MAX - bytes);
+                    failure = Some(StreamFailure::TooLarge);
+                }
+                bytes += piece.len();
+                if !piece.is_empty() {
+                    sender.send(piece).await;
+                }
+            }
+            Ok(_) => {}
+            Err(frame) => {
+                let reported = frame.into_trailers().ok().as_ref().and_then(error_type::of_trailers);
+                if let (Some((error_type, payload)), None) = (reported, &failure) {
+                    failure = Some(StreamFailure::Reported { error_type, payload });
+                }
+            }
+        }
+    }
+    RuntimeAnswer::Streamed { bytes, failure }
 }
 
 /// Reads a body and throws it away, so that the connection can be used for the next request.

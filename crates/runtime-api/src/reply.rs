@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use hearth_environment::{Delivery, ExtensionRejection, Rejection};
-use hearth_types::limits::RESPONSE_PAYLOAD_BYTES_MAX;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -81,10 +80,10 @@ pub(crate) fn rejected(rejection: Rejection) -> Response<Full<Bytes>> {
                 "State transition from {from} to {to} failed for runtime. Error: State transition is not allowed"
             ),
         ),
-        Rejection::ResponseTooLarge => error(
+        Rejection::ResponseTooLarge { bytes_max } => error(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
-            &format!("Exceeded maximum allowed payload size ({RESPONSE_PAYLOAD_BYTES_MAX} bytes)."),
+            &format!("Exceeded maximum allowed payload size ({bytes_max} bytes)."),
         ),
         Rejection::Truncated => {
             error(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "HTTP request detected as truncated")
@@ -189,7 +188,7 @@ mod tests {
         for rejection in [
             Rejection::InvalidRequestId,
             transition,
-            Rejection::ResponseTooLarge,
+            Rejection::ResponseTooLarge { bytes_max: 6_291_556 },
             Rejection::Truncated,
             Rejection::InvalidResponseMode,
             Rejection::Ending,

@@ -154,9 +154,14 @@ async fn response(
             return Err(rejection);
         }
     };
+    let content_type = request.headers().get(http::header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mode = request.headers().get("lambda-runtime-function-response-mode");
     let answer = match mode.map(http::HeaderValue::as_bytes) {
-        // The caller of a buffered invocation gets a streamed response whole.
+        Some(b"streaming") if let Some(sender) = open.stream(content_type) => {
+            body::stream(request, sender).await
+        }
+        // Who wants the response whole gets a streamed one whole.
         None | Some(b"" | b"streaming") => match body::read(request, RESPONSE_PAYLOAD_BYTES_MAX).await {
             Body::Whole { payload, trailers } => match trailers.as_ref().and_then(error_type::of_trailers) {
                 Some((error_type, payload)) => RuntimeAnswer::Error { error_type, payload },

@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use hearth_auth::{Caller, Credential, Credentials, Identity, Right, Secret, Temporary};
+use hearth_iam::Sessions;
 use hearth_types::AccountId;
 use serde::{Deserialize, Serialize};
 
@@ -313,6 +314,7 @@ impl KnownCredentials {
             access_key_id: kept.access_key_id,
             secret_access_key: Secret::new(kept.secret_access_key),
             session_token: None,
+            expires_ms: None,
             identity: Identity { caller: Caller { arn, user_id }, rights, own: None },
         }
     }
@@ -321,6 +323,18 @@ impl KnownCredentials {
 impl Credentials for KnownCredentials {
     fn find(&self, access_key_id: &str) -> Option<Arc<Credential>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
+    }
+}
+
+/// The keys of users, and those of sessions of roles.
+pub(crate) struct AllKeys {
+    pub(crate) known: Arc<KnownCredentials>,
+    pub(crate) sessions: Arc<Sessions>,
+}
+
+impl Credentials for AllKeys {
+    fn find(&self, access_key_id: &str) -> Option<Arc<Credential>> {
+        self.known.find(access_key_id).or_else(|| self.sessions.find(access_key_id))
     }
 }
 

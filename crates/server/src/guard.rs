@@ -3,15 +3,18 @@
 
 use std::sync::Arc;
 
-use hearth_auth::{Claim, Credentials, Expected, Protocol, Refusal};
+use hearth_auth::{Claim, Credential, Credentials, Expected, Protocol, Refusal};
 use hearth_aws_wire::{CredentialScope, Response, drop_body, read_ahead};
 use hearth_cloudwatch_logs::CloudWatchLogs;
+use hearth_s3::S3;
 use hearth_telemetry::Clock;
 use hearth_types::Region;
 use http::Request;
+use http::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::body::Incoming;
 
-use crate::{Front, HEARTH};
+use crate::root::{claimed_service, other_service};
+use crate::{Front, HEARTH, root};
 
 /// Where STS's global endpoint is: clients sign for that region, whatever their own is.
 const GLOBAL_REGION: &str = "us-east-1";
@@ -21,20 +24,27 @@ const GLOBAL_REGION: &str = "us-east-1";
 enum Door {
     Lambda,
     Logs,
-    /// `/`: STS, and services that are answered with a refusal.
+    S3,
+    /// `/`: STS, IAM, and services that are answered with a refusal.
     Root,
+    /// A service with paths of its own, which is not here: answered with a refusal.
+    Other,
     Hearth,
 }
 
 impl Door {
-    fn of<B>(request: &Request<B>) -> Self {
+    fn of<B>(front: &Front, request: &Request<B>) -> Self {
         let path = request.uri().path();
         if CloudWatchLogs::is_asked(request) {
             Self::Logs
-        } else if path == "/" {
-            Self::Root
         } else if path.starts_with(HEARTH) {
             Self::Hearth
+        } else if S3::is_asked(request) {
+            Self::S3
+        } else if path == "/" {
+            Self::Root
+        } else if other_service(front, request).is_some() {
+            Self::Other
         } else {
             Self::Lambda
         }
@@ -43,9 +53,10 @@ impl Door {
     fn protocol<B>(self, request: &Request<B>) -> Protocol {
         match self {
             Self::Logs => Protocol::Json11,
+            Self::S3 => Protocol::S3,
             Self::Root if request.headers().contains_key("x-amz-target") => Protocol::Json11,
             Self::Root => Protocol::Query,
-            Self::Lambda | Self::Hearth => Protocol::RestJson,
+            Self::Lambda | Self::Other | Self::Hearth => Protocol::RestJson,
         }
     }
 
@@ -54,11 +65,17 @@ impl Door {
         match self {
             Self::Lambda => "lambda".to_owned(),
             Self::Logs => "logs".to_owned(),
+            Self::S3 => "s3".to_owned(),
             Self::Hearth => "hearth".to_owned(),
+            // Its signature is as good as any other.
+            Self::Other => claimed_service(request).unwrap_or("lambda").to_owned(),
             // Of other services nothing is answered but that they are not here: theirs is as good as STS's.
             Self::Root => {
                 let claimed = CredentialScope::of(request.headers()).map(|scope| scope.service);
-                claimed.filter(|claimed| !["lambda", "logs"].contains(claimed)).unwrap_or("sts").to_owned()
+                claimed
+                    .filter(|claimed| !["lambda", "logs", "s3"].contains(claimed))
+                    .unwrap_or("sts")
+                    .to_owned()
             }
         }
     }
@@ -90,7 +107,7 @@ impl Guard {
         front: &Front,
         mut request: Request<Incoming>,
     ) -> Result<Request<Incoming>, Response> {
-        let door = Door::of(&request);
+        let door = Door::of(front, &request);
         let protocol = door.protocol(&request);
         let claim = match self.claim(door, &request) {
             Ok(claim) => claim,
@@ -99,6 +116,9 @@ impl Guard {
                 return Err(refusal.into_response(protocol));
             }
         };
+        if door == Door::S3 {
+            return self.admit_to_s3(claim, request).await;
+        }
         let body = read_ahead(&mut request, self.body_bytes_max).await;
         let admitted = body
             .map_err(|error| Refusal::of_body(&error, self.body_bytes_max))
@@ -108,7 +128,10 @@ impl Guard {
                     Door::Lambda => front.api.asked(request.method(), request.uri()),
                     Door::Logs => Some(front.cloudwatch_logs.asked(&request, &body)),
                     // Who somebody is, they may always ask.
-                    Door::Root => None,
+                    Door::Root => root::asked(&request, &body),
+                    // Who hears that there is nothing needs no right to it.
+                    Door::Other => None,
+                    Door::S3 => unreachable!("its bodies are not read here"),
                     Door::Hearth => Some(crate::asked_of_hearth(&request)),
                 };
                 asked.map_or(Ok(()), |asked| credential.identity.check(&asked))?;
@@ -116,10 +139,40 @@ impl Guard {
             });
         match admitted {
             Ok(credential) => {
-                request.extensions_mut().insert(credential.identity.caller.clone());
+                identify(&mut request, &credential);
                 Ok(request)
             }
             Err(refusal) => Err(refusal.into_response(protocol)),
+        }
+    }
+
+    /// Admits a request to S3, whose body may be too large to be read before it is answered: the signature covers the head,
+    /// and whoever reads the body compares it with what the head says of it.
+    async fn admit_to_s3(
+        &self,
+        claim: Claim,
+        mut request: Request<Incoming>,
+    ) -> Result<Request<Incoming>, Response> {
+        let admitted = claim.verify_head().and_then(|(credential, payload)| {
+            S3::asked(&request).iter().try_for_each(|asked| credential.identity.check(asked))?;
+            Ok((credential, payload))
+        });
+        match admitted {
+            Ok((credential, payload)) => {
+                identify(&mut request, &credential);
+                request.extensions_mut().insert(payload);
+                Ok(request)
+            }
+            Err(refusal) => {
+                let keeps_its_body = request.headers().contains_key(EXPECT);
+                drop_body(request).await;
+                let mut response = refusal.into_response(Protocol::S3);
+                if keeps_its_body {
+                    // The next request cannot be told from the body that was announced.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Err(response)
+            }
         }
     }
 
@@ -128,9 +181,15 @@ impl Guard {
         let (service, global) = (door.service(request), self.global_region.as_ref());
         let regions: Vec<&Region> = match door {
             Door::Root => std::iter::once(&self.region).chain(global).collect(),
-            Door::Lambda | Door::Logs | Door::Hearth => vec![&self.region],
+            Door::Lambda | Door::Logs | Door::S3 | Door::Other | Door::Hearth => vec![&self.region],
         };
         let expected = Expected { service: &service, regions: &regions, now_epoch_ms: self.clock.epoch_ms() };
         Claim::of(request.method(), request.uri(), request.headers(), &expected, &*self.credentials)
     }
+}
+
+/// Says who has signed a request.
+fn identify(request: &mut Request<Incoming>, credential: &Credential) {
+    request.extensions_mut().insert(credential.identity.caller.clone());
+    request.extensions_mut().insert(credential.identity.clone());
 }

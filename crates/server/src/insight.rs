@@ -5,7 +5,7 @@ mod timeline_json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use hearth_aws_wire::{Body, Response};
 use hearth_functions::Functions;
 use hearth_invoke::EventQueue;
 use hearth_pool::Pool;
@@ -13,8 +13,7 @@ use hearth_sandbox::Facts;
 use hearth_telemetry::timeline;
 use hearth_telemetry::{Clock, LogStore, LogStoreError, Recorder};
 use hearth_types::{FunctionName, LogGroupName};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 /// Longest time that a request for logs waits for new ones.
@@ -35,7 +34,7 @@ pub(crate) struct Insight {
 
 impl Insight {
     /// Answers one request; `path` is what follows `/_hearth/`.
-    pub(crate) async fn answer<B>(&self, path: &str, request: &Request<B>) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer<B>(&self, path: &str, request: &Request<B>) -> Response {
         if request.method() != Method::GET {
             return error(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
         }
@@ -59,7 +58,7 @@ impl Insight {
     }
 
     /// What keeps functions away from this host and from each other, and what does not.
-    fn isolation(&self) -> Response<Full<Bytes>> {
+    fn isolation(&self) -> Response {
         let Facts { isolation, facts } = &self.walls;
         let facts: Vec<Value> = facts
             .iter()
@@ -69,7 +68,7 @@ impl Insight {
     }
 
     /// How many asynchronous events wait or run, and how many were dropped, by reason.
-    async fn events(&self) -> Response<Full<Bytes>> {
+    async fn events(&self) -> Response {
         match self.events.counts().await {
             Ok(counts) => {
                 let dropped: serde_json::Map<String, Value> =
@@ -85,7 +84,7 @@ impl Insight {
         }
     }
 
-    fn existing(&self, name: &str) -> Result<FunctionName, Box<Response<Full<Bytes>>>> {
+    fn existing(&self, name: &str) -> Result<FunctionName, Box<Response>> {
         let name = FunctionName::new(&decoded(name))
             .map_err(|cause| Box::new(error(StatusCode::BAD_REQUEST, &cause.to_string())))?;
         match self.functions.get(&name) {
@@ -94,7 +93,7 @@ impl Insight {
         }
     }
 
-    fn environments(&self, query: &Query<'_>) -> Response<Full<Bytes>> {
+    fn environments(&self, query: &Query<'_>) -> Response {
         let function = query.get("function");
         let mut environments: Vec<(i64, Value)> = self
             .pool
@@ -127,7 +126,7 @@ impl Insight {
         answer(&json!({ "environments": environments }))
     }
 
-    fn timeline(&self, name: &FunctionName) -> Response<Full<Bytes>> {
+    fn timeline(&self, name: &FunctionName) -> Response {
         let records = self.recorder.environments(Some(name));
         let steps: Vec<_> = records.iter().map(|record| record.events()).collect();
         let mut invocations: Vec<_> = records
@@ -160,7 +159,7 @@ impl Insight {
         }))
     }
 
-    async fn logs(&self, name: &FunctionName, query: &Query<'_>) -> Response<Full<Bytes>> {
+    async fn logs(&self, name: &FunctionName, query: &Query<'_>) -> Response {
         let limit = query.number("limit").map_or(1_000, |limit| limit as usize).clamp(1, EVENTS_MAX);
         let wait = Duration::from_millis(query.number("wait_ms").unwrap_or(0)).min(WAIT_MAX);
         let cursor = query.get("after");
@@ -246,16 +245,16 @@ impl Query<'_> {
     }
 }
 
-fn answer(value: &Value) -> Response<Full<Bytes>> {
+fn answer(value: &Value) -> Response {
     reply(StatusCode::OK, value)
 }
 
-fn error(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+fn error(status: StatusCode, message: &str) -> Response {
     reply(status, &json!({ "message": message }))
 }
 
-fn reply(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
+fn reply(status: StatusCode, value: &Value) -> Response {
+    let mut response = http::Response::new(Body::from(value.to_string()));
     *response.status_mut() = status;
     let json = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert(http::header::CONTENT_TYPE, json);

@@ -1,5 +1,6 @@
 //! The composition root: puts a server together, serves it, and ends it in order.
 
+mod code_objects;
 mod credentials;
 mod deployment;
 mod descriptors;
@@ -8,6 +9,7 @@ mod guard;
 mod insight;
 mod offline;
 mod own_api;
+mod root;
 mod runtimes;
 mod settings;
 
@@ -18,17 +20,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hearth_auth::{Asked, Credentials, Resource};
-use hearth_aws_wire::{Response, Server, ServerSettings};
+use hearth_aws_wire::{Peer, Response, Server, ServerSettings, drop_body};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
 use hearth_destinations::Services;
 pub use hearth_destinations::{Endpoint, EndpointError, Keys};
+use hearth_function_url::{Address, FunctionUrls, Keys as KeysOfUrls};
 use hearth_functions::{CodeSigningConfigs, Functions, FunctionsSettings, Layers, OpenError};
-use hearth_invoke::{Concurrency, Destinations, EventClock, EventQueue, Invoker};
+use hearth_iam::Iam;
+use hearth_invoke::{Concurrency, ConcurrencyLimits, Destinations, EventClock, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
 pub use hearth_pool::NetworkPolicies;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
+use hearth_s3::S3;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
 pub use hearth_sandbox::{Facts, Isolation, NetworkPolicy};
@@ -43,7 +48,8 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use credentials::KnownCredentials;
+use code_objects::CodeInS3;
+use credentials::{AllKeys, KnownCredentials};
 use deployment::{HostDeployment, runtime_ready};
 use event_clock::SteadyClock;
 use guard::Guard;
@@ -186,6 +192,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let objects = LocalBlobStore::open(&data.join("objects"))?;
     let half_written_objects = objects.half_written();
     let packages = Packages::open(data, Arc::new(objects))?;
+    let s3_objects = Arc::new(LocalBlobStore::open(&data.join("s3/objects"))?);
     let objects = Arc::new(LocalBlobStore::open(&data.join("runtimes/objects"))?);
     let runtime_packages = RuntimePackages::open(runtimes.clone(), objects).await;
     let runtime_packages = Arc::new(runtime_packages.map_err(StartError::Runtimes)?);
@@ -200,6 +207,12 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let environments = sandboxes.left_over();
     let walls = sandboxes.facts();
     let recorder = Arc::new(Recorder::default());
+    let limits = ConcurrencyLimits {
+        account_max: settings.account_concurrency,
+        requests_per_unit: Some(settings.requests_per_concurrency),
+        environments_per_10_s: Some(settings.environments_per_10_s),
+    };
+    let concurrency = Concurrency::with_limits(limits, move || clock.now());
     let front_inside = Arc::new(OnceLock::new());
     let own_api = Arc::new(OwnApis {
         front: front_inside.clone(),
@@ -229,10 +242,13 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         runtimes: runtimes.clone(),
         logs: logs.clone(),
         recorder: recorder.clone(),
+        concurrency: concurrency.clone(),
         clock,
     });
 
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
+    let iam = Iam::open(store.clone(), account.clone(), wall_clock.clone()).await?;
+    let s3 = S3::open(store.clone(), s3_objects, wall_clock.clone(), region.clone()).await?;
     let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
     let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;
     let code_signing = CodeSigningConfigs::open(store.clone(), ours.clone(), wall_clock.clone()).await?;
@@ -260,11 +276,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         );
     }
 
-    let invoker = Arc::new(Invoker::new(
-        functions.clone(),
-        Concurrency::new(settings.account_concurrency),
-        pool.clone(),
-    ));
+    let invoker = Arc::new(Invoker::new(functions.clone(), concurrency, pool.clone()));
+    functions.set_concurrency_listener(invoker.clone());
     let event_clock: Arc<dyn EventClock> = Arc::new(SteadyClock::new(clock));
     let services = settings
         .aws_endpoint
@@ -290,6 +303,14 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let guarded_region = region.clone();
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
+    let keys = KeysOfUrls {
+        credentials: credentials.clone(),
+        are_required: {
+            let credentials = credentials.clone();
+            Box::new(move || credentials.are_required())
+        },
+    };
+    let function_urls = FunctionUrls::new(functions.clone(), invoker.clone(), wall_clock.clone(), keys);
     let api = LambdaApi::new(
         functions.clone(),
         layers,
@@ -299,7 +320,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         wall_clock,
         host_architecture(),
         runtime_version_arn,
-    );
+    )
+    .with_code_objects(Arc::new(CodeInS3(s3.clone())));
     let insight = Insight {
         functions,
         pool: pool.clone(),
@@ -309,7 +331,17 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         clock,
         walls: walls.clone(),
     };
-    let front = Arc::new(Front { api, cloudwatch_logs, insight, runtimes: runtimes_api.clone() });
+    let sessions = iam.sessions().clone();
+    let front = Arc::new(Front {
+        api,
+        function_urls,
+        cloudwatch_logs,
+        iam,
+        s3,
+        clock,
+        insight,
+        runtimes: runtimes_api.clone(),
+    });
 
     let _ = front_inside.set(Arc::downgrade(&front));
 
@@ -317,7 +349,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let mut limits = ServerSettings::default();
     limits.connections_max = descriptors::room_for_connections(limits.connections_max);
     let server = Server { settings: limits };
-    let keys: Arc<dyn Credentials> = credentials.clone();
+    let keys: Arc<dyn Credentials> = Arc::new(AllKeys { known: credentials.clone(), sessions });
     let guard = Guard::new(clock, guarded_region, keys, REQUEST_BYTES_MAX);
     let outside = Arc::new(Outside { front: front.clone(), credentials, guard });
     let answer = move |request| {
@@ -428,7 +460,8 @@ struct Outside {
 
 impl Outside {
     async fn answer(&self, request: Request<Incoming>) -> Response {
-        if !self.credentials.are_required() || is_for_everybody(request.uri().path()) {
+        let is_of_a_function = Address::of_host(request.headers(), request.uri()).is_some();
+        if !self.credentials.are_required() || is_of_a_function || is_for_everybody(request.uri().path()) {
             return self.front.answer(request).await;
         }
         match self.guard.admit(&self.front, request).await {
@@ -439,25 +472,33 @@ impl Outside {
 }
 
 /// Whether a path is answered without a signature: probes have no keys, and the location of a function's code carries a
-/// token that says as much as the signature of a presigned URL.
+/// token that says as much as the signature of a presigned URL. The URLs of functions ask by themselves, each as it is set.
 fn is_for_everybody(path: &str) -> bool {
     let Some(path) = path.strip_prefix(HEARTH) else { return false };
-    path == "health" || path.starts_with("code/")
+    path == "health" || path.starts_with("code/") || path.starts_with("url/")
 }
 
 /// Where Hearth's own HTTP is.
 const HEARTH: &str = "/_hearth/";
 
-/// What stands behind the listener: the APIs of Lambda and CloudWatch Logs, and Hearth's own.
+/// What stands behind the listener: the APIs of Lambda, CloudWatch Logs, IAM, STS and S3, the URLs of functions, and
+/// Hearth's own.
 struct Front {
     api: LambdaApi,
+    function_urls: FunctionUrls,
     cloudwatch_logs: Arc<CloudWatchLogs>,
+    iam: Arc<Iam>,
+    s3: Arc<S3>,
+    clock: Clock,
     insight: Insight,
     runtimes: Arc<RuntimesApi>,
 }
 
 impl Front {
     async fn answer(&self, request: Request<Incoming>) -> Response {
+        if let Some(address) = Address::of_host(request.headers(), request.uri()) {
+            return self.function_urls.answer(address, Peer::of(&request), request).await;
+        }
         let Some(path) = request.uri().path().strip_prefix(HEARTH) else {
             return self.answer_aws(request).await;
         };
@@ -466,15 +507,28 @@ impl Front {
         match first {
             "code" => self.api.answer_code(rest).await,
             "runtimes" => self.runtimes.answer(rest, request).await,
+            "url" => {
+                let peer = Peer::of(&request);
+                self.function_urls.answer(Address::of_path(rest), peer, request).await
+            }
             _ => self.insight.answer(&path, &request).await,
         }
     }
 
     /// Answers as AWS: Hearth's own HTTP is a path like any other that Lambda does not have.
     async fn answer_aws(&self, request: Request<Incoming>) -> Response {
-        match CloudWatchLogs::is_asked(&request) {
-            true => self.cloudwatch_logs.answer(request).await,
-            false => self.api.answer(request).await,
+        if CloudWatchLogs::is_asked(&request) {
+            self.cloudwatch_logs.answer(request).await
+        } else if S3::is_asked(&request) {
+            self.s3.answer(request).await
+        } else if request.uri().path() == "/" {
+            root::answer(self, request).await
+        } else if let Some(service) = root::other_service(self, &request) {
+            let refusal = root::refuse(service);
+            drop_body(request).await;
+            refusal
+        } else {
+            self.api.answer(request).await
         }
     }
 }

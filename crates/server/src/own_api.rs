@@ -60,6 +60,7 @@ impl OwnApi for OwnApis {
             access_key_id: keys.access_key_id.clone(),
             secret_access_key: keys.secret_access_key.clone(),
             session_token: Some(keys.session_token.clone()),
+            expires_ms: None,
             identity: identity(id, version, self.rights.clone()),
         });
         let guard =

@@ -38,6 +38,10 @@ pub struct Settings {
     pub account: String,
     /// Concurrent executions of the account.
     pub account_concurrency: u32,
+    /// Requests a second that a function takes for each unit of its concurrency.
+    pub requests_per_concurrency: u32,
+    /// New environments that a function may have in ten seconds.
+    pub environments_per_10_s: u32,
     /// How long an environment may be idle before it is ended.
     pub idle_timeout: Duration,
     /// How many Init phases run at once.
@@ -69,6 +73,8 @@ impl Settings {
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             account_concurrency: limits::ACCOUNT_CONCURRENCY_DEFAULT,
+            requests_per_concurrency: limits::REQUESTS_PER_CONCURRENCY_DEFAULT,
+            environments_per_10_s: limits::ENVIRONMENTS_PER_10_S_DEFAULT,
             idle_timeout: Duration::from_secs(600),
             cold_starts_max: 32,
             log_retention: Duration::from_secs(14 * 86_400),

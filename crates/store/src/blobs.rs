@@ -1,5 +1,6 @@
 //! Blobs in a local folder, through `object_store`, made durable.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,10 +9,10 @@ use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{MultipartUpload as _, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{BlobStore, StoreError};
+use crate::{BlobStore, BlobWriter, StoreError};
 
 /// How much of a file is in memory at once while it is kept. Ours: a part of an upload, which a remote store wants to
 /// be 5 MiB at least.
@@ -138,6 +139,25 @@ impl BlobStore for LocalBlobStore {
         })
     }
 
+    fn write(&self, key: String) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, StoreError>> {
+        Box::pin(async move {
+            match self.objects.put_multipart(&Key::from(key.as_str())).await {
+                Ok(upload) => Ok(Box::new(Writer { key, upload }) as Box<dyn BlobWriter>),
+                Err(source) => Err(StoreError::Object { key, source }),
+            }
+        })
+    }
+
+    fn read(&self, key: String, range: Range<u64>) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>> {
+        Box::pin(async move {
+            match self.objects.get_range(&Key::from(key.as_str()), range).await {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(source) => Err(StoreError::Object { key, source }),
+            }
+        })
+    }
+
     fn delete(&self, key: String) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             fail::fail_point!("objects::delete", |_| Err(injected(&key)));
@@ -155,6 +175,32 @@ impl BlobStore for LocalBlobStore {
                 .try_collect()
                 .await
                 .map_err(|source| StoreError::Object { key: self.folder.display().to_string(), source })
+        })
+    }
+}
+
+/// Writes to a file without its name yet. One that is dropped removes the file.
+struct Writer {
+    key: String,
+    upload: Box<dyn MultipartUpload>,
+}
+
+impl BlobWriter for Writer {
+    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            fail::fail_point!("objects::write", |_| Err(injected(&self.key)));
+            let written = self.upload.put_part(bytes.into()).await;
+            written.map_err(|source| StoreError::Object { key: self.key.clone(), source })
+        })
+    }
+
+    fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(async move {
+            fail::fail_point!("objects::finish", |_| Err(injected(&self.key)));
+            match self.upload.complete().await {
+                Ok(_) => Ok(()),
+                Err(source) => Err(StoreError::Object { key: self.key, source }),
+            }
         })
     }
 }

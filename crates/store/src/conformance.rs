@@ -19,6 +19,7 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         is_deleted: false,
         latest_description: None,
         aliases: Vec::new(),
+        function_urls: Vec::new(),
         revision_id: revision_id.to_owned(),
         role: "arn:aws:iam::000000000000:role/r".to_owned(),
         runtime: "python3.11".to_owned(),
@@ -48,6 +49,8 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         code_signing_config: Some("csc-0".to_owned()),
         update_runtime_on: None,
         runtime_version_arn: None,
+        reserved_concurrency: None,
+        provisioned: Vec::new(),
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
         code_size: 22,
         last_modified_ms: 1_764_000_000_000,
@@ -112,7 +115,16 @@ async fn check_versions(store: &dyn FunctionStore) {
         revision_id: "1".to_owned(),
         policy: None,
     };
-    let aliased = FunctionRecord { aliases: vec![alias], ..a_record("f", "1") };
+    let aliased = FunctionRecord {
+        aliases: vec![alias],
+        reserved_concurrency: Some(0),
+        provisioned: vec![crate::ProvisionedConcurrencyRecord {
+            qualifier: "live".to_owned(),
+            requested: 2,
+            last_modified_ms: 1_706_702_400_000,
+        }],
+        ..a_record("f", "1")
+    };
     assert!(done(store.insert(aliased.clone()).await));
     for other in ["f-g", "f1", "e"] {
         assert!(done(store.insert(a_record(other, "1")).await));

@@ -5,30 +5,40 @@
 //! its method returns, and wholly there or wholly absent after any crash.
 
 mod blobs;
+mod bucket_records;
 pub mod conformance;
 mod deliveries;
 pub mod embedded;
 mod events;
+mod function_url_records;
 pub mod memory;
 mod policy_records;
 mod records;
+mod role_records;
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub use blobs::LocalBlobStore;
+pub use bucket_records::{
+    BucketChange, BucketRecord, BucketRecords, BucketStore, ChecksumRecord, ObjectDescription, ObjectRecord,
+    PartRecord, PieceRecord, UploadRecord,
+};
 pub use deliveries::{DeadLetterRecord, DeliveryRecord, DeliveryStore, EventEnd, QueuedDelivery};
 pub use events::{
     DROPPED_WITH_FUNCTION, EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress,
     EventRecord, EventStore, QueuedEvent, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
 };
+pub use function_url_records::{CorsRecord, FunctionUrlRecord};
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{
     AliasRecord, CodeSigningConfigRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord,
-    LayerVersionRecord,
+    LayerVersionRecord, ProvisionedConcurrencyRecord,
 };
+pub use role_records::{RoleRecord, RoleStore};
 
 /// The wall clock, handed in.
 pub trait Clock: Send + Sync + 'static {
@@ -208,9 +218,24 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Writes what is behind a key to a new file, without holding all of it in memory; says whether it was there.
     fn get_file(&self, key: String, file: PathBuf) -> BoxFuture<'_, Result<bool, StoreError>>;
 
+    /// Begins to write a blob that comes piece by piece. Nobody sees it before it is finished.
+    fn write(&self, key: String) -> BoxFuture<'_, Result<Box<dyn BlobWriter>, StoreError>>;
+
+    /// Returns a range of what is behind a key.
+    fn read(&self, key: String, range: Range<u64>) -> BoxFuture<'_, Result<Option<Bytes>, StoreError>>;
+
     /// Removes a key. Not an error when it is not there.
     fn delete(&self, key: String) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Returns every key.
     fn list(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>>;
+}
+
+/// A blob that is being written. Dropping it leaves nothing.
+pub trait BlobWriter: Send {
+    /// Adds bytes at the end.
+    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Makes the blob durable and visible.
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>>;
 }

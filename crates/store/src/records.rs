@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::PolicyRecord;
+use crate::{FunctionUrlRecord, PolicyRecord};
 use serde::{Deserialize, Serialize};
 
 /// A function or one of its versions, as it is kept. The texts are those of AWS's API.
@@ -22,6 +22,9 @@ pub struct FunctionRecord {
     /// The aliases of the function; versions have none.
     #[serde(default)]
     pub aliases: Vec<AliasRecord>,
+    /// Its URL and those of its aliases; versions have none.
+    #[serde(default)]
+    pub function_urls: Vec<FunctionUrlRecord>,
     /// Fresh after each change; [`crate::FunctionStore::replace`] compares it.
     pub revision_id: String,
     /// The execution role.
@@ -79,6 +82,12 @@ pub struct FunctionRecord {
     /// The id of its code signing configuration.
     #[serde(default)]
     pub code_signing_config: Option<String>,
+    /// How many of the account's concurrent executions are its own.
+    #[serde(default)]
+    pub reserved_concurrency: Option<u32>,
+    /// What is provisioned of its versions and aliases; versions have none.
+    #[serde(default)]
+    pub provisioned: Vec<ProvisionedConcurrencyRecord>,
     /// SHA-256 of the package, in base64.
     pub code_sha256: String,
     /// Size of the package, in bytes.
@@ -124,6 +133,17 @@ pub struct AliasRecord {
     /// Who else may use it.
     #[serde(default)]
     pub policy: Option<PolicyRecord>,
+}
+
+/// Provisioned concurrency of a version or alias, as it is kept with the function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisionedConcurrencyRecord {
+    /// The number of the version, or the name of the alias.
+    pub qualifier: String,
+    /// How many environments are to be initialized ahead of calls.
+    pub requested: u32,
+    /// When that was asked for, in milliseconds since 1970.
+    pub last_modified_ms: i64,
 }
 
 /// A layer that a function has, as it is kept with the function: the version itself may be deleted later.

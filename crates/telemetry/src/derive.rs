@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearth_types::{RequestId, TraceHeader};
+use hearth_types::{InitializationType, RequestId, TraceHeader};
 
 use crate::billing;
 use crate::platform_event::{AnswerMeasures, PlatformEvent, Span};
@@ -13,8 +13,10 @@ use crate::record::{InitPhase, LifecycleEvent, PhaseStatus, Report};
 #[derive(Debug)]
 pub(crate) struct Derivation {
     memory_size_mb: u32,
+    initialization_type: InitializationType,
     init_started: Option<Instant>,
-    /// Set by an Init that went well ahead of an invocation; the first REPORT takes it.
+    /// Set by an Init that went well ahead of an invocation, on demand; the first REPORT takes it. That of a provisioned
+    /// environment is billed apart from every invocation.
     init_duration: Option<Duration>,
     /// From when the running invocation's duration counts.
     counts_from: Option<Instant>,
@@ -41,9 +43,10 @@ struct Sent {
 }
 
 impl Derivation {
-    pub(crate) fn new(memory_size_mb: u32) -> Self {
+    pub(crate) fn new(memory_size_mb: u32, initialization_type: InitializationType) -> Self {
         Self {
             memory_size_mb,
+            initialization_type,
             init_started: None,
             init_duration: None,
             counts_from: None,
@@ -85,7 +88,8 @@ impl Derivation {
             }
             LifecycleEvent::InitDone { phase, status } => {
                 let duration = self.init_started.take().map_or(Duration::ZERO, |started| at - started);
-                if (status, phase) == (&PhaseStatus::Success, &InitPhase::Init) {
+                let is_on_demand = self.initialization_type == InitializationType::OnDemand;
+                if is_on_demand && (status, phase) == (&PhaseStatus::Success, &InitPhase::Init) {
                     self.init_duration = Some(duration);
                 }
                 say(PlatformEvent::InitReport { phase: *phase, status: status.clone(), duration });

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hearth_types::{ExtensionName, LogFormat, LogGroupName, LogLevel, Version};
+use hearth_types::{ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel, Version};
 
 use crate::derive::Derivation;
 use crate::function_log::FunctionLog;
@@ -21,6 +21,8 @@ use crate::{Clock, LogStore, PutEvent, lines};
 pub struct FunctionIdentity {
     /// Which version runs.
     pub version: Version,
+    /// Why the environment was made.
+    pub initialization_type: InitializationType,
     /// Configured memory, in MB.
     pub memory_size_mb: u32,
     /// Name and ARN of the runtime version; `None` for runtimes that print no INIT_START.
@@ -60,7 +62,7 @@ impl EnvironmentTelemetry {
         record: Arc<EnvironmentRecord>,
         logs: Arc<LogStore>,
     ) -> Self {
-        let derivation = Derivation::new(identity.memory_size_mb);
+        let derivation = Derivation::new(identity.memory_size_mb, identity.initialization_type);
         let log = FunctionLog::new(logs, record.log_stream.clone(), &identity);
         let subscribers = Subscribers::new(clock);
         let moment = Moment::now(&clock);
@@ -169,7 +171,9 @@ impl Outlets {
         let identity = &self.identity;
         let runtime_version = identity.runtime_version.as_ref();
         let text = match identity.log_format {
-            LogFormat::Text => lines::text(said, identity.version, runtime_version),
+            LogFormat::Text => {
+                lines::text(said, identity.version, identity.initialization_type, runtime_version)
+            }
             LogFormat::Json if said.level(runtime_version.is_some()) < identity.system_log_level => None,
             LogFormat::Json => {
                 About { identity, environment: &self.record, moment: self.moment }.log_line(at, said)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use hearth_types::{ExtensionEvents, ExtensionName, ExtensionState, RequestId, Version};
+use hearth_types::{ExtensionEvents, ExtensionName, ExtensionState, InitializationType, RequestId, Version};
 
 use crate::platform_event::PlatformEvent;
 use crate::record::{InitPhase, PhaseStatus, Report, SubscriptionApi, TelemetryTypes};
@@ -12,6 +12,7 @@ use crate::record::{InitPhase, PhaseStatus, Report, SubscriptionApi, TelemetryTy
 pub(crate) fn text(
     event: &PlatformEvent,
     version: Version,
+    initialization_type: InitializationType,
     runtime_version: Option<&(String, String)>,
 ) -> Option<String> {
     let lines = match event {
@@ -19,7 +20,11 @@ pub(crate) fn text(
             let (name, arn) = runtime_version?;
             init_start(name, arn)
         }
-        PlatformEvent::InitReport { status: PhaseStatus::Success, .. } => return None,
+        PlatformEvent::InitReport { status: PhaseStatus::Success, .. }
+            if initialization_type == InitializationType::OnDemand =>
+        {
+            return None;
+        }
         PlatformEvent::InitReport { phase, status, duration } => init_report(*duration, *phase, status),
         PlatformEvent::Start { request_id, .. } => start(*request_id, version),
         PlatformEvent::Report { request_id, report: numbers, .. } => {

@@ -21,8 +21,6 @@ const DROPPED_REASON: &str =
 /// The same in the Logs API. Source: "Lambda Logs API", read 2026-11.
 const DROPPED_REASON_LOGS_API: &str =
     "Consumer seems to have fallen behind as it has not acknowledged receipt of logs.";
-/// Environments begin for a request. Provisioned ones are not there yet.
-const INITIALIZATION_TYPE: &str = "on-demand";
 
 /// A moment on both clocks: what turns monotonic times into times for people, always the same way.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +83,7 @@ impl About<'_> {
     }
 
     fn telemetry_event(&self, schema: Schema, time: &str, event: &PlatformEvent) -> Option<Vec<u8>> {
-        let initialization_type = INITIALIZATION_TYPE;
+        let initialization_type = self.identity.initialization_type.as_str();
         let json = match event {
             PlatformEvent::InitStart { phase } => {
                 json(time, "platform.initStart", self.init_start(schema, *phase))
@@ -201,7 +199,7 @@ impl About<'_> {
         let arn = runtime_version.map(|(_, arn)| arn.as_str());
         let is_oldest = schema == Schema::Telemetry20220701;
         InitStartRecord {
-            initialization_type: INITIALIZATION_TYPE,
+            initialization_type: self.identity.initialization_type.as_str(),
             phase: phase.as_str(),
             runtime_version: runtime_version.map(|(name, _)| name.as_str()),
             runtime_version_arn: arn.filter(|_| !is_oldest),

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
 use hearth_types::{
-    ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName, LogFormat,
-    LogGroupName, LogLevel, LogStreamName, RequestId, TraceHeader, Version,
+    ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName,
+    InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId, TraceHeader, Version,
 };
 
 use crate::derive::Derivation;
@@ -115,10 +115,21 @@ fn check(
     show: impl Fn(&About<'_>, Instant, &PlatformEvent, &mut String),
     expected: Expect,
 ) {
+    check_of(InitializationType::OnDemand, life, show, expected);
+}
+
+/// The same in an environment that was made for another reason.
+fn check_of(
+    initialization_type: InitializationType,
+    life: impl Fn(Instant) -> Vec<Step>,
+    show: impl Fn(&About<'_>, Instant, &PlatformEvent, &mut String),
+    expected: Expect,
+) {
     let start = Instant::now();
     let function = FunctionName::new("resize").unwrap();
     let identity = FunctionIdentity {
         version: Version::Latest,
+        initialization_type,
         memory_size_mb: 128,
         runtime_version: Some(("nodejs:22.v1".to_owned(), "arn:aws:lambda:us-east-1::runtime:00".to_owned())),
         log_group: LogGroupName::of_function(&function),
@@ -139,7 +150,7 @@ fn check(
     // The wall clock is read a while later: times are those of the steps all the same.
     let moment = Moment { instant: start + Duration::from_secs(1), epoch_ms: 1_795_600_001_000 };
     let about = About { identity: &identity, environment: &environment, moment };
-    let mut derivation = Derivation::new(128);
+    let mut derivation = Derivation::new(128, initialization_type);
     let mut shown = String::new();
     for (microseconds, event) in life(start) {
         let at = start + Duration::from_micros(microseconds);
@@ -167,7 +178,12 @@ fn as_json_log(about: &About<'_>, at: Instant, said: &PlatformEvent, shown: &mut
 
 /// The lines of the text format.
 fn as_text(about: &About<'_>, _: Instant, said: &PlatformEvent, shown: &mut String) {
-    if let Some(lines) = lines::text(said, Version::Latest, about.identity.runtime_version.as_ref()) {
+    if let Some(lines) = lines::text(
+        said,
+        Version::Latest,
+        about.identity.initialization_type,
+        about.identity.runtime_version.as_ref(),
+    ) {
         *shown += &lines.replace('\t', "⇥");
     }
 }
@@ -201,6 +217,43 @@ fn the_telemetry_api_has_every_event_of_a_good_life() {
         {"time":"2026-11-25T09:46:40.122Z","type":"platform.runtimeDone","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"success","metrics":{"durationMs":2.75,"producedBytes":16},"spans":[{"name":"responseLatency","start":"2026-11-25T09:46:40.120Z","durationMs":1.234},{"name":"responseDuration","start":"2026-11-25T09:46:40.121Z","durationMs":1.266},{"name":"runtimeOverhead","start":"2026-11-25T09:46:40.122Z","durationMs":0.25}],"tracing":{"spanId":"97392dfe598c3fcd","type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
         {"time":"2026-11-25T09:46:40.123Z","type":"platform.report","record":{"requestId":"8476a536-e9f4-41e8-9739-2dfe598c3fcd","status":"success","metrics":{"durationMs":3.01,"billedDurationMs":114,"memorySizeMB":128,"maxMemoryUsedMB":36,"initDurationMs":110.1},"spans":[{"name":"extensionOverhead","start":"2026-11-25T09:46:40.122Z","durationMs":0.26}],"tracing":{"spanId":"97392dfe598c3fcd","type":"X-Amzn-Trace-Id","value":"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"}}}
     "#]],
+    );
+}
+
+#[test]
+fn the_init_of_a_provisioned_environment_is_reported_apart_and_billed_with_no_invocation() {
+    let life = |_| {
+        vec![
+            (0, init_started(InitPhase::Init)),
+            (100_000, runtime_init_done(InitPhase::Init, PhaseStatus::Success)),
+            (110_100, init_done(InitPhase::Init, PhaseStatus::Success)),
+            (120_000, invoke_started(None)),
+            (122_750, runtime_done(PhaseStatus::Success)),
+            (123_010, invoke_done(PhaseStatus::Success)),
+        ]
+    };
+    let provisioned = InitializationType::ProvisionedConcurrency;
+    check_of(
+        provisioned,
+        life,
+        as_text,
+        expect![[r#"
+        INIT_START Runtime Version: nodejs:22.v1⇥Runtime Version ARN: arn:aws:lambda:us-east-1::runtime:00
+        INIT_REPORT Init Duration: 110.10 ms⇥Phase: init
+        START RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd Version: $LATEST
+        END RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd
+        REPORT RequestId: 8476a536-e9f4-41e8-9739-2dfe598c3fcd⇥Duration: 3.01 ms⇥Billed Duration: 4 ms⇥Memory Size: 128 MB⇥Max Memory Used: 36 MB⇥
+    "#]],
+    );
+    check_of(
+        provisioned,
+        |start| life(start).drain(..3).collect(),
+        as_schema(Schema::Telemetry20221213),
+        expect![[r#"
+            {"time":"2026-11-25T09:46:40.000Z","type":"platform.initStart","record":{"initializationType":"provisioned-concurrency","phase":"init","runtimeVersion":"nodejs:22.v1","runtimeVersionArn":"arn:aws:lambda:us-east-1::runtime:00","functionName":"resize","functionVersion":"$LATEST","instanceId":"2026/11/25/[$LATEST]0f3c","instanceMaxMemory":134217728}}
+            {"time":"2026-11-25T09:46:40.100Z","type":"platform.initRuntimeDone","record":{"initializationType":"provisioned-concurrency","phase":"init","status":"success"}}
+            {"time":"2026-11-25T09:46:40.110Z","type":"platform.initReport","record":{"initializationType":"provisioned-concurrency","phase":"init","status":"success","metrics":{"durationMs":110.1}}}
+        "#]],
     );
 }
 

@@ -85,6 +85,8 @@ pub enum ShutdownReason {
     ServerStops,
     /// The sandbox broke.
     SandboxLost,
+    /// It was provisioned, and is no longer wanted, or has to be made anew.
+    Unprovisioned,
 }
 
 /// Why the processes of an environment are ended, to start afresh with the next invocation.

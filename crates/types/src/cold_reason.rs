@@ -23,6 +23,8 @@ pub enum ColdReason {
     TimedOut,
     /// Init failed, so it is repeated as part of this call.
     InitFailed,
+    /// No call: the environment was made ahead of calls, for provisioned concurrency.
+    Provisioned,
 }
 
 impl ColdReason {
@@ -37,6 +39,7 @@ impl ColdReason {
         Self::ExtensionFailed,
         Self::TimedOut,
         Self::InitFailed,
+        Self::Provisioned,
     ];
 
     /// Returns the reason as one word for machines.
@@ -51,6 +54,7 @@ impl ColdReason {
             Self::ExtensionFailed => "extension-failed",
             Self::TimedOut => "timed-out",
             Self::InitFailed => "init-failed",
+            Self::Provisioned => "provisioned",
         }
     }
 
@@ -66,6 +70,7 @@ impl ColdReason {
             Self::ExtensionFailed => "extension failed before",
             Self::TimedOut => "timed out before",
             Self::InitFailed => "init failed before",
+            Self::Provisioned => "provisioned ahead of calls",
         }
     }
 }

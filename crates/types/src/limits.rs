@@ -10,6 +10,9 @@ pub const SYNC_PAYLOAD_BYTES_MAX: usize = 6_291_456;
 pub const ASYNC_PAYLOAD_BYTES_MAX: usize = 1_048_576;
 /// Largest buffered response a runtime may post: 6 MiB and 100 bytes.
 pub const RESPONSE_PAYLOAD_BYTES_MAX: usize = 6_291_556;
+/// Largest response a runtime may stream. It was 20 MB until 2025; the units are those of the quota's text, "200 MB", which
+/// for other payloads means MiB.
+pub const STREAMED_RESPONSE_BYTES_MAX: usize = 209_715_200;
 /// Largest error report a runtime may post. AWS documents 1 MiB for managed instances; we take it for all.
 pub const ERROR_PAYLOAD_BYTES_MAX: usize = 1_048_576;
 /// Largest `X-Amz-Client-Context` header, in bytes of base64.
@@ -50,6 +53,15 @@ pub const LOG_TAIL_BYTES: usize = 4_096;
 pub const LOG_EVENT_BYTES_MAX: usize = 262_144;
 /// Concurrent executions of an account in a region, unless the settings say otherwise.
 pub const ACCOUNT_CONCURRENCY_DEFAULT: u32 = 1_000;
+/// How many of them must stay unreserved. Source: Lambda Developer Guide, "Configuring reserved concurrency", read 2026-11.
+pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
+/// How many requests a second a function takes for each unit of its concurrency.
+pub const REQUESTS_PER_CONCURRENCY_DEFAULT: u32 = 10;
+/// How many new environments a function may have in ten seconds. Source: Lambda Developer Guide, "Lambda scaling behavior",
+/// read 2026-11.
+pub const ENVIRONMENTS_PER_10_S_DEFAULT: u32 = 1_000;
+/// How long the Init phase of a provisioned environment may take at least; a function with a longer time-out has that.
+pub const INIT_LIMIT_PROVISIONED_MIN: Duration = Duration::from_secs(130);
 /// Open files of one execution environment.
 pub const OPEN_FILES_MAX: u64 = 1_024;
 /// Processes and threads of one execution environment.

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hearth_store::{FunctionRecord, Outcome};
 use hearth_types::{FunctionName, Qualifier, RevisionId, Version};
 
+use super::concurrency::of_aliases;
+use super::function_urls::FunctionUrls;
 use super::{Entry, Functions, to_the_end};
-use crate::{Alias, CreateAlias, FunctionsError, UpdateAlias};
+use crate::{Alias, CreateAlias, FunctionUrl, FunctionsError, ProvisionedConcurrency, UpdateAlias};
 
 /// Aliases of a function, by name.
 pub(super) type Aliases = BTreeMap<Arc<str>, Arc<Alias>>;
@@ -147,6 +149,12 @@ impl Functions {
                     return Err(FunctionsError::NotFound { arn });
                 }
             }
+            if entry.provisioned.contains_key(&*alias.name) {
+                if alias.version == Version::Latest {
+                    return Err(FunctionsError::ProvisionedAliasOfLatest);
+                }
+                entry.check_versions_of_provisioned(alias)?;
+            }
             match additional {
                 Some(_) if alias.version == Version::Latest => Err(FunctionsError::AliasOfLatestAndAnother),
                 Some(additional) if alias.version == additional => {
@@ -179,25 +187,39 @@ impl Functions {
         Ok(alias)
     }
 
-    /// Keeps all aliases of a function. Nothing else of its record changes, and neither does its revision.
+    /// Keeps all aliases of a function. A URL goes with its alias; nothing else of the record changes, and neither does its
+    /// revision.
     async fn keep_aliases(&self, name: &FunctionName, aliases: Aliases) -> Result<(), FunctionsError> {
         let written = aliases.values().map(|alias| alias.write()).collect();
-        let stored =
-            self.of(name, |entry| Ok(FunctionRecord { aliases: written, ..entry.stored.clone() }))?;
+        let (stored, provisioned, urls) = self.of(name, |entry| {
+            let provisioned = of_aliases(entry.provisioned.clone(), &aliases);
+            let kept = provisioned.values().map(ProvisionedConcurrency::write).collect();
+            let stays =
+                |url: &&Arc<FunctionUrl>| url.alias.as_ref().is_none_or(|alias| aliases.contains_key(alias));
+            let urls: FunctionUrls = entry.urls.iter().filter(stays).cloned().collect();
+            let function_urls = urls.iter().map(|url| url.write()).collect();
+            let stored =
+                FunctionRecord { aliases: written, provisioned: kept, function_urls, ..entry.stored.clone() };
+            Ok((stored, provisioned, urls))
+        })?;
         match self.store.replace(stored.revision_id.clone(), stored.clone()).await? {
             Outcome::Done => {}
             Outcome::Conflict => return Err(FunctionsError::RevisionMismatch),
         }
         fail::fail_point!("functions::aliased");
+        self.own_urls(name, &urls);
         if let Some(entry) = self.write().get_mut(name) {
             entry.stored = stored;
             entry.aliases = aliases;
+            entry.provisioned = provisioned;
+            entry.urls = urls;
         }
+        self.tell_concurrency(name);
         Ok(())
     }
 
     /// Looks at a function, if it is there.
-    fn of<T>(
+    pub(super) fn of<T>(
         &self,
         name: &FunctionName,
         look: impl FnOnce(&Entry) -> Result<T, FunctionsError>,

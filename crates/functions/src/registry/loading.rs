@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering;
 use hearth_store::FunctionRecord;
 use hearth_types::Version;
 
+use super::concurrency::of_aliases;
+use super::function_urls::FunctionUrls;
 use super::versions::Published;
 use super::{Entry, Functions};
 use crate::{
-    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, OpenError, State,
-    StateReasonCode, record,
+    Alias, DeployError, DeployedCode, DeployedLayers, Failure, Function, FunctionUrl, LastUpdateStatus,
+    OpenError, ProvisionedConcurrency, State, StateReasonCode, record,
 };
 
 impl Functions {
@@ -52,8 +54,16 @@ impl Functions {
             Ok((alias.name.clone(), Arc::new(alias)))
         });
         let aliases = aliases.collect::<Result<_, OpenError>>()?;
+        let provisioned = stored.provisioned.iter().map(|config| {
+            let config = ProvisionedConcurrency::read(config, &function.configuration.name)?;
+            Ok((config.qualifier.to_string(), config))
+        });
+        let provisioned = of_aliases(provisioned.collect::<Result<_, OpenError>>()?, &aliases);
+        let urls = stored.function_urls.iter().map(|url| FunctionUrl::read(url, &function.arn).map(Arc::new));
+        let urls: FunctionUrls = urls.collect::<Result<_, OpenError>>()?;
         let is_settling = function.is_settling();
         let name = function.configuration.name.clone();
+        self.own_urls(&name, &urls);
         let entry = Entry {
             function: Arc::new(function),
             code,
@@ -62,6 +72,8 @@ impl Functions {
             versions: BTreeMap::new(),
             last_version: 0,
             aliases,
+            provisioned,
+            urls,
             stored: stored.clone(),
         };
         self.write().insert(name.clone(), entry);
@@ -100,6 +112,10 @@ impl Functions {
                 return Ok(());
             };
             entry.last_version = entry.last_version.max(number);
+            if stored.is_deleted {
+                // Its record says that it is deleted; that of its function need not.
+                entry.provisioned.remove(&number.to_string());
+            }
             entry.versions.extend(published.map(|published| (number, published)));
         }
         if is_pending {

@@ -230,8 +230,12 @@ impl Functions {
             Outcome::Conflict => return Err(FunctionsError::RevisionMismatch),
         }
         fail::fail_point!("functions::version_deleted");
-        let removed = self.write().get_mut(name).and_then(|entry| entry.versions.remove(&number));
+        let removed = self.write().get_mut(name).and_then(|entry| {
+            entry.provisioned.remove(&number.to_string());
+            entry.versions.remove(&number)
+        });
         self.tell(name, Version::Number(number), None);
+        self.tell_concurrency(name);
         drop(removed); // its code goes with the last environment that runs it
         self.settled.send_modify(|count| *count += 1);
         tracing::info!(function = %name, version = number, "version deleted");
@@ -308,6 +312,7 @@ impl Functions {
             }
             published.function = settled;
         }
+        self.tell_concurrency(name);
         self.settled.send_modify(|count| *count += 1);
         Ok(())
     }

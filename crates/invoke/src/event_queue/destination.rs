@@ -58,9 +58,10 @@ pub(super) fn delivery(
 ) -> Delivery {
     let destination = match end.condition {
         Condition::Success => config.and_then(|config| config.on_success.clone()),
-        Condition::RetriesExhausted | Condition::EventAgeExceeded | Condition::RecursiveInvocation => {
-            config.and_then(|config| config.on_failure.clone())
-        }
+        Condition::RetriesExhausted
+        | Condition::EventAgeExceeded
+        | Condition::RecursiveInvocation
+        | Condition::ZeroReservedConcurrency => config.and_then(|config| config.on_failure.clone()),
     };
     let Some(destination) = destination else { return Delivery::Nobody };
     let payload = record(function, event, end, now_ms);
@@ -109,6 +110,7 @@ pub(super) fn dead_letter(
         Some(response) => (200, error_message(&response.payload)),
         None => match end.condition {
             Condition::RecursiveInvocation => (400, "Recursive invocation detected".to_owned()),
+            Condition::ZeroReservedConcurrency => (429, "Rate Exceeded.".to_owned()),
             _ if event.progress.attempts > 0 => (200, "Maximum event age exceeded".to_owned()),
             _ => (429, "Rate Exceeded.".to_owned()),
         },

@@ -3,6 +3,8 @@
 //! Of the queue, one page is in memory, without contents. Contents are loaded when an attempt begins, and their size in
 //! memory is bounded.
 
+mod begin;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -11,26 +13,17 @@ use hearth_store::{
     UNDELIVERED_DEAD_LETTER,
 };
 use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader, Version};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::destination::{self, Delivery, End};
 use super::verdict::{Attempt, Condition, Verdict};
 use super::{Shared, config};
-use crate::{InvokeError, InvokeRequest, InvokeResponse, Permit};
+use crate::{InvokeError, InvokeRequest, InvokeResponse};
+use begin::{AT_ONCE, Admitted, RUNNING_BYTES_MAX, Task};
 
 /// How many events are taken from the queue at once. Ours.
 const PAGE: usize = 256;
-/// How much of the contents of events is in memory at once. Ours: what does not fit waits for what runs.
-const RUNNING_BYTES_MAX: usize = 256 << 20;
-/// How many events run at once to begin with, and how many more after each [`WIDEN_AFTER_MS`] in which none of them ended.
-/// Ours: a long queue is worked off by environments that are warm, and not by one for each of its events, and functions
-/// that are slow hold others up for a moment only. The account's concurrency is the limit above.
-const AT_ONCE: usize = 8;
-/// See [`AT_ONCE`].
-const WIDEN_AFTER_MS: i64 = 1_000;
-/// How long an event waits for concurrency before it is throttled, and backs off. Ours.
-const CONCURRENCY_WAIT_MS: i64 = 1_000;
 /// How long to wait after the store has failed. Ours.
 const STORE_WAIT_MS: i64 = 1_000;
 /// The qualifier of an event without one.
@@ -45,20 +38,12 @@ pub(super) struct Dispatcher {
     shared: Arc<Shared>,
     /// Events that are due, in order.
     ready: VecDeque<QueuedEvent>,
-    /// Events that run, by their task.
-    running: HashMap<Id, i64>,
+    /// Events that are worked on, by their task.
+    running: HashMap<Id, Task>,
     attempts: JoinSet<()>,
     /// How many may run at once.
     at_once: usize,
     room: Arc<Semaphore>,
-}
-
-/// An event that is to run, and what it takes to run it.
-struct Admitted {
-    event: QueuedEvent,
-    permit: Permit,
-    /// Its room in memory.
-    _room: OwnedSemaphorePermit,
 }
 
 impl Dispatcher {
@@ -114,7 +99,7 @@ impl Dispatcher {
         // Those that run are the first in the queue.
         let first = self.shared.store.first(PAGE + self.running.len()).await?;
         let now = self.shared.clock.epoch_ms();
-        let runs: std::collections::HashSet<i64> = self.running.values().copied().collect();
+        let runs: std::collections::HashSet<i64> = self.running.values().map(|task| task.event).collect();
         for event in first {
             if runs.contains(&event.id) {
                 continue;
@@ -154,33 +139,6 @@ impl Dispatcher {
             }
         };
         self.running.remove(&id);
-    }
-
-    /// Begins an attempt as soon as there is memory and concurrency for it, or backs it off.
-    async fn begin(&mut self, event: QueuedEvent) {
-        let shared = self.shared.clone();
-        while self.running.len() >= self.at_once {
-            let limit = shared.clock.epoch_ms() + WIDEN_AFTER_MS;
-            tokio::select! {
-                Some(ended) = self.attempts.join_next_with_id() => self.ended(ended),
-                () = shared.clock.wait_until(limit) => self.at_once += AT_ONCE,
-            }
-        }
-        let bytes = event.payload_bytes.clamp(1, RUNNING_BYTES_MAX) as u32;
-        let Ok(room) = self.room.clone().acquire_many_owned(bytes).await else { return };
-        let limit = shared.clock.epoch_ms() + CONCURRENCY_WAIT_MS;
-        let id = event.id;
-        let attempt = tokio::select! {
-            biased;
-            permit = shared.invoker.concurrency.admitted() => {
-                let admitted = Admitted { event, permit, _room: room };
-                self.attempts.spawn(async move { shared.attempt(admitted).await })
-            }
-            () = shared.clock.wait_until(limit) => {
-                self.attempts.spawn(async move { shared.throttled(event).await })
-            }
-        };
-        self.running.insert(attempt.id(), id);
     }
 }
 
@@ -230,6 +188,8 @@ impl Shared {
             Ok(response @ InvokeResponse { function_error: true, .. }) => (Attempt::Failed, Some(response)),
             // It stays as it is, and runs after the next start.
             Err(InvokeError::Draining) => return,
+            // It would need a new environment, and its function has had too many new ones.
+            Err(InvokeError::Throttled { .. }) => (Attempt::NotRun, None),
             Err(error) => {
                 tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "an event could not run");
                 (Attempt::NotRun, None)
@@ -237,6 +197,14 @@ impl Shared {
         };
         fail::fail_point!("events::ran");
         self.after(id, &event, config.as_ref(), attempt, response).await;
+    }
+
+    /// Ends an event of a function that has reserved no concurrency, without having run it now.
+    async fn may_not_run(&self, event: QueuedEvent) {
+        let Some(record) = self.load(event.id).await else { return };
+        let Some(config) = self.config(&record).await else { return };
+        let (condition, runs) = (Condition::ZeroReservedConcurrency, record.progress.attempts);
+        self.over(event.id, &record, config.as_ref(), &End { condition, runs, response: None }).await;
     }
 
     /// Backs off an event that there is no concurrency for.

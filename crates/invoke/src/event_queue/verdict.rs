@@ -52,6 +52,8 @@ pub(super) enum Condition {
     EventAgeExceeded,
     /// The function called itself, perhaps through others, more often than it may.
     RecursiveInvocation,
+    /// The function has reserved no concurrency, so none of its invocations may run.
+    ZeroReservedConcurrency,
 }
 
 impl Condition {
@@ -63,6 +65,7 @@ impl Condition {
             Self::EventAgeExceeded => "EventAgeExceeded",
             // AWS does not document its word. This is that of its exception.
             Self::RecursiveInvocation => "RecursiveInvocation",
+            Self::ZeroReservedConcurrency => "ZeroReservedConcurrency",
         }
     }
 }

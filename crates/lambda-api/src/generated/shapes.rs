@@ -188,6 +188,24 @@ pub(crate) struct Concurrency {
     pub(crate) reserved_concurrent_executions: Option<i64>,
 }
 
+/// `Cors` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cors {
+    #[serde(rename = "AllowCredentials", skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_credentials: Option<bool>,
+    #[serde(rename = "AllowHeaders", skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_headers: Option<Vec<String>>,
+    #[serde(rename = "AllowMethods", skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_methods: Option<Vec<String>>,
+    #[serde(rename = "AllowOrigins", skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_origins: Option<Vec<String>>,
+    #[serde(rename = "ExposeHeaders", skip_serializing_if = "Option::is_none")]
+    pub(crate) expose_headers: Option<Vec<String>>,
+    #[serde(rename = "MaxAge", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_age: Option<i64>,
+}
+
 /// `CreateAliasRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -292,6 +310,40 @@ pub(crate) struct CreateFunctionRequest {
     pub(crate) accelerator_config: Option<AcceleratorConfig>,
 }
 
+/// `CreateFunctionUrlConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
+}
+
+/// `CreateFunctionUrlConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<String>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
+}
+
 /// `DeadLetterConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -331,6 +383,14 @@ pub(crate) struct DeleteFunctionCodeSigningConfigRequest {
     pub(crate) function_name: Option<String>,
 }
 
+/// `DeleteFunctionConcurrencyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteFunctionConcurrencyRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
 /// `DeleteFunctionEventInvokeConfigRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -359,6 +419,16 @@ pub(crate) struct DeleteFunctionResponse {
     pub(crate) status_code: Option<i64>,
 }
 
+/// `DeleteFunctionUrlConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
 /// `DeleteLayerVersionRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -367,6 +437,16 @@ pub(crate) struct DeleteLayerVersionRequest {
     pub(crate) layer_name: Option<String>,
     #[serde(rename = "VersionNumber", skip_serializing_if = "Option::is_none")]
     pub(crate) version_number: Option<i64>,
+}
+
+/// `DeleteProvisionedConcurrencyConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
 }
 
 /// `DeleteResourcePolicyRequest` of the model.
@@ -615,6 +695,26 @@ pub(crate) struct FunctionRuntimeConfig {
     pub(crate) runtime_alias: Option<String>,
 }
 
+/// `FunctionUrlConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FunctionUrlConfig {
+    #[serde(rename = "FunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<String>,
+    #[serde(rename = "LastModifiedTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified_time: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
+}
+
 /// `GetAccountSettingsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -672,6 +772,22 @@ pub(crate) struct GetFunctionCodeSigningConfigResponse {
     pub(crate) code_signing_config_arn: Option<String>,
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
     pub(crate) function_name: Option<String>,
+}
+
+/// `GetFunctionConcurrencyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionConcurrencyRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
+/// `GetFunctionConcurrencyResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionConcurrencyResponse {
+    #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) reserved_concurrent_executions: Option<i64>,
 }
 
 /// `GetFunctionConfigurationRequest` of the model.
@@ -734,6 +850,36 @@ pub(crate) struct GetFunctionResponse {
     pub(crate) tags_error: Option<TagsError>,
     #[serde(rename = "Concurrency", skip_serializing_if = "Option::is_none")]
     pub(crate) concurrency: Option<Concurrency>,
+}
+
+/// `GetFunctionUrlConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
+/// `GetFunctionUrlConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<String>,
+    #[serde(rename = "LastModifiedTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified_time: Option<String>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
 }
 
 /// `GetLayerVersionByArnRequest` of the model.
@@ -816,6 +962,34 @@ pub(crate) struct GetPolicyResponse {
     pub(crate) policy: Option<String>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub(crate) revision_id: Option<String>,
+}
+
+/// `GetProvisionedConcurrencyConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+}
+
+/// `GetProvisionedConcurrencyConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetProvisionedConcurrencyConfigResponse {
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
 }
 
 /// `GetResourcePolicyRequest` of the model.
@@ -1088,6 +1262,28 @@ pub(crate) struct ListFunctionEventInvokeConfigsResponse {
     pub(crate) next_marker: Option<String>,
 }
 
+/// `ListFunctionUrlConfigsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListFunctionUrlConfigsRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListFunctionUrlConfigsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListFunctionUrlConfigsResponse {
+    #[serde(rename = "FunctionUrlConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url_configs: Option<Vec<FunctionUrlConfig>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
 /// `ListFunctionsByCodeSigningConfigRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1184,6 +1380,28 @@ pub(crate) struct ListLayersResponse {
     pub(crate) layers: Option<Vec<LayersListItem>>,
 }
 
+/// `ListProvisionedConcurrencyConfigsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListProvisionedConcurrencyConfigsRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListProvisionedConcurrencyConfigsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListProvisionedConcurrencyConfigsResponse {
+    #[serde(rename = "ProvisionedConcurrencyConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
 /// `ListTagsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1250,6 +1468,26 @@ pub(crate) struct OnFailure {
 pub(crate) struct OnSuccess {
     #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
     pub(crate) destination: Option<String>,
+}
+
+/// `ProvisionedConcurrencyConfigListItem` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ProvisionedConcurrencyConfigListItem {
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
 }
 
 /// `PublishLayerVersionRequest` of the model.
@@ -1330,6 +1568,16 @@ pub(crate) struct PutFunctionCodeSigningConfigResponse {
     pub(crate) function_name: Option<String>,
 }
 
+/// `PutFunctionConcurrencyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutFunctionConcurrencyRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) reserved_concurrent_executions: Option<i64>,
+}
+
 /// `PutFunctionEventInvokeConfigRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1362,6 +1610,36 @@ pub(crate) struct PutFunctionRecursionConfigRequest {
 pub(crate) struct PutFunctionRecursionConfigResponse {
     #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
     pub(crate) recursive_loop: Option<String>,
+}
+
+/// `PutProvisionedConcurrencyConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "ProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_concurrent_executions: Option<i64>,
+}
+
+/// `PutProvisionedConcurrencyConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutProvisionedConcurrencyConfigResponse {
+    #[serde(rename = "RequestedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AllocatedProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "AvailableProvisionedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
 }
 
 /// `PutResourcePolicyRequest` of the model.
@@ -1690,6 +1968,42 @@ pub(crate) struct UpdateFunctionEventInvokeConfigRequest {
     pub(crate) maximum_event_age_in_seconds: Option<i64>,
     #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) destination_config: Option<DestinationConfig>,
+}
+
+/// `UpdateFunctionUrlConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
+}
+
+/// `UpdateFunctionUrlConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_url: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<String>,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub(crate) cors: Option<Cors>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<String>,
+    #[serde(rename = "LastModifiedTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified_time: Option<String>,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) invoke_mode: Option<String>,
 }
 
 /// `VpcConfig` of the model.

@@ -16,16 +16,18 @@ use futures_util::future::BoxFuture;
 use hearth_aws_wire::{Server, ServerSettings};
 use hearth_functions::{
     Clock, CodeSigningConfigs, DeployError, DeployedCode, DeployedLayers, Deployment, Functions,
-    FunctionsSettings, Layers, ResolvedVersion,
+    FunctionsSettings, Layers, ProvisionedVersion, ResolvedVersion,
 };
 use hearth_invoke::{
     Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
-    Permit,
+    Permit, ProvisionedEnvironments,
 };
 use hearth_lambda_api::LambdaApi;
 use hearth_store::memory::{MemoryCodeSigning, MemoryEvents, MemoryLayers};
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
-use hearth_types::{AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader};
+use hearth_types::{
+    AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader, Version,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -99,6 +101,7 @@ impl Api {
             Concurrency::new(world.concurrency),
             Arc::new(EchoEnvironments { runs: runs.clone() }),
         ));
+        functions.set_concurrency_listener(invoker.clone());
         let events = EventQueue::start(
             invoker.clone(),
             Arc::new(MemoryEvents::default()),
@@ -355,6 +358,12 @@ struct EchoEnvironments {
 impl Environments for EchoEnvironments {
     fn is_one_finishing(&self) -> bool {
         false
+    }
+
+    fn provision(&self, _: &FunctionName, _: Vec<ProvisionedVersion>) {}
+
+    fn provisioned(&self, _: &FunctionName, _: Version) -> ProvisionedEnvironments {
+        ProvisionedEnvironments::default()
     }
 
     fn run(

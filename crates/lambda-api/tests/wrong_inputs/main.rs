@@ -9,8 +9,10 @@ mod support;
 
 mod aliases;
 mod code_signing;
+mod concurrency;
 mod create_function;
 mod event_invoke_config;
+mod function_url_config;
 mod get_and_delete;
 mod invoke;
 mod layers;

@@ -54,6 +54,16 @@ impl Refusal {
     }
 }
 
+/// An exception of the model that is the caller's fault.
+pub(crate) fn modelled(status: u16, error_type: &'static str, message: &str) -> Refusal {
+    Refusal::modelled(status, error_type, message)
+}
+
+/// 400: one of the few exceptions of the model that come without a `Type`.
+pub(crate) fn untyped(error_type: &'static str, message: &str) -> Refusal {
+    Refusal::of_framework(400, error_type, message)
+}
+
 /// 400, with each of the broken constraints.
 pub(crate) fn validation(broken: &[String]) -> Refusal {
     let errors = if broken.len() == 1 {

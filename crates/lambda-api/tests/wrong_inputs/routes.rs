@@ -58,14 +58,8 @@ async fn an_operation_that_is_not_there_yet_is_named_whatever_it_was_sent() {
     let api = Api::start().await.with_function().await;
     for (method, path, operation) in [
         ("GET", "/2025-11-30/capacity-providers/", "ListCapacityProviders"),
-        ("PUT", "/2017-10-31/functions/f/concurrency", "PutFunctionConcurrency"),
-        (
-            "GET",
-            "/2019-09-30/functions/f/provisioned-concurrency?List=ALL",
-            "ListProvisionedConcurrencyConfigs",
-        ),
-        ("DELETE", "/2021-10-31/functions/f/url/", "DeleteFunctionUrlConfig"),
-        ("POST", "/2021-11-15/functions/f/response-streaming-invocations", "InvokeWithResponseStream"),
+        ("GET", "/2025-11-30/functions/f/function-scaling-config", "GetFunctionScalingConfig"),
+        ("DELETE", "/2025-11-30/capacity-providers/x/", "DeleteCapacityProvider"),
         ("PUT", "/2025-11-30/functions/a%20b/function-scaling-config", "PutFunctionScalingConfig"),
     ] {
         for body in [&b""[..], b"{}", b"xyz", b"\xff"] {

@@ -3,12 +3,14 @@
 //! WAL with `synchronous=FULL`: a change is on the disk when its method returns. After the first change that the disk
 //! failed to keep, nothing is acknowledged any more.
 
+mod buckets;
 mod code_signing;
 mod deliveries;
 mod event_invoke_configs;
 mod events;
 mod layers;
 mod lock;
+mod roles;
 mod table;
 
 use std::fs::{File, OpenOptions};
@@ -52,6 +54,8 @@ const MIGRATIONS: &[&str] = &[
     "",
     events::MIGRATION,
     event_invoke_configs::MIGRATION,
+    roles::MIGRATION,
+    buckets::MIGRATION,
     deliveries::MIGRATION,
     code_signing::MIGRATION,
 ];
@@ -138,6 +142,17 @@ impl EmbeddedStore {
                 "the next start is going to think that this server crashed"
             );
         }
+    }
+
+    /// Runs one change of any number of rows in a transaction of its own.
+    async fn change_all(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<(), rusqlite::Error> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        self.run(move |connection| {
+            change(connection, |transaction| work(transaction).map(|()| 1)).map(|_| ())
+        })
+        .await
     }
 
     /// Runs `work` on the writer thread, in order. The caller waits without a thread.

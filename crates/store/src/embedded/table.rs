@@ -100,6 +100,26 @@ impl Table {
         )
     }
 
+    /// Keeps a record in the place of the one with its name, if there is one.
+    pub(super) fn put_in(
+        self,
+        transaction: &Transaction<'_>,
+        record: &Encoded,
+    ) -> Result<(), rusqlite::Error> {
+        let query = format!(
+            "INSERT OR REPLACE INTO {} (name, revision_id, record, checksum) VALUES (?1, ?2, ?3, ?4)",
+            self.name
+        );
+        transaction
+            .execute(&query, params![record.name, record.revision_id, record.text, record.checksum()])
+            .map(|_| ())
+    }
+
+    /// Removes a record, if it is there.
+    pub(super) fn remove_in(self, transaction: &Transaction<'_>, name: &str) -> Result<(), rusqlite::Error> {
+        transaction.execute(&format!("DELETE FROM {} WHERE name = ?1", self.name), [name]).map(|_| ())
+    }
+
     /// Replaces a record whose revision is `expected`; a conflict when it has another, or is gone.
     pub(super) async fn replace(
         self,

@@ -15,8 +15,8 @@ use hearth_telemetry::{
 };
 use hearth_tests::Folder;
 use hearth_types::{
-    ColdReason, EnvironmentId, ExtensionName, FunctionName, LogFormat, LogGroupName, LogLevel, LogStreamName,
-    RequestId, Version,
+    ColdReason, EnvironmentId, ExtensionName, FunctionName, InitializationType, LogFormat, LogGroupName,
+    LogLevel, LogStreamName, RequestId, Version,
 };
 use serde_json::{Value, json};
 
@@ -42,6 +42,7 @@ impl Environment {
         let group = LogGroupName::of_function(&function);
         let identity = FunctionIdentity {
             version: Version::Latest,
+            initialization_type: InitializationType::OnDemand,
             memory_size_mb: 128,
             runtime_version: None,
             log_group: group.clone(),

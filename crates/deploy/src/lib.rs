@@ -1,0 +1,20 @@
+//! What a SAM or CloudFormation template asks of Hearth: reads the YAML with its lines, resolves parameters and intrinsic
+//! functions, and returns the functions and layers that are meant, as requests of the Lambda API would say them.
+//!
+//! It asks no server and changes nothing: comparing with what is there, and bringing it there, is `hearth deploy`'s.
+
+mod finding;
+mod globals;
+mod intrinsics;
+mod package;
+mod properties;
+mod resources;
+mod serverless;
+mod stack;
+mod template;
+mod yaml;
+
+pub use finding::Finding;
+pub use package::{PackageError, package};
+pub use stack::{Alias, Code, Function, Layer, Place, Stack, Url};
+pub use template::{Surroundings, Template};

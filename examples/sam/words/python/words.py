@@ -1,0 +1,2 @@
+def name_of(event):
+    return event.get("name", "world")
