@@ -169,7 +169,7 @@ async fn what_cannot_be_honoured_is_refused_and_makes_nothing() {
         400 InvalidParameterValueException: PackageType Image is not supported by Hearth yet
         400 InvalidParameterValueException: ImageConfig is not supported by Hearth yet
         400 InvalidParameterValueException: Code.ImageUri is not supported by Hearth yet
-        400 InvalidParameterValueException: Code.S3Bucket (send the package as Code.ZipFile) is not supported by Hearth yet
+        400 InvalidParameterValueException: Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist
         400 InvalidParameterValueException: Code.SourceKMSKeyArn is not supported by Hearth yet
         400 InvalidParameterValueException: SnapStart is not supported by Hearth yet
         400 InvalidParameterValueException: TenancyConfig is not supported by Hearth yet
@@ -338,8 +338,8 @@ async fn new_code_is_checked_and_can_be_tried_without_a_change() {
         412 PreconditionFailedException: The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id
         400 InvalidParameterValueException: Could not unzip uploaded file. Please check your file, then try to upload again.
         400 InvalidParameterValueException: Please don't provide ImageUri when updating a function with packageType Zip.
-        400 InvalidParameterValueException: S3Bucket (send the package as ZipFile) is not supported by Hearth yet
-        400 InvalidParameterValueException: S3Bucket (send the package as ZipFile) is not supported by Hearth yet
+        400 InvalidParameterValueException: Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist
+        400 InvalidParameterValueException: Please do not provide other FunctionCode parameters when providing a ZipFile.
         400 InvalidParameterValueException: PublishTo is not supported by Hearth yet
         400 InvalidParameterValueException: Please provide a source for function code.
     "#]].assert_eq(&seen);

@@ -96,7 +96,8 @@ async fn a_file_of_a_release_before_layers_is_taken_over() {
     let connection = rusqlite::Connection::open(folder.join("hearth.db")).unwrap();
     let later = "DROP TABLE layer_versions; DROP TRIGGER events_go_with_their_function; DROP TABLE events;
         DROP TABLE dropped_events; DROP TABLE deliveries;
-        DROP TABLE code_signing_configs;
+        DROP TABLE code_signing_configs; DROP TABLE roles;
+        DROP TABLE s3_buckets; DROP TABLE s3_objects; DROP TABLE s3_uploads; DROP TABLE s3_parts;
         DROP TRIGGER event_invoke_configs_go_with_their_function; DROP TABLE event_invoke_configs";
     connection.execute_batch(later).unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();

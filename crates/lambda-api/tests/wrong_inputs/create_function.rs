@@ -382,10 +382,7 @@ async fn a_package_is_refused_in_the_words_of_aws() {
                     item("", "code.s3Key", length_at_least(1)),
                 ]),
             ),
-            (
-                code(json!({ "S3Bucket": "bucket", "S3Key": "key" })),
-                unsupported("Code.S3Bucket (send the package as Code.ZipFile)"),
-            ),
+            (code(json!({ "S3Bucket": "bucket", "S3Key": "key" })), no_such_bucket()),
             (code(json!("zip")), wrong_type("STRING_VALUE", "a Structure")),
         ],
     )

@@ -128,6 +128,13 @@ pub(crate) fn unsupported(member: &str) -> Refusal {
     invalid_parameter(&format!("{member} is not supported by Hearth yet"))
 }
 
+/// Code in a bucket that is not there.
+pub(crate) fn no_such_bucket() -> Refusal {
+    invalid_parameter(
+        "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist",
+    )
+}
+
 /// 400: another JSON type than the model's. The text is Hearth's: AWS's is not recorded.
 pub(crate) fn wrong_type(found: &str, wanted: &str) -> Refusal {
     Refusal::of_framework(400, "SerializationException", format!("{found} can not be converted to {wanted}"))
