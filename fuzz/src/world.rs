@@ -9,15 +9,15 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_aws_wire::{ServerSettings, serve_connection};
 use hearth_functions::{
-    Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
-    OpenError, ProvisionedVersion, ResolvedVersion,
+    Clock, CodeSigningConfigs, DeployError, DeployedCode, DeployedLayers, Deployment, Functions,
+    FunctionsSettings, Layers, OpenError, ProvisionedVersion, ResolvedVersion,
 };
 use hearth_invoke::{
     Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
     Permit, ProvisionedEnvironments,
 };
 use hearth_lambda_api::LambdaApi;
-use hearth_store::memory::{MemoryEvents, MemoryLayers};
+use hearth_store::memory::{MemoryCodeSigning, MemoryEvents, MemoryLayers};
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{
     AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader, Version,
@@ -65,6 +65,9 @@ impl World {
         };
         let (no_layers, deployment) = (Arc::new(MemoryLayers::default()), Arc::new(AnyPackage));
         let layers = Layers::open(no_layers, deployment, settings.clone(), Arc::new(StandingClock)).await?;
+        let no_configs = Arc::new(MemoryCodeSigning::default());
+        let code_signing =
+            CodeSigningConfigs::open(no_configs, settings.clone(), Arc::new(StandingClock)).await?;
         let functions =
             Functions::open(records.clone(), Arc::new(AnyPackage), settings, Arc::new(StandingClock)).await?;
         let environments = Arc::new(EchoEnvironments);
@@ -73,12 +76,14 @@ impl World {
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let clock = Arc::new(StandingClock);
-        let events = EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), clock.clone());
+        let events =
+            EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), clock.clone(), None);
         let api = LambdaApi::new(
             functions.clone(),
             layers,
             invoker,
             events,
+            code_signing,
             clock,
             Architecture::X86_64,
             runtime_version_arn,

@@ -69,7 +69,7 @@ json.dump(
         "an old revision": failure(
             lambda_client.update_function_code, FunctionName="errors", ZipFile=code, RevisionId=revision
         ),
-        "an operation that is not there yet": failure(lambda_client.get_function_code_signing_config, FunctionName="errors"),
+        "an operation that is not there yet": failure(lambda_client.list_capacity_providers),
         "a function that is not there": failure(lambda_client.invoke, FunctionName="nope"),
         "a version that is not there": failure(lambda_client.get_function, FunctionName="errors", Qualifier="42"),
         "a function that is there already": create(FunctionName="errors"),

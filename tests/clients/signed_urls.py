@@ -61,6 +61,13 @@ client.add_permission(StatementId="one", Principal="123456789012", **permission)
 seen["for everybody, with a policy for somebody"] = outcome(open_host)
 client.add_permission(StatementId="all", Principal="*", **permission)
 seen["for everybody"] = outcome(open_host)
+version = client.publish_version(FunctionName="open")["Version"]
+client.create_alias(FunctionName="open", Name="live", FunctionVersion=version)
+of_alias = client.create_function_url_config(FunctionName="open", Qualifier="live", AuthType="NONE")["FunctionUrl"]
+alias_host = urllib.parse.urlsplit(of_alias).netloc
+seen["of an alias, with the function's policy"] = outcome(alias_host)
+client.add_permission(StatementId="all", Principal="*", Qualifier="live", **permission)
+seen["of an alias, with its own policy"] = outcome(alias_host)
 client.remove_permission(FunctionName="open", StatementId="all")
 seen["for nobody again"] = outcome(open_host)
 print(json.dumps(seen))

@@ -253,7 +253,7 @@ fn boto3_raises_the_exceptions_of_aws_with_their_texts() {
               "a wrong page": "400 ClientError(ValidationException): 1 validation error detected: Value '0' at 'maxItems' failed to satisfy constraint: Member must have value greater than or equal to 1",
               "a wrong type": "400 ClientError(SerializationException): STRING_VALUE can not be converted to an Integer",
               "an old revision": "412 PreconditionFailedException: The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id",
-              "an operation that is not there yet": "501 ClientError(NotImplementedException): Hearth does not implement GetFunctionCodeSigningConfig yet",
+              "an operation that is not there yet": "501 ClientError(NotImplementedException): Hearth does not implement ListCapacityProviders yet",
               "an unknown runtime": "400 InvalidParameterValueException: Value python9.9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set",
               "two qualifiers": "400 InvalidParameterValueException: The derived qualifier from the function name does not match the specified qualifier.",
               "two wrong members": "400 ClientError(ValidationException): 2 validation errors detected: Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '1' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128"

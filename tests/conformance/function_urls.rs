@@ -450,6 +450,14 @@ fn from_the_first_key_on_urls_ask_for_a_signature_or_for_a_policy() {
             403,
             "Forbidden"
           ],
+          "of an alias, with its own policy": [
+            200,
+            "anonymous"
+          ],
+          "of an alias, with the function's policy": [
+            403,
+            "Forbidden"
+          ],
           "signed": [
             200,
             "000000000000",

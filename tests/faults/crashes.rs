@@ -3,9 +3,11 @@
 mod clock;
 mod concurrency;
 mod damage;
+mod destinations;
 mod disk;
 mod events;
 mod kill_points;
 mod killed;
 mod power;
 mod start;
+mod versions;

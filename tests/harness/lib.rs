@@ -16,6 +16,7 @@ mod http;
 mod layer;
 mod link;
 mod logs;
+mod moto;
 mod neighbour;
 mod notes;
 mod package;
@@ -35,6 +36,7 @@ pub use function::{Answer, Call, Function, NewFunction, bootstrap, node, python}
 pub use gate::{Gate, NODE_WAIT, PYTHON_WAIT};
 pub use http::{Response, encode, http, try_http};
 pub use logs::{LogEvent, lines_of, reports, streams, transcript};
+pub use moto::Moto;
 pub use neighbour::Neighbour;
 pub use notes::{Notes, PYTHON_NOTES};
 pub use package::{Package, provided_bootstrap};

@@ -208,9 +208,14 @@ fn with_endpoint<'command>(command: &'command mut Command, server: &Server) -> &
 }
 
 fn python() -> Command {
+    python_of("python")
+}
+
+/// Returns Python with the packages that `cargo xtask test` has put into a folder.
+pub(crate) fn python_of(folder: &str) -> Command {
     let cache = repository().join(".cache");
-    let venv = cache.join("python/bin/python");
-    let packages = cache.join("python-packages");
+    let venv = cache.join(folder).join("bin/python");
+    let packages = cache.join(format!("{folder}-packages"));
     if packages.exists() {
         let mut command = Command::new("python3");
         command.env("PYTHONPATH", packages);
@@ -238,7 +243,7 @@ fn finish(command: &mut Command) -> Finished {
 }
 
 /// A program that does not outlive the test that gave up on it.
-struct EndedOnDrop(Child);
+pub(crate) struct EndedOnDrop(pub(crate) Child);
 
 impl Drop for EndedOnDrop {
     fn drop(&mut self) {

@@ -1,4 +1,5 @@
-//! The Python packages of `tests/clients/requirements.txt`: boto3, the AWS CLI, and botocore's service models.
+//! The Python packages of `tests/clients/requirements.txt`: boto3, the AWS CLI, and botocore's service models; and those of
+//! `moto-requirements.txt` beside it, apart from them: a server that destinations are tested with.
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,9 +32,18 @@ impl Python {
 /// A venv is preferred. Debian splits `venv` off into a package of its own; without it, pip installs into a plain
 /// folder, and without pip, `apt-get` is asked for `python3-venv`. The tests look for the same two folders.
 pub(crate) fn python() -> Result<Python> {
-    let venv = cache().join("python");
-    let packages = cache().join("python-packages");
-    let requirements = workspace().join("tests/clients/requirements.txt");
+    install("python", "tests/clients/requirements.txt")
+}
+
+/// The same for moto.
+pub(crate) fn moto() -> Result<Python> {
+    install("moto", "tests/clients/moto-requirements.txt")
+}
+
+fn install(folder: &str, requirements: &str) -> Result<Python> {
+    let venv = cache().join(folder);
+    let packages = cache().join(format!("{folder}-packages"));
+    let requirements = workspace().join(requirements);
     let wanted = fs::read_to_string(&requirements).context("cannot read the list of Python packages")?;
 
     if is_current(&venv, &wanted) {

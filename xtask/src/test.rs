@@ -16,6 +16,7 @@ use crate::{cargo_deny, cases, codegen, extensions, fault_points, official_clien
 pub(crate) fn test() -> Result<()> {
     step("format", || format(true))?;
     step("Python packages", || python::python().map(drop))?;
+    step("moto, a server for destinations", || python::moto().map(drop))?;
     if !step("AWS CLI 2", || Ok(python::aws_cli_2()))? {
         println!("    the tests that need it are going to be skipped: apt-get could not install `awscli` 2");
     }

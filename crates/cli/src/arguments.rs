@@ -97,6 +97,19 @@ pub(crate) struct ServeArguments {
     /// logs:PutLogEvents on own]
     #[arg(long, env = "HEARTH_FUNCTION_RIGHTS", value_name = "ACTION,…", value_delimiter = ',')]
     pub(crate) function_rights: Vec<String>,
+    /// Where the queues, topics, buses and buckets are that hear of the end of asynchronous events, such as
+    /// http://127.0.0.1:5000 [default: none]
+    #[arg(long, env = "HEARTH_AWS_ENDPOINT", value_name = "URL")]
+    pub(crate) aws_endpoint: Option<String>,
+    /// The region that requests to --aws-endpoint are signed for [default: that of --region]
+    #[arg(long, env = "HEARTH_AWS_REGION", value_name = "REGION")]
+    pub(crate) aws_region: Option<String>,
+    /// The key that requests to --aws-endpoint are signed with
+    #[arg(long, env = "HEARTH_AWS_ACCESS_KEY_ID", value_name = "ID")]
+    pub(crate) aws_access_key_id: Option<String>,
+    /// Its secret. Better as a variable or in the file: whoever is on this machine sees command lines
+    #[arg(long, env = "HEARTH_AWS_SECRET_ACCESS_KEY", value_name = "SECRET", hide_env_values = true)]
+    pub(crate) aws_secret_access_key: Option<String>,
     /// A file with settings; its keys are the names of these flags [default: hearth.toml, if it is there]
     #[arg(long, env = "HEARTH_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_server::{Right, RightError, Settings};
+use hearth_server::{Endpoint, EndpointError, Keys, Right, RightError, Settings};
 use hearth_types::{AccountId, FunctionName, Region, Runtime};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -35,6 +35,10 @@ pub(crate) enum SettingsError {
     SdkClient(String),
     #[error("{0}")]
     Right(#[from] RightError),
+    #[error("{0}")]
+    Endpoint(#[from] EndpointError),
+    #[error("`aws-endpoint`, `aws-access-key-id` and `aws-secret-access-key` go together")]
+    EndpointKeys,
     #[error("isolation `process` cannot keep functions from the network")]
     NetworkWithoutWalls,
     #[error("there is no place for the data: neither XDG_DATA_HOME nor HOME is set")]
@@ -54,7 +58,14 @@ impl SettingsError {
                 Some("name clients such as client-s3 or lib-storage, with commas between them")
             }
             Self::Right(_) => Some("rights are actions of lambda and logs; `none` alone allows nothing"),
-            Self::Unreadable { .. } | Self::Account(_) | Self::Region(_) | Self::Zero(_) => None,
+            Self::EndpointKeys => Some(
+                "an endpoint that looks at no keys, such as one for tests, takes any: set them to `test`",
+            ),
+            Self::Unreadable { .. }
+            | Self::Account(_)
+            | Self::Region(_)
+            | Self::Endpoint(_)
+            | Self::Zero(_) => None,
         }
     }
 }
@@ -78,6 +89,10 @@ struct File {
     node_sdk_clients: Option<Vec<String>>,
     function_rights: Option<Vec<String>>,
     allow_unauthenticated: Option<bool>,
+    aws_endpoint: Option<String>,
+    aws_region: Option<String>,
+    aws_access_key_id: Option<String>,
+    aws_secret_access_key: Option<String>,
     #[serde(default)]
     interpreter: BTreeMap<RuntimeId, PathBuf>,
     #[serde(default)]
@@ -194,9 +209,38 @@ fn put_together(
     if let Some(rights) = rights.or(file.function_rights.as_ref()) {
         settings.function_rights = function_rights(rights)?;
     }
+    let named = |flag: &Option<String>, file: Option<String>| flag.clone().or(file);
+    let aws_region = named(&arguments.aws_region, file.aws_region);
+    let keys = (
+        named(&arguments.aws_access_key_id, file.aws_access_key_id),
+        named(&arguments.aws_secret_access_key, file.aws_secret_access_key),
+    );
+    let aws_endpoint = named(&arguments.aws_endpoint, file.aws_endpoint);
+    settings.aws_endpoint = endpoint(aws_endpoint, aws_region, keys, &settings.region)?;
     let from_file = file.interpreter.into_iter().map(|(id, path)| (id.0.to_string(), path));
     settings.interpreters = from_file.chain(arguments.interpreter.iter().cloned()).collect();
     check(settings)
+}
+
+/// Puts together where other services are. All of it, or nothing.
+fn endpoint(
+    url: Option<String>,
+    region: Option<String>,
+    keys: (Option<String>, Option<String>),
+    region_default: &str,
+) -> Result<Option<Endpoint>, SettingsError> {
+    let (url, keys) = match (url, keys) {
+        (None, (None, None)) if region.is_none() => return Ok(None),
+        (Some(url), (Some(access_key_id), Some(secret_access_key))) => {
+            (url, Keys { access_key_id, secret_access_key })
+        }
+        _ => return Err(SettingsError::EndpointKeys),
+    };
+    let region = region.unwrap_or_else(|| region_default.to_owned());
+    if Region::new(&region).is_err() {
+        return Err(SettingsError::Region(region));
+    }
+    Ok(Some(Endpoint::parse(&url, region, keys)?))
 }
 
 /// Reads the rights of functions. `none` stands for no right at all, which a variable or a flag could not say.
@@ -334,6 +378,24 @@ mod tests {
     }
 
     #[test]
+    fn other_services_are_reached_with_an_endpoint_and_keys_or_not_at_all() {
+        assert!(of(&[], "").unwrap().aws_endpoint.is_none());
+        let toml = r#"
+            aws-endpoint = "http://127.0.0.1:5000"
+            aws-access-key-id = "id"
+            aws-secret-access-key = "hidden"
+        "#;
+        let endpoint =
+            format!("{:?}", of(&["--aws-region", "eu-west-1"], toml).unwrap().aws_endpoint.unwrap());
+        assert!(endpoint.contains("eu-west-1") && !endpoint.contains("hidden"), "{endpoint}");
+        assert!(of(&["--aws-endpoint", "https://aws"], toml).unwrap_err().contains("TLS is not built yet"));
+        assert!(of(&["--aws-region", "x y"], toml).unwrap_err().contains("region"));
+        for part in ["--aws-endpoint=http://a", "--aws-access-key-id=a", "--aws-region=eu-west-1"] {
+            assert!(of(&[part], "").unwrap_err().contains("go together"), "{part}");
+        }
+    }
+
+    #[test]
     fn the_network_is_the_functions_own_then_that_of_all() {
         let toml = r#"
             network = "internet"
@@ -382,7 +444,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`

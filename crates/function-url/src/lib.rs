@@ -108,8 +108,10 @@ impl FunctionUrls {
         let region = &self.functions.settings().region;
         let claim = match url.auth_type {
             AuthType::None if keys_are_required => {
-                let function = self.functions.get(&name);
-                if !function.is_ok_and(|function| caller::lets_everybody_in(function.policy.as_ref())) {
+                // The URL of an alias asks the policy of the alias, as on AWS.
+                let alias = url.alias.clone().map(Qualifier::Alias);
+                let policy = self.functions.policy(&name, alias.as_ref());
+                if !policy.is_ok_and(|policy| caller::lets_everybody_in(policy.as_ref())) {
                     return refusal::forbidden();
                 }
                 None

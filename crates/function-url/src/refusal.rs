@@ -79,6 +79,14 @@ pub(crate) fn of(error: &InvokeError) -> Response {
             "TooManyRequestsException",
             &json!({ "Reason": reason.to_string(), "Type": "User", "message": "Rate Exceeded." }),
         ),
+        InvokeError::Recursive { .. } => refuse(
+            StatusCode::BAD_REQUEST,
+            "RecursiveInvocationException",
+            &json!({
+                "Message": format!("{error}. Lambda stopped it as a recursive loop."),
+                "Type": "User",
+            }),
+        ),
         // Its alias has gone in this moment, or points to a version that has.
         InvokeError::Resolve(ResolveError::NotFound { .. }) => no_such_url(),
         InvokeError::Resolve(ResolveError::Pending { .. } | ResolveError::Failed { .. }) => bad_gateway(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hearth_store::AliasRecord;
 use hearth_types::{FunctionArn, Qualifier, RevisionId, Version};
 
-use crate::OpenError;
+use crate::{OpenError, Policy, policy_record};
 
 /// Another version that an alias points to.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Alias {
     pub additional: Option<AdditionalVersion>,
     /// Fresh after each change.
     pub revision_id: RevisionId,
+    /// Who else may use it; `None` without a statement.
+    pub policy: Option<Policy>,
 }
 
 /// An alias to be.
@@ -82,6 +84,7 @@ impl Alias {
             description: self.description.clone(),
             additional: additional.map(|additional| (additional.version, additional.weight.to_string())),
             revision_id: self.revision_id.to_string(),
+            policy: self.policy.as_ref().map(policy_record::write),
         }
     }
 
@@ -111,7 +114,11 @@ impl Alias {
                 _ => return Err(wrong("weight of an alias", text)),
             },
         };
+        let wrong_policy = || wrong("policy of an alias", &record.name);
+        let policy = record.policy.as_ref();
+        let policy = policy.map(|policy| policy_record::read(policy).ok_or_else(wrong_policy)).transpose()?;
         Ok(Self {
+            policy,
             arn: function.with_qualifier(Some(Qualifier::Alias(name.clone()))),
             name,
             version,

@@ -18,6 +18,8 @@ pub struct CreateFunction {
     pub layers: Vec<LayerInUse>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// The id of its code signing configuration.
+    pub code_signing_config: Option<String>,
     /// Whether to publish version 1 as well.
     pub publish: bool,
 }

@@ -6,6 +6,7 @@
 
 mod alias;
 mod changes;
+mod code_signing;
 mod concurrency;
 mod configuration;
 mod error;
@@ -25,6 +26,9 @@ mod registry;
 
 pub use alias::{AdditionalVersion, Alias, CreateAlias, UpdateAlias};
 pub use changes::{ConfigurationChange, CreateFunction, PublishVersion, UpdateCode};
+pub use code_signing::{
+    CodeSigningChange, CodeSigningConfig, CodeSigningConfigs, CodeSigningError, CodeSigningPolicy, Held,
+};
 pub use concurrency::{ConcurrencyError, ProvisionedConcurrency, ProvisionedVersion, VersionShare};
 pub use configuration::{FunctionConfiguration, FunctionLayer, LoggingConfiguration};
 pub use error::{DeployError, FunctionsError, LayersError, OpenError, ResolveError};

@@ -1,5 +1,4 @@
-//! What a function's owner sets beside its configuration. Loops and runtime updates are kept and shown; nothing acts on
-//! them yet.
+//! What a function's owner sets beside its configuration. Runtimes are not updated by themselves, whatever is set of that.
 
 /// What is set beside the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -8,6 +7,8 @@ pub struct Management {
     pub recursive_loop: RecursiveLoop,
     /// When its runtime is updated.
     pub update_runtime_on: UpdateRuntimeOn,
+    /// The id of its code signing configuration.
+    pub code_signing_config: Option<String>,
     /// How many of the account's concurrent executions are its own, and no more; `None`: it shares what is left.
     pub reserved_concurrency: Option<u32>,
 }

@@ -1,5 +1,5 @@
-//! The resource policy of a function: who else may use it. Kept and shown as AWS shows it; whoever reaches this server may
-//! use every function of it anyway.
+//! The resource policy of a function, version or alias: who else may use it. Kept and shown as AWS shows it. It only allows,
+//! and only to others; whoever calls this server is of its own account, and what they may do is said by their key.
 
 use hearth_store::StoreError;
 use hearth_types::RevisionId;
@@ -15,8 +15,8 @@ pub struct Policy {
     pub revision_id: RevisionId,
 }
 
-/// A statement of a policy, as it was asked for. Its resource is the function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A statement of a policy, as it was asked for. Its resource is the function, version or alias.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statement {
     /// Its id.
     pub sid: String,
@@ -36,6 +36,8 @@ pub struct Statement {
     pub invoked_via_function_url: Option<bool>,
     /// The organization that the principal has to be of.
     pub principal_org_id: Option<String>,
+    /// The whole statement as JSON, when it came with a whole policy: then of the rest only the id is set.
+    pub document: Option<String>,
 }
 
 /// Why a policy cannot be changed.

@@ -18,6 +18,7 @@ pub(crate) fn write(policy: &Policy) -> PolicyRecord {
             function_url_auth_type,
             invoked_via_function_url,
             principal_org_id,
+            document,
         } = statement.clone();
         StatementRecord {
             sid,
@@ -29,6 +30,7 @@ pub(crate) fn write(policy: &Policy) -> PolicyRecord {
             function_url_auth_type,
             invoked_via_function_url,
             principal_org_id,
+            document,
         }
     };
     PolicyRecord {
@@ -50,6 +52,7 @@ pub(crate) fn read(record: &PolicyRecord) -> Option<Policy> {
             function_url_auth_type,
             invoked_via_function_url,
             principal_org_id,
+            document,
         } = statement.clone();
         Statement {
             sid,
@@ -61,6 +64,7 @@ pub(crate) fn read(record: &PolicyRecord) -> Option<Policy> {
             function_url_auth_type,
             invoked_via_function_url,
             principal_org_id,
+            document,
         }
     };
     Some(Policy {

@@ -73,6 +73,7 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         reserved_concurrency: function.management.reserved_concurrency,
         provisioned: Vec::new(),
         runtime_version_arn: function.management.update_runtime_on.runtime_version_arn().map(str::to_owned),
+        code_signing_config: function.management.code_signing_config.clone(),
         code_sha256: function.code_sha256.to_string(),
         code_size: function.code_size,
         last_modified_ms: function.last_modified_ms,
@@ -152,6 +153,7 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
             .transpose()?,
         tags: record.tags.clone(),
         management: Management {
+            code_signing_config: record.code_signing_config.clone(),
             reserved_concurrency: record.reserved_concurrency,
             recursive_loop: record.recursive_loop.as_ref().map_or(Ok(RecursiveLoop::default()), |value| {
                 reader.field("recursive loop", value, RecursiveLoop::parse)

@@ -171,7 +171,10 @@ impl Functions {
             last_update: None,
             tags: request.tags,
             policy: None,
-            management: Management::default(),
+            management: Management {
+                code_signing_config: request.code_signing_config,
+                ..Management::default()
+            },
         });
         let stored = record::write(&function);
         match self.store.insert(stored.clone()).await {

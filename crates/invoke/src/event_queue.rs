@@ -2,11 +2,13 @@
 //!
 //! An event is acknowledged when it is on disk, and removed when the function has succeeded or there is nothing left to
 //! try; in between, whatever happens to the server, it is there. So it runs at least once, and after a crash an event
-//! that ran may run again.
+//! that ran may run again. What is to be told of its end takes its place in the same step.
 //!
-//! [`dispatcher`] takes events when they are due, [`verdict`] says what comes after an attempt.
+//! [`dispatcher`] takes events when they are due, [`verdict`] says what comes after an attempt, [`destination`] who is to
+//! hear of the end, and [`delivery`] brings it to those who are not functions.
 
 mod config;
+mod delivery;
 mod destination;
 mod dispatcher;
 mod verdict;
@@ -15,13 +17,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use hearth_functions::ResolveError;
-use hearth_store::{EventCounts, EventProgress, EventRecord, EventStore, Outcome, StoreError};
+use hearth_store::{
+    DeliveryRecord, EventCounts, EventProgress, EventRecord, EventStore, Outcome, StoreError,
+};
 use hearth_types::{FunctionName, TraceHeader};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::{InvokeError, InvokeRequest, Invoker};
 pub use config::{EventInvokeConfigChange, EventInvokeConfigError};
+use delivery::Deliverer;
 use dispatcher::Dispatcher;
 
 /// The time that events are accepted at and wait for. It must go on over restarts, so it is a wall clock; it should not
@@ -34,11 +39,28 @@ pub trait EventClock: Send + Sync + 'static {
     fn wait_until(&self, epoch_ms: i64) -> BoxFuture<'_, ()>;
 }
 
+/// Other services that hear of the end of events: queues, topics, buses, buckets.
+pub trait Destinations: Send + Sync + 'static {
+    /// Brings a message to its destination, which has it when this returns. A message may come twice.
+    fn deliver<'a>(&'a self, delivery: &'a DeliveryRecord) -> BoxFuture<'a, Result<(), DeliveryError>>;
+}
+
+/// Why a message is not where it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// It will not be taken later either.
+    #[error("{0}")]
+    Refused(String),
+    /// It may be taken later.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
 /// The queue of asynchronous events.
 pub struct EventQueue {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
-    dispatcher: Mutex<Option<JoinHandle<()>>>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
     /// One change of a configuration at a time.
     changing_configs: tokio::sync::Mutex<()>,
 }
@@ -50,17 +72,37 @@ struct Shared {
     clock: Arc<dyn EventClock>,
     /// Rung when an event was accepted.
     accepted: Notify,
+    /// Rung when there is something to deliver.
+    delivery_added: Notify,
+    /// Whether other services can be reached.
+    has_services: bool,
     stopped: watch::Receiver<bool>,
 }
 
 impl EventQueue {
-    /// Goes on with the events that are there. Needs a Tokio runtime.
-    pub fn start(invoker: Arc<Invoker>, store: Arc<dyn EventStore>, clock: Arc<dyn EventClock>) -> Arc<Self> {
+    /// Goes on with the events that are there. Without `destinations`, ends of events are told to functions only, and
+    /// messages of an earlier server to others wait. Needs a Tokio runtime.
+    pub fn start(
+        invoker: Arc<Invoker>,
+        store: Arc<dyn EventStore>,
+        clock: Arc<dyn EventClock>,
+        destinations: Option<Arc<dyn Destinations>>,
+    ) -> Arc<Self> {
         let (stop, stopped) = watch::channel(false);
-        let shared = Arc::new(Shared { invoker, store, clock, accepted: Notify::new(), stopped });
-        let dispatcher = tokio::spawn(Dispatcher::new(shared.clone()).run());
-        let (dispatcher, changing_configs) = (Mutex::new(Some(dispatcher)), Default::default());
-        Arc::new(Self { shared, stop, dispatcher, changing_configs })
+        let shared = Arc::new(Shared {
+            invoker,
+            store,
+            clock,
+            accepted: Notify::new(),
+            delivery_added: Notify::new(),
+            has_services: destinations.is_some(),
+            stopped,
+        });
+        let mut workers = vec![tokio::spawn(Dispatcher::new(shared.clone()).run())];
+        if let Some(destinations) = destinations {
+            workers.push(tokio::spawn(Deliverer::new(shared.clone(), destinations).run()));
+        }
+        Arc::new(Self { shared, stop, workers: Mutex::new(workers), changing_configs: Default::default() })
     }
 
     /// Accepts an event: when this returns, it is on disk. Checks of the function what an invocation that waits for its
@@ -112,11 +154,11 @@ impl EventQueue {
     /// Stops, and waits for the attempts that run. What could not end stays in the queue.
     pub async fn drain(&self) {
         self.stop();
-        let dispatcher = self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(dispatcher) = dispatcher
-            && dispatcher.await.is_err()
-        {
-            tracing::error!("the dispatcher of events panicked");
+        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        for worker in workers {
+            if worker.await.is_err() {
+                tracing::error!("who works the queue of events off panicked");
+            }
         }
     }
 }

@@ -18,12 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hearth_functions::{Functions, ProvisionedVersion, ResolveError, ResolvedVersion};
-use hearth_types::{FunctionName, Qualifier, Version};
+use hearth_functions::{Functions, ProvisionedVersion, RecursiveLoop, ResolveError, ResolvedVersion};
+use hearth_types::{FunctionArn, FunctionName, Qualifier, TraceHeader, Version};
 
 pub use concurrency::{Concurrency, ConcurrencyLimits, Permit, ThrottleReason};
-pub use event_queue::{EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue};
-pub use hearth_store::EventInvokeConfigRecord;
+pub use event_queue::{
+    DeliveryError, Destinations, EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue,
+};
+pub use hearth_store::{DeadLetterRecord, DeliveryRecord, EventInvokeConfigRecord};
 pub use provisioned::{AllocationStatus, ProvisionedAllocation};
 pub use request::{InvokeRequest, InvokeResponse};
 pub use streaming::{BegunResponse, ResponseEnd, ResponsePart, StreamedResponse};
@@ -39,6 +41,12 @@ pub enum InvokeError {
     Throttled {
         /// Whose limit was reached.
         reason: ThrottleReason,
+    },
+    /// The function has called itself, perhaps through others, as often as it may.
+    #[error("{arn} has called itself {RECURSIONS_MAX} times")]
+    Recursive {
+        /// Which function.
+        arn: FunctionArn,
     },
     /// The server stops, and takes no more invocations.
     #[error("the server is stopping")]
@@ -101,6 +109,13 @@ pub struct ProvisionedEnvironments {
 /// its answer is not to be throttled by its own last call.
 const FINISHING_WAIT: Duration = Duration::from_millis(20);
 
+/// How often a function may run in one chain of calls. The next call is stopped, unless the function's `RecursiveLoop` is
+/// `Allow`.
+///
+/// Source: Lambda Developer Guide, "Use Lambda recursive loop detection to prevent infinite loops", read 2026-11. AWS says
+/// about 16.
+pub const RECURSIONS_MAX: u32 = 16;
+
 /// Runs invocations.
 pub struct Invoker {
     functions: Arc<Functions>,
@@ -129,7 +144,7 @@ impl Invoker {
         name: &FunctionName,
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
-        let (version, permit) = self.admitted(name, request.qualifier.as_ref()).await?;
+        let (version, permit) = self.admitted(name, &request).await?;
         self.environments.run(version, permit, request).await
     }
 
@@ -139,7 +154,7 @@ impl Invoker {
         name: &FunctionName,
         request: InvokeRequest,
     ) -> Result<BegunResponse, InvokeError> {
-        let (version, permit) = self.admitted(name, request.qualifier.as_ref()).await?;
+        let (version, permit) = self.admitted(name, &request).await?;
         self.environments.run_streaming(version, permit, request).await
     }
 
@@ -147,9 +162,12 @@ impl Invoker {
     async fn admitted(
         &self,
         name: &FunctionName,
-        qualifier: Option<&Qualifier>,
+        request: &InvokeRequest,
     ) -> Result<(Arc<ResolvedVersion>, Permit), InvokeError> {
-        let version = self.resolve(name, qualifier).await?;
+        let version = self.resolve(name, request.qualifier.as_ref()).await?;
+        if self.is_recursive(&version, request.trace.as_ref()) {
+            return Err(InvokeError::Recursive { arn: version.arn.clone() });
+        }
         let number = version.version;
         let admitted = match self.concurrency.admit(name, number) {
             Err(reason) if reason.may_pass_soon() && self.environments.is_one_finishing() => {
@@ -159,6 +177,23 @@ impl Invoker {
         };
         let permit = admitted.map_err(|reason| InvokeError::Throttled { reason })?;
         Ok((version, permit))
+    }
+
+    /// Whether a call is one too many of a loop, and its function does not allow that. Says so in the log.
+    fn is_recursive(&self, version: &ResolvedVersion, trace: Option<&TraceHeader>) -> bool {
+        let Some(trace) = trace else { return false };
+        let runs = trace.runs_of(&version.arn);
+        if runs < RECURSIONS_MAX {
+            return false;
+        }
+        let function = self.functions.get(&version.arn.name).ok();
+        let allows =
+            function.is_some_and(|function| function.management.recursive_loop == RecursiveLoop::Allow);
+        if !allows {
+            let sentence = "a recursive loop was stopped";
+            tracing::warn!(function = %version.arn, runs, trace = trace.as_str(), "{sentence}");
+        }
+        !allows
     }
 
     /// Returns the version that would run.

@@ -262,7 +262,7 @@ fn start(
     clock: &MovedClock,
 ) -> Arc<EventQueue> {
     let invoker = Invoker::new(functions.clone(), concurrency.clone(), environments.clone());
-    EventQueue::start(Arc::new(invoker), store.clone(), Arc::new(clock.clone()))
+    EventQueue::start(Arc::new(invoker), store.clone(), Arc::new(clock.clone()), None)
 }
 
 fn name(function: &str) -> FunctionName {
@@ -477,6 +477,7 @@ async fn case_132_events_of_a_deleted_function_never_run_on_a_later_one_of_its_n
         zip: Bytes::from_static(b"zip"),
         layers: Vec::new(),
         tags: Default::default(),
+        code_signing_config: None,
         publish: false,
     };
     world.functions.create(again).await.unwrap();

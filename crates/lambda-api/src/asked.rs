@@ -8,7 +8,7 @@ use crate::LambdaApi;
 use crate::routes::Route;
 
 /// Labels of a path that may name a function.
-const FUNCTION_LABELS: [&str; 3] = ["FunctionName", "Resource", "ARN"];
+const FUNCTION_LABELS: [&str; 4] = ["FunctionName", "Resource", "ARN", "ResourceArn"];
 
 impl LambdaApi {
     /// Returns what a request asks Lambda for. `None` when there is no operation at its path, and nothing to allow.

@@ -14,7 +14,9 @@ use crate::code_source::CodeSource;
 use crate::error::ApiError;
 use crate::generated::shapes::CreateFunctionRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, function_layers, function_name, input, tags, unsupported};
+use crate::{
+    LambdaApi, code_signing, configuration, function_layers, function_name, input, tags, unsupported,
+};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -85,7 +87,13 @@ pub(crate) async fn answer(
     }
     // Last of all, when everything else is right.
     let (zip, _room) = source.read(api).await?;
-    let function = api.functions.create(CreateFunction { configuration, zip, layers, tags, publish }).await?;
+    // Held only from here on: meanwhile, no code signing configuration can be changed.
+    let signing = request.code_signing_config_arn.as_deref();
+    let held = code_signing::hold(api, &configuration.name, signing).await?;
+    let code_signing_config = held.as_ref().map(|held| held.config.id.clone());
+    let create = CreateFunction { configuration, zip, layers, tags, code_signing_config, publish };
+    let function = api.functions.create(create).await?;
+    drop(held);
     let described = configuration::describe(api, &function, None);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::CREATED, text))

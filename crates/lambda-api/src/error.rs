@@ -103,6 +103,24 @@ impl ApiError {
         Self::of_caller(StatusCode::BAD_REQUEST, "PolicyLengthExceededException", message)
     }
 
+    /// 400: code that is not signed, as far as Hearth can know.
+    pub(crate) fn code_verification_failed() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "CodeVerificationFailedException",
+            ErrorBody::User,
+            MessageKey::Capital,
+            "The code signing policy of the function is Enforce, and Hearth cannot verify signatures: it takes all code as \
+             unsigned. Set UntrustedArtifactOnDeployment to Warn, or take the code signing configuration from the function.",
+        )
+    }
+
+    /// 404: a code signing configuration that a function is to have.
+    pub(crate) fn code_signing_config_not_found(message: impl Into<String>) -> Self {
+        let error_type = "CodeSigningConfigNotFoundException";
+        Self::new(StatusCode::NOT_FOUND, error_type, ErrorBody::User, MessageKey::Capital, message)
+    }
+
     /// 403: another account.
     pub(crate) fn access_denied(message: impl Into<String>) -> Self {
         let error_type = "AccessDeniedException";
@@ -342,6 +360,14 @@ impl From<InvokeError> for ApiError {
                 throttled.wire.more.push(("Reason", reason.to_string()));
                 throttled
             }
+            // AWS names neither the text nor, in it, the number.
+            InvokeError::Recursive { .. } => Self::new(
+                StatusCode::BAD_REQUEST,
+                "RecursiveInvocationException",
+                ErrorBody::User,
+                MessageKey::Capital,
+                format!("{error}. Lambda stopped it as a recursive loop."),
+            ),
             InvokeError::Draining => Self::of_framework(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailableException",
@@ -412,6 +438,7 @@ mod tests {
             InvokeError::Resolve(ResolveError::Pending { arn: arn() }),
             InvokeError::Resolve(ResolveError::Failed { arn: arn(), reason: "no python3.11".to_owned() }),
             InvokeError::Throttled { reason: ThrottleReason::ConcurrentInvocationLimitExceeded },
+            InvokeError::Recursive { arn: arn() },
             InvokeError::Draining,
             InvokeError::Code { reason: "`app.py` was changed".to_owned() },
             InvokeError::Service("/secret/path".to_owned()),
@@ -435,6 +462,7 @@ mod tests {
             409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. The function is currently in the following state: Pending"}
             409 ResourceConflictException {"Type":"User","message":"The operation cannot be performed at this time. The function is currently in the following state: Failed (no python3.11)"}
             429 TooManyRequestsException {"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}
+            400 RecursiveInvocationException {"Message":"arn:aws:lambda:us-east-1:000000000000:function:f:42 has called itself 16 times. Lambda stopped it as a recursive loop.","Type":"User"}
             503 ServiceUnavailableException {"message":"The server is stopping"}
             502 InvalidZipFileException {"Message":"Lambda could not use the deployment package: `app.py` was changed. Deploy it again.","Type":"Service"}
             500 ServiceException {"Message":"The AWS Lambda service encountered an internal error.","Type":"Service"}

@@ -7,6 +7,7 @@ mod account_settings;
 mod aliases;
 mod asked;
 mod code_location;
+mod code_signing;
 mod code_source;
 mod configuration;
 mod create_function;
@@ -38,6 +39,7 @@ mod provisioned_concurrency;
 mod publish_layer_version;
 mod publish_version;
 mod recursion_config;
+mod resource_policy;
 mod routes;
 mod runtime_management_config;
 mod sts;
@@ -50,7 +52,7 @@ mod validation;
 use std::sync::Arc;
 
 use hearth_aws_wire::{REQUEST_ID, Response};
-use hearth_functions::{Clock, Functions, Layers};
+use hearth_functions::{Clock, CodeSigningConfigs, Functions, Layers};
 use hearth_invoke::{EventQueue, Invoker};
 use hearth_types::{Architecture, RequestId, Runtime};
 use http::header::CONTENT_TYPE;
@@ -73,6 +75,7 @@ pub struct LambdaApi {
     layers: Arc<Layers>,
     invoker: Arc<Invoker>,
     events: Arc<EventQueue>,
+    code_signing: Arc<CodeSigningConfigs>,
     clock: Arc<dyn Clock>,
     code_locations: CodeLocations,
     uploads: Uploads,
@@ -84,11 +87,13 @@ pub struct LambdaApi {
 
 impl LambdaApi {
     /// Puts the API in front of functions, layers and invocations.
+    #[expect(clippy::too_many_arguments, reason = "it is the front of as many parts")]
     pub fn new(
         functions: Arc<Functions>,
         layers: Arc<Layers>,
         invoker: Arc<Invoker>,
         events: Arc<EventQueue>,
+        code_signing: Arc<CodeSigningConfigs>,
         clock: Arc<dyn Clock>,
         host_architecture: Architecture,
         runtime_version_arn: Box<RuntimeVersionArn>,
@@ -99,6 +104,7 @@ impl LambdaApi {
             layers,
             invoker,
             events,
+            code_signing,
             clock,
             code_locations,
             uploads,
@@ -171,6 +177,20 @@ impl LambdaApi {
                 "AddPermission" => permission::answer_add(self, call, request).await,
                 "RemovePermission" => permission::answer_remove(self, call, &request).await,
                 "GetPolicy" => permission::answer_get(self, call, &request),
+                "PutResourcePolicy" => resource_policy::answer_put(self, call, request).await,
+                "GetResourcePolicy" => resource_policy::answer_get(self, call, &request),
+                "DeleteResourcePolicy" => resource_policy::answer_delete(self, call, &request).await,
+                "CreateCodeSigningConfig" => code_signing::answer_create(self, call, request).await,
+                "GetCodeSigningConfig" => code_signing::answer_get(self, call, &request),
+                "UpdateCodeSigningConfig" => code_signing::answer_update(self, call, request).await,
+                "DeleteCodeSigningConfig" => code_signing::answer_delete(self, call, &request).await,
+                "ListCodeSigningConfigs" => code_signing::answer_list(self, call, &request),
+                "ListFunctionsByCodeSigningConfig" => {
+                    code_signing::answer_list_functions(self, call, &request)
+                }
+                "PutFunctionCodeSigningConfig" => code_signing::answer_attach(self, call, request).await,
+                "GetFunctionCodeSigningConfig" => code_signing::answer_attached(self, call, &request),
+                "DeleteFunctionCodeSigningConfig" => code_signing::answer_detach(self, call, &request).await,
                 "InvokeWithResponseStream" => {
                     invoke_with_response_stream::answer(self, request_id, call, request).await
                 }

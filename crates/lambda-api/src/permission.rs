@@ -1,10 +1,10 @@
-//! AddPermission, RemovePermission, GetPolicy: who else may use a function. Kept and shown; signatures are not checked yet,
-//! so nothing is refused by it.
+//! AddPermission, RemovePermission, GetPolicy: who else may use a function, version or alias. Kept and shown; see
+//! [`hearth_functions::Policy`].
 
 use hearth_aws_wire::{Body, Response, json_response};
-use hearth_functions::{PolicyError, Statement};
+use hearth_functions::{FunctionsError, PolicyError, Statement};
 use hearth_types::limits::POLICY_BYTES_MAX;
-use hearth_types::{FunctionName, Qualifier, Version};
+use hearth_types::{Qualifier, Version};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use serde::Serialize;
@@ -36,7 +36,8 @@ pub(crate) async fn answer_add(
     if target.qualifier == Some(Qualifier::Version(Version::Latest)) {
         return Err(ApiError::invalid_parameter("We currently do not support adding policies for $LATEST."));
     }
-    let name = function(api, target)?;
+    check(api, &target)?;
+    let Target { name, qualifier } = target;
     let statement = Statement {
         sid: asked.statement_id.unwrap_or_default(),
         principal: asked.principal.unwrap_or_default(),
@@ -47,19 +48,20 @@ pub(crate) async fn answer_add(
         function_url_auth_type: asked.function_url_auth_type,
         invoked_via_function_url: asked.invoked_via_function_url,
         principal_org_id: asked.principal_org_id,
+        document: None,
     };
     if Principal::parse(&statement.principal).is_none() {
         return Err(ApiError::invalid_parameter(
             "The provided principal was invalid. Please check the principal and try again.",
         ));
     }
-    let arn = api.functions.arn(&name, None).to_string();
+    let arn = api.functions.arn(&name, qualifier.clone()).to_string();
     let added = text(&StatementDocument::of(&arn, &statement))?;
     // What cannot be written has no length that would fit.
     let bytes = move |statements: &[Statement]| {
         text(&PolicyDocument::of(&arn, statements)).map_or(usize::MAX, |text| text.len())
     };
-    api.functions.add_permission(&name, statement, asked.revision_id, bytes).await?;
+    api.functions.add_permission(&name, qualifier, statement, asked.revision_id, bytes).await?;
     Ok(json_response(StatusCode::CREATED, text(&AddPermissionResponse { statement: Some(added) })?))
 }
 
@@ -78,9 +80,10 @@ pub(crate) async fn answer_remove<B>(
         let arn = api.functions.arn(&target.name, None);
         return Err(ApiError::not_found(format!("No policy found for: {arn}")));
     }
-    let name = function(api, target)?;
+    check(api, &target)?;
+    let Target { name, qualifier } = target;
     let sid = asked.statement_id.unwrap_or_default();
-    api.functions.remove_permission(&name, sid, asked.revision_id).await?;
+    api.functions.remove_permission(&name, qualifier, sid, asked.revision_id).await?;
     let mut response = http::Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
@@ -92,37 +95,41 @@ pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -
     let asked: GetPolicyRequest =
         input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
     let name = asked.function_name.unwrap_or_default();
-    let name = function(api, target(api, operation.name, &name, asked.qualifier.as_deref())?)?;
-    let function = api.functions.get(&name)?;
-    let policy = function
-        .policy
-        .as_ref()
-        .ok_or_else(|| ApiError::not_found("The resource you requested does not exist."))?;
-    let reply = GetPolicyResponse {
-        policy: Some(text(&PolicyDocument::of(&function.arn.to_string(), &policy.statements))?),
-        revision_id: Some(policy.revision_id.to_string()),
-    };
+    let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
+    let (policy, revision_id) = policy(api, &target)?;
+    let reply = GetPolicyResponse { policy: Some(policy), revision_id: Some(revision_id) };
     Ok(json_response(StatusCode::OK, text(&reply)?))
 }
 
-/// Finds the function whose policy is meant. Versions and aliases have policies of their own, and are not there yet.
-fn function(api: &LambdaApi, target: Target) -> Result<FunctionName, ApiError> {
-    let Target { name, qualifier } = target;
-    api.functions.get(&name)?;
-    match qualifier {
-        None | Some(Qualifier::Version(Version::Latest)) => Ok(name),
-        Some(qualifier @ Qualifier::Version(Version::Number(_))) => {
-            let arn = api.functions.arn(&name, Some(qualifier));
-            Err(ApiError::not_found(format!("Function not found: {arn}")))
-        }
-        Some(qualifier @ Qualifier::Alias(_)) => {
-            let arn = api.functions.arn(&name, Some(qualifier));
+/// Returns the policy of a target as text, and its revision.
+pub(crate) fn policy(api: &LambdaApi, target: &Target) -> Result<(String, String), ApiError> {
+    check(api, target)?;
+    let policy = api.functions.policy(&target.name, target.qualifier.as_ref())?;
+    let policy = policy.ok_or_else(|| ApiError::not_found("The resource you requested does not exist."))?;
+    let document = PolicyDocument::of(&arn(api, target), &policy.statements);
+    Ok((text(&document)?, policy.revision_id.to_string()))
+}
+
+/// Returns the ARN that the policy of a target is about. That of `$LATEST` is the function's.
+pub(crate) fn arn(api: &LambdaApi, target: &Target) -> String {
+    let qualifier = target.qualifier.clone();
+    let qualifier = qualifier.filter(|qualifier| *qualifier != Qualifier::Version(Version::Latest));
+    api.functions.arn(&target.name, qualifier).to_string()
+}
+
+/// Refuses a function, version or alias that is not there.
+pub(crate) fn check(api: &LambdaApi, target: &Target) -> Result<(), ApiError> {
+    api.functions.get(&target.name)?;
+    match api.functions.policy(&target.name, target.qualifier.as_ref()) {
+        Ok(_) => Ok(()),
+        Err(FunctionsError::AliasNotFound { arn }) => {
             Err(ApiError::not_found(format!("Cannot find alias arn: {arn}")))
         }
+        Err(error) => Err(error.into()),
     }
 }
 
-fn text(value: &impl Serialize) -> Result<String, ApiError> {
+pub(crate) fn text(value: &impl Serialize) -> Result<String, ApiError> {
     serde_json::to_string(value).map_err(|error| ApiError::service(&error))
 }
 

@@ -1,4 +1,4 @@
-//! GetFunctionRecursionConfig, PutFunctionRecursionConfig: kept and shown. Loops are not looked for yet.
+//! GetFunctionRecursionConfig, PutFunctionRecursionConfig: what happens to a function that calls itself.
 
 use hearth_aws_wire::{Response, json_response};
 use hearth_functions::RecursiveLoop;

@@ -15,7 +15,7 @@ fn refuse(member: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid_parameter(format!("{member} is not supported by Hearth yet")))
 }
 
-fn refuse_if(is_set: bool, member: &str) -> Result<(), ApiError> {
+pub(crate) fn refuse_if(is_set: bool, member: &str) -> Result<(), ApiError> {
     if is_set { refuse(member) } else { Ok(()) }
 }
 
@@ -39,7 +39,6 @@ pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> 
         request.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
         "FileSystemConfigs",
     )?;
-    refuse_if(is_named(request.code_signing_config_arn.as_deref()), "CodeSigningConfigArn")?;
     refuse_if(request.image_config.is_some(), "ImageConfig")?;
     let apply_on = request.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
     refuse_if(apply_on == Some("PublishedVersions"), "SnapStart")?;

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::function_name::changeable;
 use crate::generated::shapes::UpdateFunctionCodeRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, input, unsupported};
+use crate::{LambdaApi, code_signing, configuration, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -36,6 +36,9 @@ pub(crate) async fn answer(
     unsupported::check_update_code(api, &request)?;
     let in_s3 = [request.s3_bucket.take(), request.s3_key.take(), request.s3_object_version.take()];
     let source = CodeSource::of(zip, in_s3, "Please provide a source for function code.")?;
+    if let Ok(function) = api.functions.get(&function_name) {
+        code_signing::check_deployment(api, &function)?;
+    }
     let (zip, _room) = source.read(api).await?;
     let update = UpdateCode {
         zip,

@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::function_name::changeable;
 use crate::generated::shapes::UpdateFunctionConfigurationRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, function_layers, input, unsupported};
+use crate::{LambdaApi, code_signing, configuration, function_layers, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -50,7 +50,10 @@ pub(crate) async fn answer(
             None => None,
             Some(layers) => {
                 // A function that is not there is what is wrong, whatever layers it should have.
-                api.functions.get(&function_name)?;
+                let function = api.functions.get(&function_name)?;
+                if !layers.is_empty() {
+                    code_signing::check_deployment(api, &function)?;
+                }
                 Some(function_layers::find(api, layers)?)
             }
         },

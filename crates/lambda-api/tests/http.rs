@@ -144,7 +144,6 @@ async fn what_cannot_be_honoured_is_refused_and_makes_nothing() {
     let mut seen = String::new();
     let key = "arn:aws:kms:us-east-1:000000000000:key/k";
     let access_point = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000";
-    let signing = "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-00000000000000000";
     for change in [
         json!({ "PublishTo": "LATEST_PUBLISHED" }),
         json!({ "Layers": ["arn:aws:lambda:::awslayer:AmazonLinux1803"] }),
@@ -156,7 +155,6 @@ async fn what_cannot_be_honoured_is_refused_and_makes_nothing() {
         json!({ "Code": { "S3Bucket": "bucket", "S3Key": "key" } }),
         json!({ "Code": { "ZipFile": "emlw", "SourceKMSKeyArn": key } }),
         json!({ "SnapStart": { "ApplyOn": "PublishedVersions" } }),
-        json!({ "CodeSigningConfigArn": signing }),
         json!({ "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" } }),
         json!({ "DurableConfig": { "ExecutionTimeout": 60 } }),
         json!({ "Architectures": ["arm64"] }),
@@ -174,7 +172,6 @@ async fn what_cannot_be_honoured_is_refused_and_makes_nothing() {
         400 InvalidParameterValueException: Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist
         400 InvalidParameterValueException: Code.SourceKMSKeyArn is not supported by Hearth yet
         400 InvalidParameterValueException: SnapStart is not supported by Hearth yet
-        400 InvalidParameterValueException: CodeSigningConfigArn is not supported by Hearth yet
         400 InvalidParameterValueException: TenancyConfig is not supported by Hearth yet
         400 InvalidParameterValueException: DurableConfig is not supported by Hearth yet
         400 InvalidParameterValueException: Architectures arm64 on a host of x86_64 is not supported by Hearth yet

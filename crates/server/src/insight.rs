@@ -73,7 +73,9 @@ impl Insight {
             Ok(counts) => {
                 let dropped: serde_json::Map<String, Value> =
                     counts.dropped.into_iter().map(|(reason, count)| (reason, count.into())).collect();
-                answer(&json!({ "queued": counts.queued, "dropped": dropped }))
+                answer(
+                    &json!({ "queued": counts.queued, "deliveries": counts.deliveries, "dropped": dropped }),
+                )
             }
             Err(cause) => {
                 tracing::error!(error = &cause as &dyn std::error::Error, "events cannot be counted");

@@ -23,10 +23,12 @@ use hearth_auth::{Asked, Credentials, Resource};
 use hearth_aws_wire::{Peer, Response, Server, ServerSettings, drop_body};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::{Packages, PackagesError};
-use hearth_function_url::{Address, FunctionUrls, Keys};
-use hearth_functions::{Functions, FunctionsSettings, Layers, OpenError};
+use hearth_destinations::Services;
+pub use hearth_destinations::{Endpoint, EndpointError, Keys};
+use hearth_function_url::{Address, FunctionUrls, Keys as KeysOfUrls};
+use hearth_functions::{CodeSigningConfigs, Functions, FunctionsSettings, Layers, OpenError};
 use hearth_iam::Iam;
-use hearth_invoke::{Concurrency, ConcurrencyLimits, EventQueue, Invoker};
+use hearth_invoke::{Concurrency, ConcurrencyLimits, Destinations, EventClock, EventQueue, Invoker};
 use hearth_lambda_api::LambdaApi;
 pub use hearth_pool::NetworkPolicies;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
@@ -249,6 +251,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let s3 = S3::open(store.clone(), s3_objects, wall_clock.clone(), region.clone()).await?;
     let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
     let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;
+    let code_signing = CodeSigningConfigs::open(store.clone(), ours.clone(), wall_clock.clone()).await?;
     let functions = Functions::open(store.clone(), deployment, ours, wall_clock.clone()).await?;
     let unsettled_functions =
         functions.list(None, usize::MAX).0.iter().filter(|function| function.is_settling()).count();
@@ -275,7 +278,19 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 
     let invoker = Arc::new(Invoker::new(functions.clone(), concurrency, pool.clone()));
     functions.set_concurrency_listener(invoker.clone());
-    let events = EventQueue::start(invoker.clone(), store.clone(), Arc::new(SteadyClock::new(clock)));
+    let event_clock: Arc<dyn EventClock> = Arc::new(SteadyClock::new(clock));
+    let services = settings
+        .aws_endpoint
+        .map(|endpoint| -> Arc<dyn Destinations> { Arc::new(Services::new(endpoint, event_clock.clone())) });
+    let has_services = services.is_some();
+    let events = EventQueue::start(invoker.clone(), store.clone(), event_clock, services);
+    let waiting = events.counts().await?.deliveries;
+    if waiting > 0 && !has_services {
+        tracing::warn!(
+            waiting,
+            "messages to destinations wait, and no `aws-endpoint` is set to bring them to"
+        );
+    }
     let runtimes_api = Arc::new(RuntimesApi {
         runtimes: runtimes.clone(),
         packages: runtime_packages,
@@ -288,7 +303,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let guarded_region = region.clone();
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
-    let keys = Keys {
+    let keys = KeysOfUrls {
         credentials: credentials.clone(),
         are_required: {
             let credentials = credentials.clone();
@@ -301,6 +316,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         layers,
         invoker,
         events.clone(),
+        code_signing,
         wall_clock,
         host_architecture(),
         runtime_version_arn,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_auth::Right;
+use hearth_destinations::Endpoint;
 use hearth_pool::NetworkPolicies;
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
 use hearth_sandbox::Isolation;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub allow_unauthenticated: bool,
     /// What functions may do with Hearth's own API: actions as in AWS's policies. See [`hearth_auth::Right`].
     pub function_rights: Arc<[Right]>,
+    /// Where queues, topics, buses and buckets are that hear of the end of asynchronous events.
+    pub aws_endpoint: Option<Endpoint>,
     /// Packages of the AWS SDK for JavaScript that are installed with a runtime for Node.js.
     pub node_sdk_clients: Vec<String>,
 }
@@ -79,6 +82,7 @@ impl Settings {
             interpreters: BTreeMap::new(),
             allow_unauthenticated: false,
             function_rights: Right::of_functions(),
+            aws_endpoint: None,
             node_sdk_clients: NODE_SDK_CLIENTS_DEFAULT.iter().map(|&client| client.to_owned()).collect(),
         }
     }

@@ -5,9 +5,10 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::{
-    AliasRecord, BlobStore, DROPPED_WITH_FUNCTION, EventInvokeConfigRecord, EventProgress, EventRecord,
+    AliasRecord, BlobStore, CodeSigningConfigRecord, CodeSigningStore, DROPPED_WITH_FUNCTION,
+    DeadLetterRecord, DeliveryRecord, EventEnd, EventInvokeConfigRecord, EventProgress, EventRecord,
     EventStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore,
-    LayerVersionRecord, Outcome, UNDELIVERED,
+    LayerVersionRecord, Outcome, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
 };
 
 /// A record to try things with.
@@ -45,6 +46,7 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         tags: [("k".to_owned(), "v".to_owned())].into(),
         policy: None,
         recursive_loop: Some("Allow".to_owned()),
+        code_signing_config: Some("csc-0".to_owned()),
         update_runtime_on: None,
         runtime_version_arn: None,
         reserved_concurrency: None,
@@ -111,6 +113,7 @@ async fn check_versions(store: &dyn FunctionStore) {
         description: "ü".to_owned(),
         additional: Some((2, "0.1".to_owned())),
         revision_id: "1".to_owned(),
+        policy: None,
     };
     let aliased = FunctionRecord {
         aliases: vec![alias],
@@ -286,8 +289,11 @@ pub async fn check_events(store: &dyn EventStore, functions: &dyn FunctionStore)
     let counts = store.counts().await.expect("events can be counted");
     let dropped = [("EventAgeExceeded".to_owned(), 1), (DROPPED_WITH_FUNCTION.to_owned(), 2)];
     assert_eq!((counts.queued, counts.dropped), (1, dropped.to_vec()));
-    let hand_over =
-        async |id, to| store.hand_over(id, an_event(to, "5", 1)).await.expect("events can be handed over");
+    let hand_over = async |id, to| {
+        let next = Some(Box::new(an_event(to, "5", 1)));
+        let end = EventEnd { next, ..EventEnd::default() };
+        store.end(id, end).await.expect("events can be handed over")
+    };
     assert_eq!(hand_over(next[0], "b").await, Outcome::Done);
     assert_eq!(
         hand_over(next[0], "b").await,
@@ -301,9 +307,90 @@ pub async fn check_events(store: &dyn EventStore, functions: &dyn FunctionStore)
     assert_eq!(hand_over(handed[0], "c").await, Outcome::Done);
     let counts = store.counts().await.expect("events can be counted");
     assert_eq!((counts.queued, &counts.dropped[0]), (0, &(UNDELIVERED.to_owned(), 1)), "there is no `c`");
+    check_deliveries(store, functions).await;
     for name in ["a", "b"] {
         functions.remove(name.to_owned()).await.expect("functions can be removed");
     }
+}
+
+/// Checks a store of code signing configurations that is empty.
+///
+/// # Panics
+/// When the store does not do what it must.
+pub async fn check_code_signing(store: &dyn CodeSigningStore) {
+    let record = |id: &str, revision_id: &str| CodeSigningConfigRecord {
+        id: id.to_owned(),
+        revision_id: revision_id.to_owned(),
+        description: "ü".to_owned(),
+        allowed_publishers: vec!["p".to_owned()],
+        policy: "Warn".to_owned(),
+        last_modified_ms: 1,
+    };
+    let (done, conflict) = (Outcome::Done, Outcome::Conflict);
+    let insert = async |record| store.insert(record).await.expect("records can be kept");
+    assert_eq!(insert(record("a", "1")).await, done);
+    assert_eq!(insert(record("a", "2")).await, conflict, "an id is taken once");
+    let replace = async |seen: &str, record| {
+        store.replace(seen.to_owned(), record).await.expect("records can be replaced")
+    };
+    assert_eq!(replace("2", record("a", "3")).await, conflict);
+    assert_eq!(replace("1", record("a", "3")).await, done);
+    assert_eq!(replace("1", record("b", "3")).await, conflict);
+    assert_eq!(store.load_all().await.expect("records can be read"), [record("a", "3")]);
+    let remove = async || store.remove("a".to_owned()).await.expect("records can be removed");
+    assert_eq!((remove().await, remove().await), (done, conflict));
+}
+
+/// Returns a message to a destination.
+pub fn a_delivery(request_id: &str, due_ms: i64) -> DeliveryRecord {
+    DeliveryRecord {
+        request_id: request_id.to_owned(),
+        function_arn: "arn:aws:lambda:us-east-1:000000000000:function:a:$LATEST".to_owned(),
+        destination: "arn:aws:sqs:us-east-1:000000000000:q".to_owned(),
+        condition: "RetriesExhausted".to_owned(),
+        ended_ms: 7,
+        dead_letter: Some(DeadLetterRecord { error_code: 200, error_message: "on purpose".to_owned() }),
+        message: Bytes::from_static(b"{}"),
+        due_ms,
+        backoffs: 0,
+    }
+}
+
+/// `functions` has `a` and `b`, and there is no event.
+async fn check_deliveries(store: &dyn EventStore, functions: &dyn FunctionStore) {
+    let event = an_event("a", "6", 1);
+    assert_eq!(store.accept(event).await.expect("events can be kept"), Outcome::Done);
+    let id = store.first(1).await.expect("the queue can be read")[0].id;
+    let to_destination = DeliveryRecord { dead_letter: None, ..a_delivery("6", 10) };
+    let deliveries = vec![a_delivery("6", 20), to_destination.clone()];
+    let end = EventEnd { dropped: vec!["Ended"], deliveries, ..EventEnd::default() };
+    let ended = async || store.end(id, end.clone()).await.expect("events can be ended");
+    assert_eq!((ended().await, ended().await), (Outcome::Done, Outcome::Conflict));
+    // The event has ended, so its messages do not go with the function.
+    functions.remove("a".to_owned()).await.expect("functions can be removed");
+    let first = async |limit| store.first_deliveries(limit).await.expect("messages can be listed");
+    let queue = first(10).await;
+    assert_eq!(queue.iter().map(|delivery| delivery.due_ms).collect::<Vec<_>>(), [10, 20]);
+    assert_eq!(first(1).await, queue[..1]);
+    let load = async |id| store.load_delivery(id).await.expect("messages can be read");
+    assert_eq!(load(queue[0].id).await, Some(to_destination));
+    assert_eq!(load(queue[1].id).await, Some(a_delivery("6", 20)));
+    let postpone = async |id| store.postpone_delivery(id, 30, 2).await.expect("messages can be postponed");
+    assert_eq!(postpone(queue[0].id).await, Outcome::Done);
+    let postponed = load(queue[0].id).await.expect("it is there");
+    assert_eq!((postponed.due_ms, postponed.backoffs, first(1).await[0]), (30, 2, queue[1]));
+    let finish =
+        async |id, dropped| store.finish_delivery(id, dropped).await.expect("messages can be removed");
+    assert_eq!(finish(queue[0].id, None).await, Outcome::Done);
+    assert_eq!(finish(queue[0].id, None).await, Outcome::Conflict);
+    assert_eq!(postpone(queue[0].id).await, Outcome::Conflict);
+    assert_eq!(store.counts().await.expect("they can be counted").deliveries, 1);
+    assert_eq!(finish(queue[1].id, Some(UNDELIVERED_DEAD_LETTER)).await, Outcome::Done);
+    assert_eq!(load(queue[1].id).await, None);
+    let counts = store.counts().await.expect("they can be counted");
+    let count =
+        |reason: &str| counts.dropped.iter().find(|(known, _)| known == reason).map(|(_, count)| *count);
+    assert_eq!((counts.deliveries, count("Ended"), count(UNDELIVERED_DEAD_LETTER)), (0, Some(1), Some(1)));
 }
 
 /// Checks a store of blobs that is empty.

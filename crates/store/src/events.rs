@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, StoreError};
+use crate::{DeliveryStore, EventEnd, Outcome, StoreError};
 
 /// An event, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct QueuedEvent {
 pub struct EventCounts {
     /// How many are in the queue.
     pub queued: u64,
+    /// How many messages wait to be delivered to a destination or dead-letter queue.
+    pub deliveries: u64,
     /// How many were dropped since the folder exists, by reason.
     pub dropped: Vec<(String, u64)>,
 }
@@ -65,14 +67,17 @@ pub struct EventCounts {
 /// Under which reason the events of a function are counted that are dropped with it.
 pub const DROPPED_WITH_FUNCTION: &str = "FunctionDeleted";
 
-/// Under which reason reports to destinations are counted that could not be delivered.
+/// Under which reason messages to destinations are counted that could not be delivered.
 pub const UNDELIVERED: &str = "DestinationDeliveryFailed";
+
+/// The same for dead-letter queues.
+pub const UNDELIVERED_DEAD_LETTER: &str = "DeadLetterDeliveryFailed";
 
 /// Which events wait?
 ///
 /// Events go with their function: whatever removes the record of a function removes its events in the same transaction,
 /// and counts them, so that none of them runs on a later function of the same name.
-pub trait EventStore: EventInvokeConfigStore {
+pub trait EventStore: EventInvokeConfigStore + DeliveryStore {
     /// Keeps an event; a conflict when its function is not there.
     fn accept(&self, event: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
@@ -88,9 +93,8 @@ pub trait EventStore: EventInvokeConfigStore {
     /// Removes an event, and counts it as dropped when there is a reason; a conflict when it is gone.
     fn finish(&self, id: i64, dropped: Option<&'static str>) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
-    /// Removes an event, and keeps `next` in its place, in one step; a conflict when the event is gone. Without a function
-    /// that `next` is for, it is counted as [`UNDELIVERED`].
-    fn hand_over(&self, id: i64, next: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+    /// Removes an event, and keeps what takes its place, in one step; a conflict when the event is gone.
+    fn end(&self, id: i64, end: EventEnd) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
     /// Returns how many events there are, and were.
     fn counts(&self) -> BoxFuture<'_, Result<EventCounts, StoreError>>;

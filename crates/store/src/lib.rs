@@ -7,6 +7,7 @@
 mod blobs;
 mod bucket_records;
 pub mod conformance;
+mod deliveries;
 pub mod embedded;
 mod events;
 mod function_url_records;
@@ -26,15 +27,16 @@ pub use bucket_records::{
     BucketChange, BucketRecord, BucketRecords, BucketStore, ChecksumRecord, ObjectDescription, ObjectRecord,
     PartRecord, PieceRecord, UploadRecord,
 };
+pub use deliveries::{DeadLetterRecord, DeliveryRecord, DeliveryStore, EventEnd, QueuedDelivery};
 pub use events::{
     DROPPED_WITH_FUNCTION, EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress,
-    EventRecord, EventStore, QueuedEvent, UNDELIVERED,
+    EventRecord, EventStore, QueuedEvent, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
 };
 pub use function_url_records::{CorsRecord, FunctionUrlRecord};
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{
-    AliasRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord, LayerVersionRecord,
-    ProvisionedConcurrencyRecord,
+    AliasRecord, CodeSigningConfigRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord,
+    LayerVersionRecord, ProvisionedConcurrencyRecord,
 };
 pub use role_records::{RoleRecord, RoleStore};
 
@@ -181,6 +183,25 @@ pub trait LayerStore: Send + Sync + 'static {
 
     /// Removes the record of a [`LayerVersionRecord::key`]; a conflict when it is not there.
     fn remove(&self, key: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+}
+
+/// Which code signing configurations are there?
+pub trait CodeSigningStore: Send + Sync + 'static {
+    /// Returns every record, in no order that means anything.
+    fn load_all(&self) -> BoxFuture<'_, Result<Vec<CodeSigningConfigRecord>, StoreError>>;
+
+    /// Keeps a new record; a conflict when its id is taken.
+    fn insert(&self, record: CodeSigningConfigRecord) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Replaces a record whose revision is `expected`; a conflict when it has another, or is gone.
+    fn replace(
+        &self,
+        expected: String,
+        record: CodeSigningConfigRecord,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>>;
+
+    /// Removes the record of an id; a conflict when it is not there.
+    fn remove(&self, id: String) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 }
 
 /// Which bytes are behind a key?

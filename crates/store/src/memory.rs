@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::{BoxFuture, ready};
 
 use crate::{
-    EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress, EventRecord, EventStore,
-    LayerStore, LayerVersionRecord, Outcome, QueuedEvent, StoreError,
+    CodeSigningConfigRecord, CodeSigningStore, DeliveryRecord, DeliveryStore, EventCounts, EventEnd,
+    EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress, EventRecord, EventStore, LayerStore,
+    LayerVersionRecord, Outcome, QueuedDelivery, QueuedEvent, StoreError,
 };
 
 /// Layer versions that end with the process.
@@ -63,6 +64,48 @@ impl LayerStore for MemoryLayers {
     }
 }
 
+/// Code signing configurations that end with the process.
+#[derive(Default)]
+pub struct MemoryCodeSigning(Mutex<BTreeMap<String, CodeSigningConfigRecord>>);
+
+impl MemoryCodeSigning {
+    fn records(&self) -> MutexGuard<'_, BTreeMap<String, CodeSigningConfigRecord>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CodeSigningStore for MemoryCodeSigning {
+    fn load_all(&self) -> BoxFuture<'_, Result<Vec<CodeSigningConfigRecord>, StoreError>> {
+        Box::pin(ready(Ok(self.records().values().cloned().collect())))
+    }
+
+    fn insert(&self, record: CodeSigningConfigRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        let mut records = self.records();
+        let is_free = !records.contains_key(&record.id);
+        if is_free {
+            records.insert(record.id.clone(), record);
+        }
+        Box::pin(ready(Ok(outcome(is_free))))
+    }
+
+    fn replace(
+        &self,
+        expected: String,
+        record: CodeSigningConfigRecord,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        let mut records = self.records();
+        let is_there = records.get(&record.id).is_some_and(|known| known.revision_id == expected);
+        if is_there {
+            records.insert(record.id.clone(), record);
+        }
+        Box::pin(ready(Ok(outcome(is_there))))
+    }
+
+    fn remove(&self, id: String) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        Box::pin(ready(Ok(outcome(self.records().remove(&id).is_some()))))
+    }
+}
+
 /// Events that end with the process, of functions that are always there.
 #[derive(Default)]
 pub struct MemoryEvents(Mutex<Events>);
@@ -71,6 +114,7 @@ pub struct MemoryEvents(Mutex<Events>);
 struct Events {
     last_id: i64,
     queue: BTreeMap<i64, EventRecord>,
+    deliveries: BTreeMap<i64, DeliveryRecord>,
     dropped: BTreeMap<String, u64>,
     configs: BTreeMap<(String, String), EventInvokeConfigRecord>,
 }
@@ -108,6 +152,51 @@ impl EventInvokeConfigStore for MemoryEvents {
         qualifier: String,
     ) -> BoxFuture<'_, Result<Outcome, StoreError>> {
         self.with(|events| outcome(events.configs.remove(&(function, qualifier)).is_some()))
+    }
+}
+
+impl DeliveryStore for MemoryEvents {
+    fn first_deliveries(&self, limit: usize) -> BoxFuture<'_, Result<Vec<QueuedDelivery>, StoreError>> {
+        self.with(|events| {
+            let queued =
+                |(&id, delivery): (&i64, &DeliveryRecord)| QueuedDelivery { id, due_ms: delivery.due_ms };
+            let mut first: Vec<QueuedDelivery> = events.deliveries.iter().map(queued).collect();
+            first.sort_by_key(|delivery| (delivery.due_ms, delivery.id));
+            first.truncate(limit);
+            first
+        })
+    }
+
+    fn load_delivery(&self, id: i64) -> BoxFuture<'_, Result<Option<DeliveryRecord>, StoreError>> {
+        self.with(|events| events.deliveries.get(&id).cloned())
+    }
+
+    fn postpone_delivery(
+        &self,
+        id: i64,
+        due_ms: i64,
+        backoffs: u32,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| {
+            let delivery = events.deliveries.get_mut(&id);
+            outcome(
+                delivery.map(|delivery| (delivery.due_ms, delivery.backoffs) = (due_ms, backoffs)).is_some(),
+            )
+        })
+    }
+
+    fn finish_delivery(
+        &self,
+        id: i64,
+        dropped: Option<&'static str>,
+    ) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        self.with(|events| {
+            let removed = events.deliveries.remove(&id).is_some();
+            if let Some(reason) = dropped.filter(|_| removed) {
+                *events.dropped.entry(reason.to_owned()).or_default() += 1;
+            }
+            outcome(removed)
+        })
     }
 }
 
@@ -155,20 +244,30 @@ impl EventStore for MemoryEvents {
         })
     }
 
-    fn hand_over(&self, id: i64, next: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+    fn end(&self, id: i64, end: EventEnd) -> BoxFuture<'_, Result<Outcome, StoreError>> {
         self.with(|events| {
-            let removed = events.queue.remove(&id).is_some();
-            if removed {
-                events.last_id += 1;
-                events.queue.insert(events.last_id, next);
+            if events.queue.remove(&id).is_none() {
+                return Outcome::Conflict;
             }
-            outcome(removed)
+            for reason in end.dropped {
+                *events.dropped.entry(reason.to_owned()).or_default() += 1;
+            }
+            if let Some(next) = end.next {
+                events.last_id += 1;
+                events.queue.insert(events.last_id, *next);
+            }
+            for delivery in end.deliveries {
+                events.last_id += 1;
+                events.deliveries.insert(events.last_id, delivery);
+            }
+            Outcome::Done
         })
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<EventCounts, StoreError>> {
         self.with(|events| EventCounts {
             queued: events.queue.len() as u64,
+            deliveries: events.deliveries.len() as u64,
             dropped: events.dropped.clone().into_iter().collect(),
         })
     }

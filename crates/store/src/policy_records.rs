@@ -1,8 +1,8 @@
-//! The resource policy of a function, as it is kept with the function.
+//! The resource policy of a function, version or alias, as it is kept with it.
 
 use serde::{Deserialize, Serialize};
 
-/// The policy of a function.
+/// A policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRecord {
     /// Fresh after each change.
@@ -32,4 +32,7 @@ pub struct StatementRecord {
     pub invoked_via_function_url: Option<bool>,
     /// The organization that the principal has to be of.
     pub principal_org_id: Option<String>,
+    /// The whole statement as JSON, when it came with a whole policy: then of the rest only the id is set.
+    #[serde(default)]
+    pub document: Option<String>,
 }

@@ -79,6 +79,9 @@ pub struct FunctionRecord {
     /// The version of the runtime, with `Manual`.
     #[serde(default)]
     pub runtime_version_arn: Option<String>,
+    /// The id of its code signing configuration.
+    #[serde(default)]
+    pub code_signing_config: Option<String>,
     /// How many of the account's concurrent executions are its own.
     #[serde(default)]
     pub reserved_concurrency: Option<u32>,
@@ -127,6 +130,9 @@ pub struct AliasRecord {
     pub additional: Option<(u64, String)>,
     /// Fresh after each change.
     pub revision_id: String,
+    /// Who else may use it.
+    #[serde(default)]
+    pub policy: Option<PolicyRecord>,
 }
 
 /// Provisioned concurrency of a version or alias, as it is kept with the function.
@@ -197,4 +203,21 @@ pub struct LayerStatementRecord {
     pub principal: String,
     /// The organization that `*` is narrowed to.
     pub organization_id: Option<String>,
+}
+
+/// A code signing configuration, as it is kept. The texts are those of AWS's API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeSigningConfigRecord {
+    /// Its id: the key.
+    pub id: String,
+    /// Fresh after each change; [`crate::CodeSigningStore::replace`] compares it.
+    pub revision_id: String,
+    /// The description.
+    pub description: String,
+    /// ARNs of versions of signing profiles.
+    pub allowed_publishers: Vec<String>,
+    /// `Warn` or `Enforce`.
+    pub policy: String,
+    /// When it was last changed, in milliseconds since 1970.
+    pub last_modified_ms: i64,
 }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_store::conformance::{
-    a_layer_version, a_record, check_blob_files, check_blobs, check_events, check_functions, check_layers,
+    a_layer_version, a_record, check_blob_files, check_blobs, check_code_signing, check_events,
+    check_functions, check_layers,
 };
 use hearth_store::embedded::EmbeddedStore;
-use hearth_store::memory::MemoryLayers;
+use hearth_store::memory::{MemoryCodeSigning, MemoryLayers};
 use hearth_store::{FunctionStore, LayerStore, LocalBlobStore, Outcome, StoreError};
 use sha2::{Digest as _, Sha256};
 
@@ -34,6 +35,8 @@ async fn the_embedded_store_does_what_every_store_must() {
     check_functions(&EmbeddedStore::open(&folder("functions")).unwrap()).await;
     check_layers(&EmbeddedStore::open(&folder("layers")).unwrap()).await;
     check_layers(&MemoryLayers::default()).await;
+    check_code_signing(&MemoryCodeSigning::default()).await;
+    check_code_signing(&EmbeddedStore::open(&folder("code-signing")).unwrap()).await;
     let queue = EmbeddedStore::open(&folder("events")).unwrap();
     check_events(&queue, &queue).await;
     check_blobs(&LocalBlobStore::open(&folder("blobs")).unwrap()).await;
@@ -92,9 +95,10 @@ async fn a_file_of_a_release_before_layers_is_taken_over() {
     drop(store);
     let connection = rusqlite::Connection::open(folder.join("hearth.db")).unwrap();
     let later = "DROP TABLE layer_versions; DROP TRIGGER events_go_with_their_function; DROP TABLE events;
-        DROP TABLE dropped_events;
-        DROP TRIGGER event_invoke_configs_go_with_their_function; DROP TABLE event_invoke_configs;
-        DROP TABLE roles; DROP TABLE s3_buckets; DROP TABLE s3_objects; DROP TABLE s3_uploads; DROP TABLE s3_parts";
+        DROP TABLE dropped_events; DROP TABLE deliveries;
+        DROP TABLE code_signing_configs; DROP TABLE roles;
+        DROP TABLE s3_buckets; DROP TABLE s3_objects; DROP TABLE s3_uploads; DROP TABLE s3_parts;
+        DROP TRIGGER event_invoke_configs_go_with_their_function; DROP TABLE event_invoke_configs";
     connection.execute_batch(later).unwrap();
     connection.pragma_update(None, "user_version", 2).unwrap();
     let text: String = connection.query_row("SELECT record FROM functions", [], |row| row.get(0)).unwrap();

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
+use crate::FunctionArn;
+
 /// The id of one invocation: a UUID, printed in lower case. Also the caller's `x-amzn-RequestId`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(Uuid);
@@ -121,6 +123,17 @@ impl fmt::Debug for CodeSha256 {
     }
 }
 
+/// How long a trace header may be. Ours.
+const TRACE_HEADER_BYTES_MAX: usize = 1_024;
+
+/// Eight hexadecimal digits that stand for a function, whatever its qualifier: FNV-1a. It need not be secret: who does not
+/// want to be counted leaves the whole lineage out.
+fn digest(arn: &FunctionArn) -> String {
+    let arn = arn.with_qualifier(None).to_string();
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    format!("{:08x}", arn.bytes().fold(0x811c_9dc5, step))
+}
+
 /// An X-Ray trace header: `Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=0|1[;Lineage=…]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceHeader(String);
@@ -130,7 +143,7 @@ impl TraceHeader {
     /// goes on to the runtime, so nothing else may pass.
     pub fn from_caller(value: &str) -> Option<Self> {
         let plain = value.bytes().all(|b| (0x20..0x7f).contains(&b));
-        (!value.is_empty() && value.len() <= 1_024 && plain).then(|| Self(value.to_owned()))
+        (!value.is_empty() && value.len() <= TRACE_HEADER_BYTES_MAX && plain).then(|| Self(value.to_owned()))
     }
 
     /// Makes the header of an invocation that came without one: not sampled.
@@ -138,6 +151,43 @@ impl TraceHeader {
         let random = Uuid::new_v4().as_simple().to_string();
         let parent = &Uuid::new_v4().as_simple().to_string()[..16];
         Self(format!("Root=1-{:08x}-{};Parent={parent};Sampled=0", epoch_seconds as u32, &random[..24]))
+    }
+
+    /// Returns how often a function has run in this chain of calls. A client that sends the header along as it got it
+    /// carries that on: AWS's SDKs do.
+    ///
+    /// The lineage is `FUNCTION:RUNS`, with `|` between several; each function is a digest of eight hexadecimal digits of
+    /// its ARN. AWS's digests are not known, so its lineages mean nothing here.
+    pub fn runs_of(&self, arn: &FunctionArn) -> u32 {
+        let function = digest(arn);
+        self.lineage().find(|(known, _)| *known == function).map_or(0, |(_, runs)| runs)
+    }
+
+    /// Counts one more run of a function. Functions that did not run for longest are forgotten for the header not to
+    /// become too long.
+    #[must_use]
+    pub fn with_run_of(&self, arn: &FunctionArn) -> Self {
+        let function = digest(arn);
+        let runs = self.runs_of(arn).saturating_add(1);
+        let rest = self.0.split(';').filter(|part| !part.trim().starts_with("Lineage="));
+        let head = rest.collect::<Vec<_>>().join(";");
+        let mut lineage = format!("{function}:{runs}");
+        for (other, runs) in self.lineage().filter(|(other, _)| *other != function) {
+            let other = format!("|{other}:{runs}");
+            if head.len() + ";Lineage=".len() + lineage.len() + other.len() > TRACE_HEADER_BYTES_MAX {
+                break;
+            }
+            lineage.push_str(&other);
+        }
+        Self(format!("{head};Lineage={lineage}"))
+    }
+
+    fn lineage(&self) -> impl Iterator<Item = (&str, u32)> {
+        let lineage = self.0.split(';').find_map(|part| part.trim().strip_prefix("Lineage="));
+        lineage.unwrap_or_default().split('|').filter_map(|entry| {
+            let (function, runs) = entry.split_once(':')?;
+            Some((function, runs.parse().ok()?))
+        })
     }
 
     /// Whether the caller wants the trace to be kept.
@@ -171,6 +221,34 @@ mod tests {
         for bad in ["", "new-0123", &digest.to_hex().to_uppercase(), &digest.to_hex()[1..], &"é".repeat(32)]
         {
             assert_eq!(CodeSha256::from_hex(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_lineage_counts_the_runs_of_each_function_and_stays_short() {
+        let arn = |name: &str| FunctionArn {
+            region: crate::Region::new("us-east-1").unwrap(),
+            account: crate::AccountId::new("000000000000").unwrap(),
+            name: crate::FunctionName::new(name).unwrap(),
+            qualifier: None,
+        };
+        let start = TraceHeader::generate(1);
+        let (f, g) = (arn("f"), arn("g"));
+        assert_eq!(start.runs_of(&f), 0);
+        let once = start.with_run_of(&f);
+        let mixed = once.with_run_of(&g).with_run_of(&f);
+        assert_eq!((once.runs_of(&f), mixed.runs_of(&f), mixed.runs_of(&g)), (1, 2, 1));
+        let latest = Some(crate::Qualifier::Version(crate::Version::Latest));
+        assert_eq!(mixed.runs_of(&f.with_qualifier(latest)), 2, "whatever the qualifier");
+        assert_eq!(mixed.as_str().matches("Lineage=").count(), 1);
+        assert!(mixed.as_str().starts_with(start.as_str()), "{}", mixed.as_str());
+
+        let many = (0..200).fold(once, |trace, number| trace.with_run_of(&arn(&format!("f{number}"))));
+        assert!(TraceHeader::from_caller(many.as_str()).is_some(), "{}", many.as_str());
+        assert_eq!((many.runs_of(&f), many.runs_of(&arn("f199"))), (0, 1));
+        for odd in ["Lineage=", "Lineage=1:24b143f9:0", "Root=1;Lineage=a|b:|:1|c:-1|d:99999999999"] {
+            let odd = TraceHeader::from_caller(odd).unwrap();
+            assert_eq!((odd.runs_of(&f), odd.with_run_of(&f).runs_of(&f)), (0, 1), "{}", odd.as_str());
         }
     }
 

@@ -53,6 +53,7 @@ impl Functions {
                 description: request.description,
                 additional: request.additional,
                 revision_id: RevisionId::random(),
+                policy: None,
                 arn: arn.clone(),
             };
             let aliases = functions.check_alias(&name, &alias)?;
@@ -162,6 +163,16 @@ impl Functions {
                 Some(_) | None => Ok(entry.aliases.clone()),
             }
         })
+    }
+
+    /// Keeps an alias in place of the one that has its name. The caller holds the lock of the function's changes.
+    pub(super) async fn replace_alias(
+        &self,
+        name: &FunctionName,
+        alias: Alias,
+    ) -> Result<Arc<Alias>, FunctionsError> {
+        let aliases = self.of(name, |entry| Ok(entry.aliases.clone()))?;
+        self.keep_alias(name, aliases, alias).await
     }
 
     async fn keep_alias(

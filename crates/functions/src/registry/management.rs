@@ -26,6 +26,15 @@ impl Functions {
         self.manage(name, move |function| function.management.update_runtime_on = update_runtime_on).await
     }
 
+    /// Says whose signatures a function takes: the id of a configuration, which the caller holds.
+    pub async fn set_code_signing_config(
+        self: &Arc<Self>,
+        name: &FunctionName,
+        id: Option<String>,
+    ) -> Result<(), FunctionsError> {
+        self.manage(name, move |function| function.management.code_signing_config = id).await
+    }
+
     async fn manage(
         self: &Arc<Self>,
         name: &FunctionName,

@@ -1,20 +1,37 @@
-//! Changes of the resource policies of functions. Like tags, they may come while the function settles; unlike them, they
-//! give the function a new revision, as on AWS.
+//! Changes of the resource policies of functions, versions and aliases. Like tags, they may come while a function settles;
+//! unlike them, they give what they are of a new revision, as on AWS.
 
 use std::sync::Arc;
 
+use hearth_store::{FunctionRecord, Outcome};
 use hearth_types::limits::POLICY_BYTES_MAX;
-use hearth_types::{FunctionName, RevisionId};
+use hearth_types::{FunctionName, Qualifier, RevisionId, Version};
 
 use super::{Functions, to_the_end};
-use crate::{Function, Policy, PolicyError, State, Statement};
+use crate::{Alias, Function, FunctionsError, Policy, PolicyError, State, Statement, record};
 
 impl Functions {
-    /// Adds a statement to the policy of a function. `seen` is the revision of the policy that the caller has seen, if it
-    /// matters; `bytes` returns how long the policy with these statements is as text.
+    /// Returns the policy of a function, or of one of its versions or aliases; `None` when it has none.
+    pub fn policy(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<Option<Policy>, FunctionsError> {
+        match qualifier {
+            Some(Qualifier::Alias(alias)) => {
+                self.get(name)?;
+                Ok(self.get_alias(name, alias)?.policy.clone())
+            }
+            None | Some(Qualifier::Version(_)) => Ok(self.get_qualified(name, qualifier)?.policy.clone()),
+        }
+    }
+
+    /// Adds a statement to a policy. `seen` is the revision of the policy that the caller has seen, if it matters; `bytes`
+    /// returns how long the policy with these statements is as text.
     pub async fn add_permission(
         self: &Arc<Self>,
         name: &FunctionName,
+        qualifier: Option<Qualifier>,
         statement: Statement,
         seen: Option<String>,
         bytes: impl FnOnce(&[Statement]) -> usize + Send + 'static,
@@ -31,13 +48,14 @@ impl Functions {
                 bytes => Err(PolicyError::TooLong { bytes }),
             }
         };
-        self.change_policy(name, change).await
+        self.change_policy(name, qualifier, change).await.map(drop)
     }
 
-    /// Takes a statement from the policy of a function.
+    /// Takes a statement from a policy.
     pub async fn remove_permission(
         self: &Arc<Self>,
         name: &FunctionName,
+        qualifier: Option<Qualifier>,
         sid: String,
         seen: Option<String>,
     ) -> Result<(), PolicyError> {
@@ -51,34 +69,108 @@ impl Functions {
             check_revision(policy, seen)?;
             Ok(statements)
         };
-        self.change_policy(name, change).await
+        self.change_policy(name, qualifier, change).await.map(drop)
+    }
+
+    /// Sets all statements of a policy; none of them removes it. Returns its new revision.
+    pub async fn put_policy(
+        self: &Arc<Self>,
+        name: &FunctionName,
+        qualifier: Option<Qualifier>,
+        statements: Vec<Statement>,
+        seen: Option<String>,
+    ) -> Result<RevisionId, PolicyError> {
+        let change = move |policy: Option<&Policy>| {
+            if policy.is_none() && statements.is_empty() {
+                return Err(PolicyError::NoPolicy);
+            }
+            check_revision(policy, seen)?;
+            Ok(statements)
+        };
+        self.change_policy(name, qualifier, change).await
     }
 
     async fn change_policy(
         self: &Arc<Self>,
         name: &FunctionName,
+        qualifier: Option<Qualifier>,
         change: impl FnOnce(Option<&Policy>) -> Result<Vec<Statement>, PolicyError> + Send + 'static,
-    ) -> Result<(), PolicyError> {
+    ) -> Result<RevisionId, PolicyError> {
         let (functions, name) = (self.clone(), name.clone());
         to_the_end(async move {
             let _changing = functions.change(&name).await;
-            let current = functions.get(&name)?;
-            let statements = change(current.policy.as_ref())?;
-            let mut changed = Function::clone(&current);
-            let policy = Policy { statements, revision_id: RevisionId::random() };
-            changed.policy = Some(policy).filter(|policy| !policy.statements.is_empty());
-            // One that settles, or that waits for its runtime, is known by its revision, and gets a new one at the end.
-            if current.state == State::Active && !current.is_settling() {
-                changed.revision_id = RevisionId::random();
-            }
-            functions.keep(&current, &changed).await?;
-            if let Some(entry) = functions.write().get_mut(&name) {
-                entry.function = Arc::new(changed);
+            let current = functions.policy(&name, qualifier.as_ref())?;
+            let statements = change(current.as_ref())?;
+            let revision_id = RevisionId::random();
+            let policy =
+                Some(Policy { statements, revision_id }).filter(|policy| !policy.statements.is_empty());
+            match qualifier {
+                None | Some(Qualifier::Version(Version::Latest)) => {
+                    functions.keep_policy_of_latest(&name, policy).await?;
+                }
+                Some(Qualifier::Version(Version::Number(number))) => {
+                    functions.keep_policy_of_version(&name, number, policy).await?;
+                }
+                Some(Qualifier::Alias(alias)) => {
+                    let current = functions.get_alias(&name, &alias)?;
+                    let revision_id = RevisionId::random();
+                    let changed = Alias { policy, revision_id, ..Alias::clone(&current) };
+                    functions.replace_alias(&name, changed).await?;
+                }
             }
             tracing::info!(function = %name, "the policy of the function changed");
-            Ok(())
+            Ok(revision_id)
         })
         .await
+    }
+
+    async fn keep_policy_of_latest(
+        &self,
+        name: &FunctionName,
+        policy: Option<Policy>,
+    ) -> Result<(), FunctionsError> {
+        let current = self.get(name)?;
+        let mut changed = Function { policy, ..Function::clone(&current) };
+        // One that settles, or that waits for its runtime, is known by its revision, and gets a new one at the end.
+        if current.state == State::Active && !current.is_settling() {
+            changed.revision_id = RevisionId::random();
+        }
+        self.keep(&current, &changed).await?;
+        if let Some(entry) = self.write().get_mut(name) {
+            entry.function = Arc::new(changed);
+        }
+        Ok(())
+    }
+
+    async fn keep_policy_of_version(
+        &self,
+        name: &FunctionName,
+        number: u64,
+        policy: Option<Policy>,
+    ) -> Result<(), FunctionsError> {
+        let arn = self.arn(name, Some(Qualifier::Version(Version::Number(number))));
+        let (current, latest_description) = {
+            let entries = self.read();
+            let published = entries.get(name).and_then(|entry| entry.versions.get(&number));
+            let published = published.ok_or_else(|| FunctionsError::NotFound { arn: arn.clone() })?;
+            (published.function.clone(), published.latest_description.clone())
+        };
+        // It is settled by its revision, and what it settles to was made before.
+        if current.is_settling() {
+            return Err(FunctionsError::Pending { arn });
+        }
+        let changed = Function { policy, revision_id: RevisionId::random(), ..Function::clone(&current) };
+        let latest_description = Some(latest_description);
+        let stored = FunctionRecord { latest_description, ..record::write(&changed) };
+        match self.store.replace(current.revision_id.to_string(), stored).await? {
+            Outcome::Done => {}
+            Outcome::Conflict => return Err(FunctionsError::RevisionMismatch),
+        }
+        if let Some(published) = self.write().get_mut(name).and_then(|entry| entry.versions.get_mut(&number))
+        {
+            published.function = Arc::new(changed);
+        }
+        Ok(())
     }
 }
 

@@ -100,6 +100,7 @@ impl Functions {
             state: if serves { State::Active } else { State::Pending },
             last_update: serves.then_some(LastUpdateStatus::Successful),
             tags: Default::default(), // tags are the function's
+            policy: None,             // and so is its policy: a version has one of its own
             ..Function::clone(latest)
         };
         let mut number = last + 1;

@@ -305,6 +305,7 @@ pub(crate) fn create(function: &str, zip: &'static str) -> CreateFunction {
         zip: Bytes::from_static(zip.as_bytes()),
         layers: Vec::new(),
         tags,
+        code_signing_config: None,
         publish: false,
     }
 }

@@ -9,7 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use hearth_store::{
-    EventInvokeConfigRecord, EventProgress, EventRecord, QueuedEvent, StoreError, UNDELIVERED,
+    EventEnd, EventInvokeConfigRecord, EventProgress, EventRecord, QueuedEvent, StoreError, UNDELIVERED,
+    UNDELIVERED_DEAD_LETTER,
 };
 use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader, Version};
 use tokio::sync::Semaphore;
@@ -176,6 +177,10 @@ impl Shared {
         let Some(request) = request(&event, qualifier) else {
             return self.drop_damaged(id, "it has no request id").await;
         };
+        if self.invoker.is_recursive(&version, request.trace.as_ref()) {
+            let end = End { condition: Condition::RecursiveInvocation, runs: 0, response: None };
+            return self.over(id, &event, config.as_ref(), &end).await;
+        }
         let (attempt, response) = match self.invoker.environments.run(version, permit, request).await {
             Ok(response @ InvokeResponse { function_error: false, .. }) => {
                 (Attempt::Succeeded, Some(response))
@@ -251,45 +256,62 @@ impl Shared {
         let Some((name, qualifier)) = target(function, event.qualifier.as_deref()) else {
             return self.drop_damaged(id, "it names no function").await;
         };
-        let dead_letter_target = self.invoker.functions.get(&name).ok();
-        let dead_letter_target =
-            dead_letter_target.and_then(|function| function.configuration.dead_letter_target.clone());
-        if let Some(target) = dead_letter_target.filter(|_| is_failure) {
-            tracing::error!(
-                request_id,
-                function,
-                target,
-                "an event was not delivered to the dead-letter target: Hearth has no queues and topics"
-            );
-        }
+        let dead_letter_target = self.dead_letter_target(&name, qualifier.as_ref(), end);
         let qualifier = qualifier.unwrap_or(Qualifier::Version(Version::Latest));
         let arn = self.invoker.functions.arn(&name, Some(qualifier));
-        let undelivered = match destination::delivery(config, &arn, event, end, self.clock.epoch_ms()) {
-            Delivery::Function(next) => {
-                let destination = &next.function;
-                tracing::debug!(request_id, function, condition, destination, "an event is reported");
-                return self.hand_over(id, &next).await;
+        let (now, has_services) = (self.clock.epoch_ms(), self.has_services);
+        let dead_letter = dead_letter_target
+            .filter(|_| is_failure)
+            .map(|target| destination::dead_letter(target, &arn, event, end, has_services, now));
+        let report = destination::delivery(config, &arn, event, end, has_services, now);
+        let mut ended = EventEnd::default();
+        for (delivery, undelivered) in [(dead_letter, UNDELIVERED_DEAD_LETTER), (Some(report), UNDELIVERED)] {
+            match delivery {
+                None | Some(Delivery::Nobody) => {}
+                Some(Delivery::Function(next)) => ended.next = Some(next),
+                Some(Delivery::Service(delivery)) => ended.deliveries.push(*delivery),
+                Some(Delivery::Impossible { destination, reason }) => {
+                    let sentence = "nobody is told of the end of an event";
+                    tracing::error!(request_id, function, condition, destination, reason, "{sentence}");
+                    ended.dropped.push(undelivered);
+                }
             }
-            Delivery::Nobody => None,
-            Delivery::Impossible { destination, reason } => {
-                let sentence = "the end of an event was not reported to its destination";
-                tracing::error!(request_id, function, condition, destination, reason, "{sentence}");
-                Some(UNDELIVERED)
-            }
-        };
-        if is_failure {
-            tracing::warn!(request_id, function, condition, "an event was dropped");
         }
-        self.finish(id, if is_failure { Some(condition) } else { undelivered }).await;
+        if is_failure && ended.next.is_none() && ended.deliveries.is_empty() {
+            tracing::warn!(request_id, function, condition, "an event was dropped");
+            ended.dropped = vec![condition];
+        }
+        self.end(id, &ended).await;
     }
 
-    async fn hand_over(&self, id: i64, next: &EventRecord) {
-        while let Err(error) = self.store.hand_over(id, next.clone()).await {
+    /// Returns the dead-letter queue or topic of the version that ran, or would have.
+    fn dead_letter_target(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+        end: &End<'_>,
+    ) -> Option<String> {
+        let ran = end.response.map(|response| Qualifier::Version(response.executed_version));
+        let function = self.invoker.functions.get_qualified(name, ran.as_ref().or(qualifier)).ok()?;
+        function.configuration.dead_letter_target.clone()
+    }
+
+    /// Removes an event, and keeps what takes its place.
+    async fn end(&self, id: i64, ended: &EventEnd) {
+        while let Err(error) = self.store.end(id, ended.clone()).await {
             if self.wait_after(&error).await.is_none() {
                 return;
             }
         }
-        fail::fail_point!("events::handed_over");
+        match ended {
+            EventEnd { next: None, deliveries, .. } if deliveries.is_empty() => {
+                fail::fail_point!("events::finished");
+            }
+            _ => fail::fail_point!("events::handed_over"),
+        }
+        if !ended.deliveries.is_empty() {
+            self.delivery_added.notify_one();
+        }
     }
 
     async fn drop_damaged(&self, id: i64, finding: &str) {
@@ -349,7 +371,7 @@ impl Shared {
     }
 
     /// Waits before the store is asked again; `None` when it has stopped, or the queue has: then the event stays as it is.
-    async fn wait_after(&self, error: &StoreError) -> Option<()> {
+    pub(super) async fn wait_after(&self, error: &StoreError) -> Option<()> {
         if matches!(error, StoreError::Stopped) {
             return None;
         }

@@ -50,6 +50,8 @@ pub(super) enum Condition {
     RetriesExhausted,
     /// The event is too old.
     EventAgeExceeded,
+    /// The function called itself, perhaps through others, more often than it may.
+    RecursiveInvocation,
     /// The function has reserved no concurrency, so none of its invocations may run.
     ZeroReservedConcurrency,
 }
@@ -61,6 +63,8 @@ impl Condition {
             Self::Success => "Success",
             Self::RetriesExhausted => "RetriesExhausted",
             Self::EventAgeExceeded => "EventAgeExceeded",
+            // AWS does not document its word. This is that of its exception.
+            Self::RecursiveInvocation => "RecursiveInvocation",
             Self::ZeroReservedConcurrency => "ZeroReservedConcurrency",
         }
     }

@@ -134,6 +134,14 @@ pub(crate) struct AliasRoutingConfiguration {
     pub(crate) additional_version_weights: Option<BTreeMap<String, f64>>,
 }
 
+/// `AllowedPublishers` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AllowedPublishers {
+    #[serde(rename = "SigningProfileVersionArns", skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_profile_version_arns: Option<Vec<String>>,
+}
+
 /// `CapacityProviderConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -144,6 +152,32 @@ pub(crate) struct CapacityProviderConfig {
     )]
     pub(crate) lambda_managed_instances_capacity_provider_config:
         Option<LambdaManagedInstancesCapacityProviderConfig>,
+}
+
+/// `CodeSigningConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CodeSigningConfig {
+    #[serde(rename = "CodeSigningConfigId", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_id: Option<String>,
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "AllowedPublishers", skip_serializing_if = "Option::is_none")]
+    pub(crate) allowed_publishers: Option<AllowedPublishers>,
+    #[serde(rename = "CodeSigningPolicies", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_policies: Option<CodeSigningPolicies>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
+}
+
+/// `CodeSigningPolicies` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CodeSigningPolicies {
+    #[serde(rename = "UntrustedArtifactOnDeployment", skip_serializing_if = "Option::is_none")]
+    pub(crate) untrusted_artifact_on_deployment: Option<String>,
 }
 
 /// `Concurrency` of the model.
@@ -186,6 +220,28 @@ pub(crate) struct CreateAliasRequest {
     pub(crate) description: Option<String>,
     #[serde(rename = "RoutingConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) routing_config: Option<AliasRoutingConfiguration>,
+}
+
+/// `CreateCodeSigningConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateCodeSigningConfigRequest {
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "AllowedPublishers", skip_serializing_if = "Option::is_none")]
+    pub(crate) allowed_publishers: Option<AllowedPublishers>,
+    #[serde(rename = "CodeSigningPolicies", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_policies: Option<CodeSigningPolicies>,
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+}
+
+/// `CreateCodeSigningConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config: Option<CodeSigningConfig>,
 }
 
 /// `CreateFunctionRequest` of the model.
@@ -306,6 +362,27 @@ pub(crate) struct DeleteAliasRequest {
     pub(crate) name: Option<String>,
 }
 
+/// `DeleteCodeSigningConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+}
+
+/// `DeleteCodeSigningConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteCodeSigningConfigResponse {}
+
+/// `DeleteFunctionCodeSigningConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteFunctionCodeSigningConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
 /// `DeleteFunctionConcurrencyRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -370,6 +447,16 @@ pub(crate) struct DeleteProvisionedConcurrencyConfigRequest {
     pub(crate) function_name: Option<String>,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
     pub(crate) qualifier: Option<String>,
+}
+
+/// `DeleteResourcePolicyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteResourcePolicyRequest {
+    #[serde(rename = "ResourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_arn: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
 }
 
 /// `DestinationConfig` of the model.
@@ -653,6 +740,40 @@ pub(crate) struct GetAliasRequest {
     pub(crate) name: Option<String>,
 }
 
+/// `GetCodeSigningConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+}
+
+/// `GetCodeSigningConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config: Option<CodeSigningConfig>,
+}
+
+/// `GetFunctionCodeSigningConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionCodeSigningConfigRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
+/// `GetFunctionCodeSigningConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetFunctionCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
 /// `GetFunctionConcurrencyRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -871,6 +992,24 @@ pub(crate) struct GetProvisionedConcurrencyConfigResponse {
     pub(crate) last_modified: Option<String>,
 }
 
+/// `GetResourcePolicyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetResourcePolicyRequest {
+    #[serde(rename = "ResourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_arn: Option<String>,
+}
+
+/// `GetResourcePolicyResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetResourcePolicyResponse {
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
 /// `GetRuntimeManagementConfigRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1081,6 +1220,26 @@ pub(crate) struct ListAliasesResponse {
     pub(crate) aliases: Option<Vec<AliasConfiguration>>,
 }
 
+/// `ListCodeSigningConfigsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListCodeSigningConfigsRequest {
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListCodeSigningConfigsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListCodeSigningConfigsResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "CodeSigningConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_configs: Option<Vec<CodeSigningConfig>>,
+}
+
 /// `ListFunctionEventInvokeConfigsRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1123,6 +1282,28 @@ pub(crate) struct ListFunctionUrlConfigsResponse {
     pub(crate) function_url_configs: Option<Vec<FunctionUrlConfig>>,
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
     pub(crate) next_marker: Option<String>,
+}
+
+/// `ListFunctionsByCodeSigningConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListFunctionsByCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListFunctionsByCodeSigningConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListFunctionsByCodeSigningConfigResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "FunctionArns", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arns: Option<Vec<String>>,
 }
 
 /// `ListFunctionsRequest` of the model.
@@ -1367,6 +1548,26 @@ pub(crate) struct PublishVersionRequest {
     pub(crate) publish_to: Option<String>,
 }
 
+/// `PutFunctionCodeSigningConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutFunctionCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
+/// `PutFunctionCodeSigningConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutFunctionCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+}
+
 /// `PutFunctionConcurrencyRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1439,6 +1640,28 @@ pub(crate) struct PutProvisionedConcurrencyConfigResponse {
     pub(crate) status_reason: Option<String>,
     #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
     pub(crate) last_modified: Option<String>,
+}
+
+/// `PutResourcePolicyRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutResourcePolicyRequest {
+    #[serde(rename = "ResourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_arn: Option<String>,
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+/// `PutResourcePolicyResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PutResourcePolicyResponse {
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
 }
 
 /// `PutRuntimeManagementConfigRequest` of the model.
@@ -1623,6 +1846,28 @@ pub(crate) struct UpdateAliasRequest {
     pub(crate) routing_config: Option<AliasRoutingConfiguration>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub(crate) revision_id: Option<String>,
+}
+
+/// `UpdateCodeSigningConfigRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config_arn: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "AllowedPublishers", skip_serializing_if = "Option::is_none")]
+    pub(crate) allowed_publishers: Option<AllowedPublishers>,
+    #[serde(rename = "CodeSigningPolicies", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_policies: Option<CodeSigningPolicies>,
+}
+
+/// `UpdateCodeSigningConfigResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_config: Option<CodeSigningConfig>,
 }
 
 /// `UpdateFunctionCodeRequest` of the model.

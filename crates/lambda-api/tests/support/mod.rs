@@ -15,15 +15,15 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_aws_wire::{Server, ServerSettings};
 use hearth_functions::{
-    Clock, DeployError, DeployedCode, DeployedLayers, Deployment, Functions, FunctionsSettings, Layers,
-    ProvisionedVersion, ResolvedVersion,
+    Clock, CodeSigningConfigs, DeployError, DeployedCode, DeployedLayers, Deployment, Functions,
+    FunctionsSettings, Layers, ProvisionedVersion, ResolvedVersion,
 };
 use hearth_invoke::{
     Concurrency, Environments, EventClock, EventQueue, InvokeError, InvokeRequest, InvokeResponse, Invoker,
     Permit, ProvisionedEnvironments,
 };
 use hearth_lambda_api::LambdaApi;
-use hearth_store::memory::{MemoryEvents, MemoryLayers};
+use hearth_store::memory::{MemoryCodeSigning, MemoryEvents, MemoryLayers};
 use hearth_store::{FunctionRecord, FunctionStore, Outcome, StoreError};
 use hearth_types::{
     AccountId, Architecture, CodeSha256, FunctionName, Region, Runtime, TraceHeader, Version,
@@ -91,6 +91,9 @@ impl Api {
         let store = Arc::new(Records::default());
         let records = Arc::new(MemoryLayers::default());
         let layers = Layers::open(records, packages.clone(), settings.clone(), clock.clone()).await.unwrap();
+        let no_configs = Arc::new(MemoryCodeSigning::default());
+        let code_signing =
+            CodeSigningConfigs::open(no_configs, settings.clone(), clock.clone()).await.unwrap();
         let functions = Functions::open(store, packages.clone(), settings, clock.clone()).await.unwrap();
         let runs = Arc::<AtomicUsize>::default();
         let invoker = Arc::new(Invoker::new(
@@ -99,8 +102,12 @@ impl Api {
             Arc::new(EchoEnvironments { runs: runs.clone() }),
         ));
         functions.set_concurrency_listener(invoker.clone());
-        let events =
-            EventQueue::start(invoker.clone(), Arc::new(MemoryEvents::default()), Arc::new(StandingTime));
+        let events = EventQueue::start(
+            invoker.clone(),
+            Arc::new(MemoryEvents::default()),
+            Arc::new(StandingTime),
+            None,
+        );
         let runtime_version_arn =
             Box::new(|runtime: Runtime| Some(format!("arn:aws:lambda:us-east-1::runtime:{runtime}")));
         let api = Arc::new(LambdaApi::new(
@@ -108,6 +115,7 @@ impl Api {
             layers,
             invoker,
             events,
+            code_signing,
             clock.clone(),
             Architecture::X86_64,
             runtime_version_arn,

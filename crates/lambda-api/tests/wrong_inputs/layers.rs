@@ -150,7 +150,6 @@ async fn a_wrong_layer_version_is_not_published() {
         body[member] = value;
         body
     };
-    let no_bucket = no_such_bucket();
     let runtimes = |value: &str| {
         validation(&[item(value, "compatibleRuntimes", "Member must satisfy enum value set: [nodejs, ")])
             .and_so_on()
@@ -168,7 +167,7 @@ async fn a_wrong_layer_version_is_not_published() {
             ),
         ),
         (zip("bomb"), invalid_parameter("Unzipped size must be smaller than 262144000 bytes")),
-        (json!({ "Content": { "S3Bucket": "bucket", "S3Key": "key" } }), no_bucket),
+        (json!({ "Content": { "S3Bucket": "bucket", "S3Key": "key" } }), no_such_bucket()),
         (
             with("Description", json!("x".repeat(257))),
             broken(&"x".repeat(257), "description", length_at_most(256)),

@@ -8,6 +8,7 @@
 mod support;
 
 mod aliases;
+mod code_signing;
 mod concurrency;
 mod create_function;
 mod event_invoke_config;

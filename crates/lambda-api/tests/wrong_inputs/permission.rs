@@ -155,6 +155,112 @@ async fn a_wrong_statement_is_not_added() {
 }
 
 #[tokio::test]
+async fn a_whole_policy_is_checked_before_it_replaces_another() {
+    let api = f_with_policy().await;
+    let before = policy(&api).await;
+    let path = format!("/2026-07-09/resource-policy/{}", ARN.replace(':', "%3A"));
+    let good = json!({
+        "Sid": "t", "Effect": "Allow", "Principal": { "Service": ["s3.amazonaws.com"] },
+        "Action": ["lambda:InvokeFunction", "lambda:Get*"], "Resource": ARN,
+        "Condition": { "StringEquals": { "AWS:SourceAccount": "123456789012" } },
+    });
+    let document = |statement: Value| json!({ "Version": "2012-10-17", "Statement": statement });
+    let changed = |member: &str, value: Value| {
+        let mut statement = good.clone();
+        statement[member] = value;
+        document(json!([statement]))
+    };
+    let invalid =
+        |reason: &str| invalid_parameter(&format!("The provided policy document is invalid: {reason}"));
+    for (document, reason) in [
+        (json!([]), "it is not a JSON object"),
+        (json!({ "Statement": [good] }), "its Version is not 2012-10-17"),
+        (json!({ "Version": "2012-10-17" }), "it has no Statement"),
+        (document(json!([])), "it has no Statement"),
+        (document(json!(["x"])), "a statement is not a JSON object"),
+        (document(json!([good, good])), "two statements have the Sid t"),
+        (changed("NotAction", json!("*")), "it has a NotAction, which is unknown here"),
+        (changed("Effect", json!("Deny")), "Hearth does not heed statements that deny yet"),
+        (changed("Effect", json!("allow")), "an Effect is not Allow"),
+        (changed("Principal", json!("me")), "a statement has no Principal"),
+        (changed("Principal", json!({ "AWS": [] })), "a Principal is invalid"),
+        (changed("Principal", json!({ "AWS": "me" })), "a Principal is invalid"),
+        (changed("Principal", json!({ "Federated": "x" })), "it has a Federated, which is unknown here"),
+        (changed("Action", json!("s3:GetObject")), "an Action is not one of lambda"),
+        (changed("Action", json!([])), "an Action is not one of lambda"),
+        (changed("Resource", json!("*")), &format!("a Resource is not {ARN}")),
+        (changed("Resource", json!(format!("{ARN}:1"))), &format!("a Resource is not {ARN}")),
+        (changed("Condition", json!([])), "a Condition is not a JSON object"),
+        (changed("Sid", json!(1)), "a Sid is not a string of at most 100 characters"),
+    ] {
+        let body = json!({ "Policy": document.to_string() });
+        invalid(reason).check(&document.to_string(), &api.json("PUT", &path, body).await);
+    }
+    let another = "00000000-0000-4000-8000-000000000000";
+    let put = |body: Value| api.json("PUT", &path, body);
+    let policy_of = |statement: &Value| document(statement.clone()).to_string();
+    let stale = json!({ "Policy": policy_of(&good), "RevisionId": another });
+    old_policy().check("another revision", &put(stale).await);
+    validation(&[missing("policy")]).check("none", &put(json!({})).await);
+    for (end, refusal) in [
+        ("g", function_not_found("g")),
+        ("f:1", function_not_found("f:1")),
+        ("f:live", not_found(&format!("Cannot find alias arn: {ARN}:live"))),
+        ("f:$LATEST", invalid_parameter("We currently do not support adding policies for $LATEST.")),
+    ] {
+        let of = format!("/2026-07-09/resource-policy/arn:aws:lambda:us-east-1:000000000000:function:{end}");
+        let body = json!({ "Policy": policy_of(&good) });
+        refusal.check(end, &api.json("PUT", &of, body).await);
+        refusal.check(end, &api.get(&of).await);
+        refusal.check(end, &api.send("DELETE", &of, &[], b"").await);
+    }
+    let runtime = "/2026-07-09/resource-policy/arn:aws:lambda:us-east-1:000000000000:runtime%2Fr";
+    no_such_resource().check("a custom runtime", &api.get(runtime).await);
+    assert_eq!(policy(&api).await, before, "nothing changed");
+
+    let answer = put(json!({ "Policy": policy_of(&good), "RevisionId": before["RevisionId"] })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(policy(&api).await, answer.value(), "it is the policy that GetPolicy returns");
+    assert_eq!(api.get(&path).await.value(), answer.value());
+    let text: Value = serde_json::from_str(answer.value()["Policy"].as_str().unwrap()).unwrap();
+    assert_eq!(text["Statement"], json!([good]), "and it is what was put");
+    assert_eq!(api.json("POST", &format!("{FUNCTIONS}/f/policy"), statement()).await.status, 201);
+    assert_eq!(api.send("DELETE", &format!("{FUNCTIONS}/f/policy/t"), &[], b"").await.status, 204);
+    old_policy().check("stale", &api.send("DELETE", &format!("{path}?RevisionId={another}"), &[], b"").await);
+    assert_eq!(api.send("DELETE", &path, &[], b"").await.status, 204);
+    no_such_resource().check("it is gone", &api.get(&path).await);
+    not_found("No policy is associated with the given resource.")
+        .check("twice", &api.send("DELETE", &path, &[], b"").await);
+}
+
+#[tokio::test]
+async fn a_version_and_an_alias_have_policies_of_their_own() {
+    let api = f_with_policy().await;
+    api.settled("f").await;
+    assert_eq!(api.json("POST", &format!("{FUNCTIONS}/f/versions"), json!({})).await.status, 201);
+    let alias = json!({ "Name": "live", "FunctionVersion": "1" });
+    assert_eq!(api.json("POST", &format!("{FUNCTIONS}/f/aliases"), alias).await.status, 201);
+    let of_function = policy(&api).await;
+    for qualifier in ["1", "live"] {
+        let path = format!("{FUNCTIONS}/f/policy?Qualifier={qualifier}");
+        no_such_resource().check("the function's is not theirs", &api.get(&path).await);
+        let added = api.json("POST", &path, statement()).await;
+        assert_eq!(added.status, 201, "{}", added.text());
+        let arn = format!("\"Resource\":\"{ARN}:{qualifier}\"");
+        let text = api.get(&path).await.value()["Policy"].as_str().unwrap().to_owned();
+        assert!(text.contains(&arn), "{text}");
+        let resource = format!("/2026-07-09/resource-policy/{ARN}:{qualifier}");
+        assert_eq!(api.get(&resource).await.value(), api.get(&path).await.value());
+    }
+    assert_eq!(policy(&api).await, of_function, "nothing changed");
+    let path = |qualifier: &str| format!("{FUNCTIONS}/f/policy/s?Qualifier={qualifier}");
+    assert_eq!(api.send("DELETE", &path("1"), &[], b"").await.status, 204);
+    no_such_resource().check("1", &api.get(&format!("{FUNCTIONS}/f/policy?Qualifier=1")).await);
+    assert_eq!(api.get(&format!("{FUNCTIONS}/f:live/policy")).await.status, 200);
+    assert_eq!(api.send("DELETE", &path("live"), &[], b"").await.status, 204);
+}
+
+#[tokio::test]
 async fn statements_have_one_id_each_a_revision_and_room() {
     let api = Api::start().await.with_function().await;
     let path = format!("{FUNCTIONS}/f/policy");

@@ -128,7 +128,7 @@ pub(crate) fn unsupported(member: &str) -> Refusal {
     invalid_parameter(&format!("{member} is not supported by Hearth yet"))
 }
 
-/// 400: a package in a bucket that is not there.
+/// Code in a bucket that is not there.
 pub(crate) fn no_such_bucket() -> Refusal {
     invalid_parameter(
         "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist",

@@ -57,10 +57,10 @@ async fn case_002_an_unknown_path_is_404_and_a_wrong_method_405() {
 async fn an_operation_that_is_not_there_yet_is_named_whatever_it_was_sent() {
     let api = Api::start().await.with_function().await;
     for (method, path, operation) in [
-        ("GET", "/2020-04-22/code-signing-configs/", "ListCodeSigningConfigs"),
+        ("GET", "/2025-11-30/capacity-providers/", "ListCapacityProviders"),
         ("GET", "/2025-11-30/functions/f/function-scaling-config", "GetFunctionScalingConfig"),
-        ("DELETE", "/2020-04-22/code-signing-configs/x/", "DeleteCodeSigningConfig"),
-        ("PUT", "/2020-06-30/functions/a%20b/code-signing-config", "PutFunctionCodeSigningConfig"),
+        ("DELETE", "/2025-11-30/capacity-providers/x/", "DeleteCapacityProvider"),
+        ("PUT", "/2025-11-30/functions/a%20b/function-scaling-config", "PutFunctionScalingConfig"),
     ] {
         for body in [&b""[..], b"{}", b"xyz", b"\xff"] {
             not_implemented(operation).check(path, &api.send(method, path, &[], body).await);

@@ -11,9 +11,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, Transaction
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
-use super::{EmbeddedStore, is_conversion, is_damage};
+use super::{EmbeddedStore, deliveries, is_conversion, is_damage};
 use crate::{
-    EventCounts, EventProgress, EventRecord, EventStore, Outcome, QueuedEvent, StoreError, UNDELIVERED,
+    EventCounts, EventEnd, EventProgress, EventRecord, EventStore, Outcome, QueuedEvent, StoreError,
+    UNDELIVERED,
 };
 
 /// The tables, and what ties events to their function. The checksum is over what does not change of an event.
@@ -54,11 +55,13 @@ pub(super) struct Waiting {
 /// Changes that wait for the writer, in order.
 pub(super) type WaitingChanges = Arc<Mutex<Vec<Waiting>>>;
 
-enum Change {
+pub(super) enum Change {
     Accept(EventRecord),
     Postpone(i64, EventProgress),
     Finish(i64, Option<&'static str>),
-    HandOver(i64, Box<EventRecord>),
+    End(i64, EventEnd),
+    PostponeDelivery(i64, i64, u32),
+    FinishDelivery(i64, Option<&'static str>),
 }
 
 impl Change {
@@ -76,19 +79,40 @@ impl Change {
                 }
                 Ok(removed)
             }
-            Self::HandOver(id, next) => {
+            Self::End(id, end) => {
                 let removed =
                     transaction.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute([id])?;
-                if removed == 1 && insert(transaction, next)? == 0 {
-                    count_dropped(transaction, UNDELIVERED)?;
+                if removed == 1 {
+                    put_in_place(transaction, end)?;
                 }
                 Ok(removed)
             }
+            Self::PostponeDelivery(id, due_ms, backoffs) => {
+                deliveries::postpone(transaction, *id, *due_ms, *backoffs)
+            }
+            Self::FinishDelivery(id, dropped) => deliveries::finish(transaction, *id, *dropped),
         }
     }
 }
 
-fn count_dropped(transaction: &Transaction<'_>, reason: &str) -> Result<usize, rusqlite::Error> {
+/// Writes what takes the place of an event.
+fn put_in_place(transaction: &Transaction<'_>, end: &EventEnd) -> Result<(), rusqlite::Error> {
+    let EventEnd { dropped, next, deliveries } = end;
+    for reason in dropped {
+        count_dropped(transaction, reason)?;
+    }
+    if let Some(next) = next
+        && insert(transaction, next)? == 0
+    {
+        count_dropped(transaction, UNDELIVERED)?;
+    }
+    for delivery in deliveries {
+        deliveries::insert(transaction, delivery)?;
+    }
+    Ok(())
+}
+
+pub(super) fn count_dropped(transaction: &Transaction<'_>, reason: &str) -> Result<usize, rusqlite::Error> {
     transaction.execute(
         "INSERT INTO dropped_events (reason, count) VALUES (?1, 1)
          ON CONFLICT (reason) DO UPDATE SET count = count + 1",
@@ -185,7 +209,7 @@ fn again(error: &rusqlite::Error) -> rusqlite::Error {
 }
 
 impl EmbeddedStore {
-    async fn change_event(&self, change: Change) -> Result<Outcome, StoreError> {
+    pub(super) async fn change_event(&self, change: Change) -> Result<Outcome, StoreError> {
         let (reply, outcome) = oneshot::channel();
         let waiting = self.waiting_events.clone();
         waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Waiting { change, reply });
@@ -282,18 +306,21 @@ impl EventStore for EmbeddedStore {
         Box::pin(self.change_event(Change::Finish(id, dropped)))
     }
 
-    fn hand_over(&self, id: i64, next: EventRecord) -> BoxFuture<'_, Result<Outcome, StoreError>> {
-        Box::pin(self.change_event(Change::HandOver(id, Box::new(next))))
+    fn end(&self, id: i64, end: EventEnd) -> BoxFuture<'_, Result<Outcome, StoreError>> {
+        Box::pin(self.change_event(Change::End(id, end)))
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<EventCounts, StoreError>> {
         Box::pin(self.run(|connection| {
             let number = |number: i64| u64::try_from(number).unwrap_or(0);
             let queued: i64 = connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0))?;
+            let deliveries: i64 =
+                connection.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))?;
             let mut statement =
                 connection.prepare("SELECT reason, count FROM dropped_events ORDER BY reason")?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, number(row.get(1)?))))?;
-            Ok(EventCounts { queued: number(queued), dropped: rows.collect::<Result<_, _>>()? })
+            let dropped = rows.collect::<Result<_, _>>()?;
+            Ok(EventCounts { queued: number(queued), deliveries: number(deliveries), dropped })
         }))
     }
 }

@@ -4,6 +4,8 @@
 //! failed to keep, nothing is acknowledged any more.
 
 mod buckets;
+mod code_signing;
+mod deliveries;
 mod event_invoke_configs;
 mod events;
 mod layers;
@@ -54,6 +56,8 @@ const MIGRATIONS: &[&str] = &[
     event_invoke_configs::MIGRATION,
     roles::MIGRATION,
     buckets::MIGRATION,
+    deliveries::MIGRATION,
+    code_signing::MIGRATION,
 ];
 
 const FUNCTIONS: Table = Table { name: "functions", kind: "function" };

@@ -1,0 +1,199 @@
+//! Brings messages to destinations and dead-letter queues, and tries again what could not be brought.
+//!
+//! A message is removed when whoever it is for has it: it arrives at least once. One that is refused is counted and gone
+//! at once; one that cannot be brought backs off as an event does that cannot run, and is given up at an event's greatest
+//! age.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hearth_store::{
+    DeliveryRecord, EventProgress, QueuedDelivery, StoreError, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
+};
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::verdict::{Attempt, Limits, Verdict};
+use super::{DeliveryError, Destinations, Shared};
+
+/// How many messages are brought at once. Ours: of each there is the content in memory, up to seven megabytes.
+const AT_ONCE: usize = 8;
+/// How long to wait after the store has failed. Ours.
+const STORE_WAIT_MS: i64 = 1_000;
+/// Under which reason messages are counted that cannot be read.
+const DAMAGED: &str = "Damaged";
+
+/// Whoever brings messages.
+pub(super) struct Deliverer {
+    shared: Arc<Shared>,
+    destinations: Arc<dyn Destinations>,
+    /// Messages that are on their way, by their task.
+    running: HashMap<Id, i64>,
+    tasks: JoinSet<()>,
+}
+
+impl Deliverer {
+    pub(super) fn new(shared: Arc<Shared>, destinations: Arc<dyn Destinations>) -> Self {
+        Self { shared, destinations, running: HashMap::new(), tasks: JoinSet::new() }
+    }
+
+    /// Brings messages until the queue is stopped, and waits for those that are on their way.
+    pub(super) async fn run(mut self) {
+        let mut stopped = self.shared.stopped.clone();
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+            () = self.deliver() => {}
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Does not end, except when the store has.
+    async fn deliver(&mut self) {
+        loop {
+            while let Some(ended) = self.tasks.try_join_next_with_id() {
+                self.ended(ended);
+            }
+            match self.look().await {
+                Ok((due, _)) if !due.is_empty() => due.into_iter().for_each(|id| self.begin(id)),
+                Ok((_, next_ms)) => self.wait(next_ms).await,
+                Err(StoreError::Stopped) => return,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "messages to destinations cannot be read"
+                    );
+                    let now = self.shared.clock.epoch_ms();
+                    self.shared.clock.wait_until(now + STORE_WAIT_MS).await;
+                }
+            }
+        }
+    }
+
+    /// Returns the messages that are due and for which there is room, and when the first is due that is not.
+    async fn look(&self) -> Result<(Vec<i64>, Option<i64>), StoreError> {
+        let room = AT_ONCE - self.running.len();
+        if room == 0 {
+            return Ok((Vec::new(), None));
+        }
+        // Those that are on their way are among the first.
+        let first = self.shared.store.first_deliveries(AT_ONCE + 1).await?;
+        let now = self.shared.clock.epoch_ms();
+        let is_waiting = |delivery: &&QueuedDelivery| !self.running.values().any(|id| *id == delivery.id);
+        let waiting: Vec<&QueuedDelivery> = first.iter().filter(is_waiting).collect();
+        let due = waiting.iter().filter(|delivery| delivery.due_ms <= now).take(room);
+        let next_ms = waiting.iter().map(|delivery| delivery.due_ms).find(|due_ms| *due_ms > now);
+        Ok((due.map(|delivery| delivery.id).collect(), next_ms))
+    }
+
+    fn begin(&mut self, id: i64) {
+        let (shared, destinations) = (self.shared.clone(), self.destinations.clone());
+        let task = self.tasks.spawn(async move { shared.bring(id, &*destinations).await });
+        self.running.insert(task.id(), id);
+    }
+
+    /// Waits until there may be something to do.
+    async fn wait(&mut self, next_ms: Option<i64>) {
+        let shared = self.shared.clone();
+        let due = async {
+            match next_ms {
+                Some(next_ms) => shared.clock.wait_until(next_ms).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = shared.delivery_added.notified() => {}
+            Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a delivery panicked");
+                error.id()
+            }
+        };
+        self.running.remove(&id);
+    }
+}
+
+impl Shared {
+    /// Brings one message, and notes what came of it.
+    async fn bring(&self, id: i64, destinations: &dyn Destinations) {
+        let Some(delivery) = self.load_delivery(id).await else { return };
+        let DeliveryRecord { request_id, function_arn, destination, .. } = &delivery;
+        let undelivered = if delivery.dead_letter.is_some() { UNDELIVERED_DEAD_LETTER } else { UNDELIVERED };
+        fail::fail_point!("deliveries::begin");
+        match destinations.deliver(&delivery).await {
+            Ok(()) => {
+                fail::fail_point!("deliveries::delivered");
+                tracing::debug!(request_id, function_arn, destination, "the end of an event was reported");
+                self.finish_delivery(id, None).await;
+            }
+            Err(DeliveryError::Refused(reason)) => {
+                let sentence = "nobody is told of the end of an event: its destination refuses the message";
+                tracing::error!(request_id, function_arn, destination, reason, "{sentence}");
+                self.finish_delivery(id, Some(undelivered)).await;
+            }
+            Err(DeliveryError::Unreachable(reason)) => match again(&delivery, self.clock.epoch_ms()) {
+                Some(next) => {
+                    let wait_ms = next.due_ms - self.clock.epoch_ms();
+                    let sentence = "the end of an event could not be reported, and is tried again";
+                    tracing::warn!(request_id, function_arn, destination, reason, wait_ms, "{sentence}");
+                    self.postpone_delivery(id, next).await;
+                }
+                None => {
+                    let sentence =
+                        "nobody is told of the end of an event: its destination was not reached in time";
+                    tracing::error!(request_id, function_arn, destination, reason, "{sentence}");
+                    self.finish_delivery(id, Some(undelivered)).await;
+                }
+            },
+        }
+    }
+
+    async fn load_delivery(&self, id: i64) -> Option<DeliveryRecord> {
+        loop {
+            match self.store.load_delivery(id).await {
+                Ok(delivery) => return delivery,
+                Err(StoreError::Damaged { finding, .. }) => {
+                    tracing::error!(delivery = id, finding, "a message was dropped: it is damaged on disk");
+                    self.finish_delivery(id, Some(DAMAGED)).await;
+                    return None;
+                }
+                Err(error) => self.wait_after(&error).await?,
+            }
+        }
+    }
+
+    async fn finish_delivery(&self, id: i64, dropped: Option<&'static str>) {
+        while let Err(error) = self.store.finish_delivery(id, dropped).await {
+            if self.wait_after(&error).await.is_none() {
+                return;
+            }
+        }
+        fail::fail_point!("deliveries::finished");
+    }
+
+    async fn postpone_delivery(&self, id: i64, next: EventProgress) {
+        while let Err(error) = self.store.postpone_delivery(id, next.due_ms, next.backoffs).await {
+            if self.wait_after(&error).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// Says when a message that could not be brought `now_ms` is tried again; `None` when it is given up.
+fn again(delivery: &DeliveryRecord, now_ms: i64) -> Option<EventProgress> {
+    let limits = Limits::default();
+    if limits.is_too_old(delivery.ended_ms, now_ms) {
+        return None;
+    }
+    let progress = EventProgress { due_ms: delivery.due_ms, attempts: 0, backoffs: delivery.backoffs };
+    match limits.after(Attempt::NotRun, delivery.ended_ms, progress, now_ms) {
+        Verdict::Again(next) => Some(next),
+        Verdict::Over(_) => None,
+    }
+}
