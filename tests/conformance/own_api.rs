@@ -253,7 +253,11 @@ def handler(event, context):
     let trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
     let call = Call { payload: b"{\"n\":2}", headers: &[("X-Amzn-Trace-Id", trace)], ..Call::default() };
     let seen = function.call(&call).success();
-    assert_eq!(seen[0], json!({ "event": { "n": 2 }, "trace": trace }));
+    assert_eq!(seen[0]["event"], json!({ "n": 2 }));
+    // It goes on, with a run of each of the two functions noted.
+    let went_on = seen[0]["trace"].as_str().unwrap();
+    let lineage = went_on.strip_prefix(trace).and_then(|rest| rest.strip_prefix(";Lineage=")).unwrap();
+    assert_eq!(lineage.split('|').count(), 2, "{went_on}");
     assert_eq!(seen[1], json!(["AccessDeniedException", 0]));
     assert_eq!(seen[2], "arn:aws:sts::000000000000:assumed-role/lambda/caller");
 }
