@@ -13,6 +13,7 @@ mod codegen;
 mod extensions;
 mod fault_points;
 mod fuzz;
+mod isolation_tools;
 mod node;
 mod official_clients;
 mod process;

@@ -10,11 +10,14 @@ use anyhow::{Context, Result, bail};
 use crate::node::{Node, node};
 use crate::process::{cache, cargo, run, step, succeeds};
 use crate::tally::Tally;
-use crate::{cargo_deny, cases, codegen, extensions, fault_points, official_clients, provided, python};
+use crate::{
+    cargo_deny, cases, codegen, extensions, fault_points, isolation_tools, official_clients, provided, python,
+};
 
 /// Runs the checks, then all tests of the workspace. The last line counts the tests.
 pub(crate) fn test() -> Result<()> {
     step("format", || format(true))?;
+    step("tools for tests of isolation", isolation_tools::install)?;
     step("Python packages", || python::python().map(drop))?;
     step("moto, a server for destinations", || python::moto().map(drop))?;
     if !step("AWS CLI 2", || Ok(python::aws_cli_2()))? {
