@@ -177,9 +177,13 @@ def handler(event, context):
     let pid = function.invoke("{}").success()[0].clone();
     let held = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
     function.wait_until_all_are_ready();
-    let before = held();
     let hang_ups = rounds(100, 1_000);
+    let mut before = 0;
     for hang_up in 1..=hang_ups {
+        // By now what is kept ready for further environments is complete again.
+        if hang_up == 20 {
+            before = held();
+        }
         let gate = Gate::new();
         let body = json!({ "gate": gate.number() }).to_string();
         let mut caller = TcpStream::connect(server.address()).unwrap();
