@@ -8,6 +8,10 @@ from botocore.client import Config
 from botocore.exceptions import ClientError
 
 TRUST = {'Statement': [{'Effect': 'Allow', 'Principal': '*', 'Action': 'sts:AssumeRole'}]}
+LISTS = {'Statement': [
+    {'Effect': 'Allow', 'Action': 'lambda:List*', 'Resource': '*'},
+    {'Effect': 'Allow', 'Action': 's3:*', 'Resource': ['arn:aws:s3:::mine', 'arn:aws:s3:::mine/*']},
+]}
 once = Config(retries={'total_max_attempts': 1})
 seen = {}
 
@@ -21,11 +25,12 @@ def attempt(name, call, **arguments):
         seen[name] = f"{error.response['ResponseMetadata']['HTTPStatusCode']} {error.response['Error']['Code']}"
 
 
-attempt('create', boto3.client('iam').create_role, RoleName='worker', AssumeRolePolicyDocument=json.dumps(TRUST))
+iam, own = boto3.client('iam'), boto3.client('s3', config=once)
+attempt('create', iam.create_role, RoleName='worker', AssumeRolePolicyDocument=json.dumps(TRUST))
 assumed = attempt(
     'assume', boto3.client('sts').assume_role, RoleArn='arn:aws:iam::000000000000:role/worker', RoleSessionName='me',
     DurationSeconds=900)
-attempt('upload', boto3.client('s3', config=once).create_bucket, Bucket='bucket')
+attempt('upload', own.create_bucket, Bucket='mine')
 if assumed:
     keys = assumed['Credentials']
 
@@ -35,8 +40,16 @@ if assumed:
             aws_session_token=token, config=once)
 
     seen['who'] = client('sts').get_caller_identity()['Arn']
+    attempt('list, without a policy', client('lambda').list_functions)
+    iam.put_role_policy(RoleName='worker', PolicyName='lists', PolicyDocument=json.dumps(LISTS))
     attempt('list', client('lambda').list_functions)
+    attempt('invoke', client('lambda').invoke, FunctionName='f')
+    attempt('upload elsewhere', own.create_bucket, Bucket='other')
     attempt('list buckets', client('s3').list_buckets)
+    for bucket in ('mine', 'other'):
+        attempt(f'put into {bucket}', client('s3').put_object, Bucket=bucket, Key='key', Body=b'x')
+    attempt('copy from other', client('s3').copy_object, Bucket='mine', Key='copy', CopySource='other/key')
+    attempt('copy from mine', client('s3').copy_object, Bucket='mine', Key='copy', CopySource='mine/key')
     attempt('another token', client('lambda', 'x' * 192).list_functions)
     attempt('no token', client('lambda', None).list_functions)
     seen['keys'] = [keys['AccessKeyId'], keys['SecretAccessKey'], keys['SessionToken']]

@@ -74,6 +74,8 @@ attempt('a wrong digest', s3.put_object, Bucket='first', Key='k', Body=b'x', Con
 attempt('a long key', s3.put_object, Bucket='first', Key='k' * 1025, Body=b'x')
 attempt('much metadata', s3.put_object, Bucket='first', Key='k', Body=b'x', Metadata={'m': 'x' * 3000})
 attempt('encryption', s3.put_object, Bucket='first', Key='k', Body=b'x', ServerSideEncryption='aws:kms')
+attempt('an encryption that is none', s3.put_object, Bucket='first', Key='k', Body=b'x', ServerSideEncryption='AES512')
+attempt('a key of the client', s3.put_object, Bucket='first', Key='k', Body=b'x', ServerSideEncryption='AES256', SSEKMSKeyId='key')
 attempt('a public object', s3.put_object, Bucket='first', Key='k', Body=b'x', ACL='public-read')
 attempt('a policy', s3.put_bucket_policy, Bucket='first', Policy='{}')
 attempt('a version', s3.get_object, Bucket='first', Key='empty', VersionId='abc')
@@ -81,6 +83,26 @@ attempt('none of them is there', s3.head_object, Bucket='first', Key='k')
 s3.copy_object(Bucket='first', Key='copy', CopySource={'Bucket': 'first', 'Key': 'a b/ü+&<>.txt'})
 copy = s3.get_object(Bucket='first', Key='copy')
 seen['copy'] = [copy['Body'].read().decode(), copy['Metadata']]
+
+# What says AES256 is answered AES256, and nothing else is.
+def encryption(answer):
+    return answer.get('ServerSideEncryption')
+
+
+sse = {'Bucket': 'first', 'Key': 'sse'}
+seen['encrypted'] = [encryption(s3.put_object(**sse, Body=b'x', ServerSideEncryption='AES256'))]
+seen['encrypted'] += [encryption(s3.head_object(**sse)), encryption(s3.get_object(**sse))]
+seen['encrypted'] += [encryption(s3.copy_object(**sse, CopySource=sse, ServerSideEncryption='AES256'))]
+begun = s3.create_multipart_upload(**sse, ServerSideEncryption='AES256')
+upload = {**sse, 'UploadId': begun['UploadId']}
+part = s3.upload_part(**upload, PartNumber=1, Body=b'part')
+parts = {'Parts': [{'PartNumber': 1, 'ETag': part['ETag']}]}
+whole = s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+seen['encrypted'] += [encryption(answer) for answer in [begun, part, whole, s3.head_object(**sse)]]
+s3.copy_object(Bucket='first', Key='copy', CopySource=sse)
+seen['not encrypted'] = [encryption(s3.head_object(Bucket='first', Key=key)) for key in ['copy', 'empty']]
+s3.copy_object(Bucket='first', Key='copy', CopySource={'Bucket': 'first', 'Key': 'a b/ü+&<>.txt'})
+s3.delete_object(**sse)
 
 # Lists.
 for key in ['l/a', 'l/b/1', 'l/b/2', 'l/c/1', 'l/d']:

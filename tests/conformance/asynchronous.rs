@@ -1,5 +1,7 @@
 //! Asynchronous invocation: accepted at once, run later, tried again.
 
+use std::thread;
+
 use hearth_tests::{
     Call, Folder, Function, Gate, PYTHON_WAIT, Server, Settings, aws, eventually, lines_of, python,
     run_python,
@@ -105,17 +107,130 @@ fn boto3_and_the_cli_invoke_asynchronously() {
     assert!(seen(&function, 2)[1].starts_with("SAW 2 "));
 }
 
+/// How far ahead the clock is that events wait by.
+struct MovedClock(Folder);
+
+impl MovedClock {
+    fn new() -> Self {
+        let folder = Folder::new();
+        folder.write("ahead", "0");
+        Self(folder)
+    }
+
+    /// What makes a server go by it.
+    fn fault(&self) -> String {
+        format!("server::event_clock=return({})", self.0.path().join("ahead").display())
+    }
+
+    fn set_ahead(&self, ms: u64) {
+        // Renamed into place, so that no half of a number is read.
+        let next = self.0.write("next", ms.to_string());
+        std::fs::rename(next, self.0.path().join("ahead")).unwrap();
+    }
+}
+
+/// A function that is told of the end of events, and says what it hears.
+const HEARS: &str = "
+def handler(event, context):
+    about = event['requestContext']
+    print('SAW', event['requestPayload']['number'], about['condition'], about['approximateInvokeCount'])
+";
+
+fn configure(server: &Server, function: &str, config: &Value) {
+    let path = format!("/2019-09-25/functions/{function}/event-invoke-config");
+    let answer = server.http("PUT", &path, config.to_string().as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[test]
+fn an_event_that_is_as_old_as_it_may_be_is_not_tried_again_and_its_destination_hears_of_it() {
+    let clock = MovedClock::new();
+    let server = Settings::new().faults(&clock.fault()).start();
+    let function = server.create(python("fails", SAYS));
+    let hears = server.create(python("hears", HEARS));
+    let hears_arn = "arn:aws:lambda:us-east-1:000000000000:function:hears";
+    let config = json!({
+        "MaximumEventAgeInSeconds": 100, "DestinationConfig": { "OnFailure": { "Destination": hears_arn } },
+    });
+    configure(&server, "fails", &config);
+    let id = send(&function, &json!({ "number": 1, "fails": true }));
+    function.logs_with_reports(1);
+    function.wait_until_all_are_ready();
+    assert_eq!(queued(&server), 1, "it waits for its second attempt");
+    // It had one a minute later, and would have one two minutes after that.
+    clock.set_ahead(61_000);
+    assert_eq!(seen(&function, 2), [format!("SAW 1 {id}"), format!("SAW 1 {id}")]);
+    function.logs_with_reports(2);
+    function.wait_until_all_are_ready();
+    assert_eq!(queued(&server), 1);
+    clock.set_ahead(100_000);
+    assert_eq!(seen(&hears, 1), ["SAW 1 EventAgeExceeded 2"]);
+    until_none_is_queued(&server);
+    clock.set_ahead(10_000_000);
+    let last = send(&function, &json!({ "number": 2 }));
+    assert_eq!(seen(&function, 3)[2], format!("SAW 2 {last}"), "there is no third attempt");
+    assert_eq!(server.hearth("events")["dropped"], json!({}));
+}
+
+#[test]
+fn case_123_a_throttled_event_backs_off_for_six_hours_and_runs_if_there_is_room_before() {
+    let clock = MovedClock::new();
+    let server = Settings::new().faults(&clock.fault()).arguments(&["--concurrency", "1"]).start();
+    let gate = Gate::new();
+    let source = format!(
+        "{PYTHON_WAIT}{SAYS}
+says = handler
+def handler(event, context):
+    if event.get('gate'): wait_at(event['gate'])
+    return says(event, context)
+"
+    );
+    let function = server.create(python("throttled", &source).timeout(600));
+    let hears_arn = "arn:aws:lambda:us-east-1:000000000000:function:hears";
+    let hears = server.create(python("hears", HEARS));
+    configure(
+        &server,
+        "throttled",
+        &json!({ "DestinationConfig": { "OnFailure": { "Destination": hears_arn } } }),
+    );
+    let busy = json!({ "number": 0, "gate": gate.number() }).to_string();
+    let mut now = 0;
+    let throttled_for_hours = |hours: u64, now: &mut u64| {
+        for _ in 0..hours * 4 {
+            *now += 15 * 60_000;
+            clock.set_ahead(*now);
+            // Whoever waits for the clock looks at it again now.
+            assert_eq!(function.call(&Call { payload: b"{\"number\":9}", ..Call::default() }).status(), 429);
+        }
+    };
+    thread::scope(|scope| {
+        let running = scope.spawn(|| function.invoke(&busy));
+        gate.wait_for(1);
+        send(&function, &json!({ "number": 1 }));
+        throttled_for_hours(5, &mut now);
+        let runs = send(&function, &json!({ "number": 2 }));
+        assert_eq!(queued(&server), 2);
+        // The first of them gets too old while nothing can run; its destination hears of it when there is room again.
+        throttled_for_hours(2, &mut now);
+        gate.open();
+        running.join().unwrap().success();
+        // Five minutes later at most it is looked at again; after that, the one whose destination hears of it.
+        let until = now + 10 * 60_000;
+        eventually("the other one has run", || {
+            now = until.min(now + 60_000);
+            clock.set_ahead(now);
+            (queued(&server) == 0).then_some(())
+        });
+        assert_eq!(seen(&function, 2)[1], format!("SAW 2 {runs}"));
+        assert_eq!(seen(&hears, 1), ["SAW 1 EventAgeExceeded 0"]);
+        assert_eq!(server.hearth("events")["dropped"], json!({}));
+    });
+}
+
 #[test]
 fn case_122_a_function_that_fails_is_tried_again_after_one_and_two_minutes() {
-    let folder = Folder::new();
-    let ahead = folder.write("ahead", "0");
-    let set_ahead = |ms: u64| {
-        // Renamed into place, so that no half of a number is read.
-        let next = folder.write("next", ms.to_string());
-        std::fs::rename(next, &ahead).unwrap();
-    };
-    let clock = format!("server::event_clock=return({})", ahead.display());
-    let server = Settings::new().faults(&clock).start();
+    let clock = MovedClock::new();
+    let server = Settings::new().faults(&clock.fault()).start();
     let function = server.create(python("fails", SAYS));
     let id = send(&function, &json!({ "number": 1, "fails": true }));
     let mut expected = vec![format!("SAW 1 {id}")];
@@ -129,13 +244,13 @@ fn case_122_a_function_that_fails_is_tried_again_after_one_and_two_minutes() {
         // Its wait begins when its attempt has ended, with all that the function had to say about it.
         function.logs_with_reports(expected.len());
         function.wait_until_all_are_ready();
-        set_ahead(ahead_ms);
+        clock.set_ahead(ahead_ms);
         expected.push(format!("SAW 1 {id}"));
         assert_eq!(seen(&function, expected.len()), expected);
     }
     until_none_is_queued(&server);
     assert_eq!(server.hearth("events")["dropped"], json!({ "RetriesExhausted": 1 }));
-    set_ahead(10_000_000);
+    clock.set_ahead(10_000_000);
     let last = send(&function, &json!({ "number": 4 }));
     expected.push(format!("SAW 4 {last}"));
     assert_eq!(seen(&function, expected.len()), expected, "there is no fourth attempt");

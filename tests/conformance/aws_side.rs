@@ -47,6 +47,7 @@ fn boto3_finds_the_buckets_objects_lists_and_uploads_that_it_knows() {
         {
           "a bucket that is full": "409 BucketNotEmpty",
           "a bucket with uploads": "409 BucketNotEmpty",
+          "a key of the client": "501 NotImplemented",
           "a long key": "400 KeyTooLongError",
           "a name that is none": "400 InvalidBucketName",
           "a policy": "501 NotImplemented",
@@ -57,6 +58,7 @@ fn boto3_finds_the_buckets_objects_lists_and_uploads_that_it_knows() {
           "a wrong digest": "400 BadDigest",
           "abort": 204,
           "abort again": "404 NoSuchUpload",
+          "an encryption that is none": "400 InvalidArgument",
           "another part": "400 InvalidPart",
           "buckets": [
             "first"
@@ -74,6 +76,16 @@ fn boto3_finds_the_buckets_objects_lists_and_uploads_that_it_knows() {
           "delete what is not there": 204,
           "deleted": 1,
           "empty": "",
+          "encrypted": [
+            "AES256",
+            "AES256",
+            "AES256",
+            "AES256",
+            "AES256",
+            "AES256",
+            "AES256",
+            "AES256"
+          ],
           "encryption": "501 NotImplemented",
           "head": 200,
           "head of another": "404 404",
@@ -92,6 +104,10 @@ fn boto3_finds_the_buckets_objects_lists_and_uploads_that_it_knows() {
           "no such bucket": "404 NoSuchBucket",
           "no such key": "404 NoSuchKey",
           "none of them is there": "404 404",
+          "not encrypted": [
+            null,
+            null
+          ],
           "not modified": "304 304",
           "object": [
             "hello, bucket",
@@ -316,7 +332,7 @@ fn with_keys_every_way_to_sign_an_upload_is_verified_to_its_last_byte() {
 }
 
 #[test]
-fn a_session_of_a_role_may_do_what_its_caller_may_and_no_more() {
+fn a_session_of_a_role_may_do_what_the_policies_of_the_role_say_and_no_more() {
     let server = Settings::new().start();
     let (id, secret) = key(&server, "ada", "admin");
     let mut seen = run_python_with_key(&server, (&id, &secret), "assumed_role.py", &[]).json();
@@ -325,17 +341,24 @@ fn a_session_of_a_role_may_do_what_its_caller_may_and_no_more() {
     check(
         &seen,
         &expect![[r#"
-        {
-          "another token": "403 UnrecognizedClientException",
-          "assume": 200,
-          "create": 200,
-          "list": 200,
-          "list buckets": 200,
-          "no token": "403 UnrecognizedClientException",
-          "upload": 200,
-          "who": "arn:aws:sts::000000000000:assumed-role/worker/me"
-        }
-    "#]],
+            {
+              "another token": "403 UnrecognizedClientException",
+              "assume": 200,
+              "copy from mine": 200,
+              "copy from other": "403 AccessDenied",
+              "create": 200,
+              "invoke": "403 AccessDeniedException",
+              "list": 200,
+              "list buckets": "403 AccessDenied",
+              "list, without a policy": "403 AccessDeniedException",
+              "no token": "403 UnrecognizedClientException",
+              "put into mine": 200,
+              "put into other": "403 AccessDenied",
+              "upload": 200,
+              "upload elsewhere": 200,
+              "who": "arn:aws:sts::000000000000:assumed-role/worker/me"
+            }
+        "#]],
     );
     for policy in ["invoke-only", "read-only"] {
         let (id, secret) = key(&server, policy, policy);

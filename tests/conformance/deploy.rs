@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hearth_tests::{Finished, Folder, Package, Server, hearth, python, repository};
+use hearth_tests::{
+    Finished, Folder, Moto, Package, Server, Settings, aws, eventually, hearth, lines_of, python, repository,
+    run_python,
+};
 use serde_json::{Value, json};
 
 /// A copy of the example that may be changed.
@@ -393,4 +396,465 @@ fn a_function_lives_its_life_in_the_words_of_the_aws_cli() {
     let gone = functions(&["get", "f"]);
     assert_eq!(gone.status.code(), Some(5), "{}", gone.stderr);
     assert!(gone.stderr.contains("cannot show `f`: Function not found"), "{}", gone.stderr);
+}
+
+const TICKS: &str = "
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Tick:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: src
+      AutoPublishAlias: live
+      Events:
+        Every:
+          Type: Schedule
+          Properties: {Schedule: rate(1 hour)}
+        Nightly:
+          Type: ScheduleV2
+          Properties: {ScheduleExpression: cron(0 3 * * ? *), ScheduleExpressionTimezone: Europe/Berlin}
+";
+
+fn schedules(server: &Server) -> Vec<(String, String)> {
+    let list = get(server, "/schedules");
+    let schedules = list["Schedules"].as_array().unwrap().iter();
+    let of = |schedule: &Value| {
+        let (name, group) = (schedule["Name"].as_str().unwrap(), schedule["GroupName"].as_str().unwrap());
+        let described = get(server, &format!("/schedules/{name}?groupName={group}"));
+        (format!("{group}/{name}"), described["ScheduleExpression"].as_str().unwrap().to_owned())
+    };
+    schedules.map(of).collect()
+}
+
+#[test]
+fn schedules_of_a_function_are_deployed_call_it_and_go_with_their_events() {
+    let server = Server::start();
+    let project = Project::of(TICKS);
+    project.write(
+        "src/app.py",
+        "def handler(event, context): print('SAW', event['source'], context.invoked_function_arn)\n",
+    );
+    let created =
+        pairs([("shop-Tick", "create"), ("shop-TickEvery", "create"), ("shop-TickNightly", "create")]);
+    assert_eq!(project.deploy(&server, &[]), created);
+    let both = [("shop/shop-TickEvery", "rate(1 hour)"), ("shop/shop-TickNightly", "cron(0 3 * * ? *)")];
+    assert_eq!(schedules(&server), pairs(both));
+    let function = server.function("shop-Tick");
+    let events = function.logs_until("it is called", |events| !lines_of(events, "SAW ").is_empty());
+    assert_eq!(
+        lines_of(&events, "SAW ")[0].trim_end(),
+        "SAW aws.events arn:aws:lambda:us-east-1:000000000000:function:shop-Tick:live"
+    );
+    let kept = pairs([
+        ("shop-Tick", "no change"),
+        ("shop-TickEvery", "no change"),
+        ("shop-TickNightly", "no change"),
+    ]);
+    assert_eq!(project.deploy(&server, &[]), kept);
+
+    // One changes, and when what comes after it fails it is as it was.
+    project.change("template.yaml", "rate(1 hour)", "rate(2 hours)");
+    project.change("template.yaml", "Europe/Berlin", "Europe/Atlantis");
+    let failed = project.run(&server, &["--yes"]);
+    let text = format!("{}{}", failed.stdout, failed.stderr);
+    assert!(!failed.status.success() && text.contains("Atlantis"), "{text}");
+    assert!(text.contains("taken back: schedule `shop-TickEvery`"), "{text}");
+    assert_eq!(schedules(&server), pairs(both));
+
+    // One goes with its event, and one that somebody made by hand stays.
+    let own = json!({
+        "ScheduleExpression": "rate(1 day)",
+        "FlexibleTimeWindow": { "Mode": "OFF" },
+        "Target": {
+            "Arn": "arn:aws:lambda:us-east-1:000000000000:function:shop-Tick",
+            "RoleArn": "arn:aws:iam::000000000000:role/r",
+        },
+    });
+    assert_eq!(server.http("POST", "/schedules/by-hand", own.to_string().as_bytes()).status, 200);
+    let (template, _) = TICKS.split_once("        Nightly:").unwrap();
+    project.write("template.yaml", template);
+    let wanted =
+        pairs([("shop-Tick", "no change"), ("shop-TickEvery", "no change"), ("shop-TickNightly", "delete")]);
+    assert_eq!(project.deploy(&server, &[]), wanted);
+    let left = pairs([("default/by-hand", "rate(1 day)"), ("shop/shop-TickEvery", "rate(1 hour)")]);
+    assert_eq!(schedules(&server), left);
+
+    // A function that stays keeps its schedules, and one that is pruned takes them along.
+    let other = "Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Runtime: python3.11, Handler: app.handler, CodeUri: src}}\n";
+    project.write("template.yaml", other);
+    let wanted = pairs([
+        ("shop-F", "create"),
+        ("shop-Tick", "not in the template"),
+        ("shop-TickEvery", "not in the template"),
+    ]);
+    assert_eq!(project.deploy(&server, &[]), wanted);
+    let wanted = pairs([("shop-F", "no change"), ("shop-Tick", "delete"), ("shop-TickEvery", "delete")]);
+    assert_eq!(project.deploy(&server, &["--prune"]), wanted);
+    assert_eq!(schedules(&server), pairs([("default/by-hand", "rate(1 day)")]));
+}
+
+#[test]
+fn an_expression_that_is_none_is_told_with_its_line_before_anything_changes() {
+    let server = Server::start();
+    let project = Project::of(&TICKS.replace("rate(1 hour)", "rate(1 week)"));
+    check_nothing_changed(
+        &server,
+        &project,
+        &["--yes"],
+        1,
+        &["template.yaml:14: `TickEvery`: `rate(1 week)` is no schedule: The unit of rate() is minute,"],
+    );
+}
+
+#[test]
+fn code_in_a_bucket_of_the_server_is_deployed_and_its_changes_are_seen() {
+    let server = Server::start();
+    let template = "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.11, Handler: app.handler, CodeUri: 's3://code/the code/f.zip', Layers: [!Ref L]}
+  L:
+    Type: AWS::Lambda::LayerVersion
+    Properties: {LayerName: words, Content: {S3Bucket: code, S3Key: l.zip}}
+";
+    let project = Project::of(template);
+    let folder = Folder::new();
+    let put = |key: &str, package: Package| {
+        let zip = folder.write("package.zip", package.zip());
+        // As `sam package` does.
+        let to = format!("s3://code/{key}");
+        aws(&server, &["s3", "cp", zip.to_str().unwrap(), &to, "--sse", "AES256"]).success();
+    };
+    aws(&server, &["s3", "mb", "s3://code"]).success();
+    put("l.zip", Package::new().file("python/word.py", "WORD = 'one'"));
+    check_nothing_changed(
+        &server,
+        &project,
+        &["--yes"],
+        1,
+        &["template.yaml:5: `F`: cannot get `s3://code/the code/f.zip` from the server: NoSuchKey"],
+    );
+    put(
+        "the code/f.zip",
+        Package::new().file("app.py", "import word\ndef handler(e, c): return word.WORD\n"),
+    );
+    assert_eq!(project.deploy(&server, &[]), pairs([("words", "create"), ("shop-F", "create")]));
+    assert_eq!(server.function("shop-F").invoke("{}").success(), "one");
+    assert_eq!(project.deploy(&server, &[]), pairs([("words", "no change"), ("shop-F", "no change")]));
+
+    put("the code/f.zip", Package::new().file("app.py", "def handler(e, c): return 'two'\n"));
+    assert_eq!(project.deploy(&server, &[]), pairs([("words", "no change"), ("shop-F", "update")]));
+    assert_eq!(server.function("shop-F").invoke("{}").success(), "two");
+
+    // With keys, its requests to S3 are signed.
+    let data_dir = server.data_dir().path().to_str().unwrap().to_owned();
+    let add = ["credentials", "add", "deploys", "--data-dir", &data_dir, "--output", "json"];
+    let key = hearth(None, &add).json();
+    let endpoint = server.url();
+    let environment = [
+        ("HEARTH_ENDPOINT", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", key["AccessKeyId"].as_str().unwrap()),
+        ("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"].as_str().unwrap()),
+    ];
+    let template = project.path("template.yaml");
+    let deploy = ["deploy", "--stack-name", "shop", "-t", template.to_str().unwrap(), "--yes"];
+    let done = eventually("the server knows the key", || {
+        let done = hearth_tests::hearth_with(&environment, &deploy);
+        (!done.stderr.contains("UnrecognizedClientException")).then_some(done)
+    });
+    assert!(done.success().contains("Nothing changes"));
+}
+
+const FED: &str = "
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: src
+      AutoPublishAlias: live
+      Events:
+        Jobs:
+          Type: SQS
+          Properties: {Queue: 'JOBS', BatchSize: 1}
+        Clicks:
+          Type: Kinesis
+          Properties: {Stream: 'CLICKS', StartingPosition: TRIM_HORIZON}
+  Rows:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Worker
+      EventSourceArn: 'ROWS'
+      StartingPosition: LATEST
+      FilterCriteria: {Filters: [{Pattern: '{\"eventName\": [\"INSERT\"]}'}]}
+      Tags: [{Key: team, Value: web}]
+";
+
+/// Everything of the mappings that does not change by being looked at, in the order of their sources.
+fn mappings(server: &Server) -> Vec<Value> {
+    let list = get(server, "/2015-03-31/event-source-mappings");
+    let mut mappings = list["EventSourceMappings"].as_array().unwrap().clone();
+    for mapping in &mut mappings {
+        let arn = hearth_tests::encode(mapping["EventSourceMappingArn"].as_str().unwrap());
+        mapping["Tags"] = get(server, &format!("/2017-03-31/tags/{arn}"))["Tags"].clone();
+        for changing in ["LastModified", "LastProcessingResult", "StateTransitionReason"] {
+            mapping.as_object_mut().unwrap().remove(changing);
+        }
+    }
+    mappings.sort_by_key(|mapping| mapping["EventSourceArn"].to_string());
+    mappings
+}
+
+/// A server with an endpoint for sources, and a project that maps three of them.
+struct Fed {
+    moto: Moto,
+    server: Server,
+    project: Project,
+}
+
+impl Fed {
+    fn new() -> Self {
+        let moto = Moto::start();
+        let server = Settings::new().without_walls().aws_endpoint(&moto.url()).start();
+        let mut fed = Self { moto, server, project: Project::of("") };
+        let mut template = FED.to_owned();
+        for (word, source) in [("JOBS", "queue"), ("CLICKS", "stream"), ("ROWS", "table")] {
+            template = template.replace(word, &fed.make(source, &word.to_lowercase()));
+        }
+        fed.project = Project::of(&template);
+        let source = "def handler(event, context): print('SAW', event['Records'][0].get('body'))\n";
+        fed.project.write("src/app.py", source);
+        fed
+    }
+
+    fn make(&self, kind: &str, name: &str) -> String {
+        let made = run_python(&self.server, "event_sources.py", &[&self.moto.url(), kind, name]).json();
+        made.as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn queues_and_streams_feed_a_function_as_the_template_says_and_only_what_changes_is_changed() {
+    let fed = Fed::new();
+    let (server, project) = (&fed.server, &fed.project);
+    let names =
+        ["shop-Worker", "jobs -> shop-Worker:live", "clicks -> shop-Worker:live", "rows -> shop-Worker"];
+    assert_eq!(project.deploy(server, &[]), pairs(names.map(|name| (name, "create"))));
+    let made = mappings(server);
+    let seen: Vec<_> = made.iter().map(|of| json!([of["State"], of["BatchSize"], of["Tags"]])).collect();
+    let tags = |id: &str| json!({ "hearth:stack": "shop", "hearth:logical-id": id });
+    let mut rows = tags("Rows");
+    rows["team"] = "web".into();
+    let enabled = "Enabled";
+    let wanted = [
+        json!([enabled, 100, rows]),
+        json!([enabled, 100, tags("WorkerClicks")]),
+        json!([enabled, 1, tags("WorkerJobs")]),
+    ];
+    assert_eq!(seen, wanted);
+    let send =
+        [fed.moto.url(), "send".into(), "jobs".into(), json!([{ "MessageBody": "a job" }]).to_string()];
+    run_python(server, "event_sources.py", &send.each_ref().map(String::as_str)).success();
+    let function = server.function("shop-Worker");
+    function.logs_until("it is fed", |events| !lines_of(events, "SAW a job").is_empty());
+
+    assert_eq!(project.deploy(server, &[]), pairs(names.map(|name| (name, "no change"))));
+    assert_eq!(mappings(server), made);
+
+    // One is changed and stays the same mapping; also when it is to lead to another alias.
+    project.change("template.yaml", "BatchSize: 1}", "BatchSize: 2, Enabled: false}");
+    let wanted = names.map(|name| (name, if name.starts_with("jobs") { "update" } else { "no change" }));
+    assert_eq!(project.deploy(server, &[]), pairs(wanted));
+    let changed = mappings(server);
+    assert_eq!(changed[..2], made[..2]);
+    assert_eq!(
+        json!([changed[2]["UUID"], changed[2]["State"], changed[2]["BatchSize"]]),
+        json!([made[2]["UUID"], "Disabled", 2])
+    );
+    project.change("template.yaml", "AutoPublishAlias: live", "AutoPublishAlias: main");
+    let moved = pairs([
+        ("shop-Worker", "update"),
+        ("jobs -> shop-Worker:main", "update"),
+        ("clicks -> shop-Worker:main", "update"),
+        ("rows -> shop-Worker", "no change"),
+    ]);
+    assert_eq!(project.deploy(server, &[]), moved);
+    let uuids = |of: &[Value]| of.iter().map(|of| of["UUID"].clone()).collect::<Vec<_>>();
+    assert_eq!(uuids(&mappings(server)), uuids(&made));
+
+    // Back to what is said of nothing.
+    project.change("template.yaml", ", BatchSize: 2, Enabled: false", "");
+    let filter = "      FilterCriteria: {Filters: [{Pattern: '{\"eventName\": [\"INSERT\"]}'}]}\n";
+    project.change("template.yaml", filter, "");
+    let wanted = ["no change", "update", "no change", "update"];
+    let actions: Vec<_> = project.deploy(server, &[]).into_iter().map(|(_, action)| action).collect();
+    assert_eq!(actions, wanted);
+    let now = mappings(server);
+    assert_eq!(
+        json!([now[0]["FilterCriteria"], now[2]["BatchSize"], now[2]["State"]]),
+        json!([null, 10, enabled])
+    );
+}
+
+#[test]
+fn mappings_are_taken_back_and_go_with_their_events() {
+    let fed = Fed::new();
+    let (server, project) = (&fed.server, &fed.project);
+    project.deploy(server, &[]);
+    let before = mappings(server);
+    let good = fs::read_to_string(project.path("template.yaml")).unwrap();
+
+    // A change, a new one, then what the server refuses.
+    let other = fed.make("queue", "other");
+    project.change("template.yaml", "BatchSize: 1}", "BatchSize: 2}");
+    let more = "        Clicks:\n          Type: Kinesis\n          Properties: {TumblingWindowInSeconds: 30, ParallelizationFactor: 2, ";
+    let clicks = "        Clicks:\n          Type: Kinesis\n          Properties: {";
+    let new = format!("        Other: {{Type: SQS, Properties: {{Queue: '{other}'}}}}\n");
+    project.change("template.yaml", clicks, &format!("{new}{more}"));
+    project.change("template.yaml", "Value: web", "Value: other");
+    let said = [
+        "taken back: event source mapping `jobs -> shop-Worker:live`",
+        "taken back: event source mapping `other -> shop-Worker:live`, which was new",
+        "cannot update event source mapping `clicks -> shop-Worker:live`",
+        "ParallelizationFactor must be 1 with TumblingWindowInSeconds",
+    ];
+    check_nothing_changed(server, project, &["--yes"], 5, &said);
+    assert_eq!(mappings(server), before);
+
+    // A stream is not read from elsewhere all of a sudden.
+    project.write("template.yaml", &good.replace("TRIM_HORIZON", "LATEST"));
+    let said = ["`WorkerClicks`: `StartingPosition` is \"TRIM_HORIZON\" and cannot become \"LATEST\""];
+    check_nothing_changed(server, project, &["--yes"], 1, &said);
+    assert_eq!(mappings(server), before);
+
+    // One goes with its event, and one that somebody made by hand stays.
+    let by_hand = json!({ "FunctionName": "shop-Worker", "EventSourceArn": other }).to_string();
+    run_python(server, "event_sources.py", &[&fed.moto.url(), "map", &by_hand]).success();
+    let (head, rest) = good.split_once("        Clicks:").unwrap();
+    let (_, rows) = rest.split_once("  Rows:").unwrap();
+    project.write("template.yaml", &format!("{head}  Rows:{rows}"));
+    let wanted = pairs([
+        ("shop-Worker", "no change"),
+        ("jobs -> shop-Worker:live", "no change"),
+        ("rows -> shop-Worker", "no change"),
+        ("clicks -> shop-Worker:live", "delete"),
+    ]);
+    assert_eq!(project.deploy(server, &[]), wanted);
+    let sources = || {
+        let mappings = mappings(server);
+        let name =
+            |of: &Value| of["EventSourceArn"].as_str().unwrap().split([':', '/']).nth(5).unwrap().to_owned();
+        mappings.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(sources(), ["table", "jobs", "other"]);
+
+    // Another source is another mapping.
+    let jobs = fed.make("queue", "jobs");
+    let two = fed.make("queue", "two");
+    project.change("template.yaml", &jobs, &two);
+    let wanted = pairs([
+        ("shop-Worker", "no change"),
+        ("two -> shop-Worker:live", "create"),
+        ("rows -> shop-Worker", "no change"),
+        ("jobs -> shop-Worker:live", "delete"),
+    ]);
+    assert_eq!(project.deploy(server, &[]), wanted);
+    assert_eq!(sources(), ["table", "other", "two"]);
+
+    // A function that stays keeps its mappings, and one that is pruned takes them along.
+    let one = "Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Runtime: python3.11, Handler: app.handler, CodeUri: src}}\n";
+    project.write("template.yaml", one);
+    let mut left: Vec<String> = Vec::new();
+    for (name, action) in project.deploy(server, &[]) {
+        if action == "not in the template" {
+            left.push(name);
+        }
+    }
+    left.sort();
+    assert_eq!(left, ["rows -> shop-Worker", "shop-Worker", "two -> shop-Worker:live"]);
+    assert_eq!(sources(), ["table", "other", "two"]);
+    project.deploy(server, &["--prune"]);
+    assert_eq!(sources(), ["other"]);
+}
+
+#[test]
+fn a_server_that_polls_nothing_refuses_a_mapping_and_all_is_taken_back() {
+    let server = Settings::new().without_walls().start();
+    let template = FED.replace("JOBS", "arn:aws:sqs:us-east-1:000000000000:jobs");
+    let (template, _) = template.split_once("        Clicks:").unwrap();
+    let project = Project::of(template);
+    let said = [
+        "cannot create event source mapping `jobs -> shop-Worker:live` (what was done before it is taken back): ",
+        "it was started without `--aws-endpoint`",
+        "taken back: function `shop-Worker`, which was new",
+    ];
+    check_nothing_changed(&server, &project, &["--yes"], 5, &said);
+    assert_eq!(function_names(&server), [""; 0]);
+}
+
+#[test]
+fn what_a_server_keeps_of_a_function_is_deployed_and_taken_away_again() {
+    let server = Settings::new().without_walls().start();
+    let plain = "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      Runtime: python3.11\n      Handler: app.handler\n      CodeUri: src\n";
+    let kept = "      VpcConfig: {SubnetIds: [subnet-1], SecurityGroupIds: [sg-1]}
+      SnapStart: {ApplyOn: PublishedVersions}
+      FileSystemConfigs:
+        - {Arn: 'arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-01234567890123456', LocalMountPath: /mnt/data}
+";
+    let project = Project::of(&format!("{plain}{kept}"));
+    let shown = project.run(&server, &["--yes"]).success();
+    assert!(
+        shown.contains("note: `F`: the server keeps and shows `VpcConfig`, which has no effect on it"),
+        "{shown}"
+    );
+    assert_eq!(project.deploy(&server, &[]), pairs([("shop-F", "no change")]));
+    let seen = || {
+        let of = server.function("shop-F").configuration();
+        json!([
+            of["VpcConfig"]["SubnetIds"],
+            of["SnapStart"]["ApplyOn"],
+            of["FileSystemConfigs"][0]["LocalMountPath"]
+        ])
+    };
+    assert_eq!(seen(), json!([["subnet-1"], "PublishedVersions", "/mnt/data"]));
+    project.write("template.yaml", plain);
+    assert_eq!(project.deploy(&server, &[]), pairs([("shop-F", "update")]));
+    assert_eq!(seen(), json!([[], "None", null]));
+    assert_eq!(project.deploy(&server, &[]), pairs([("shop-F", "no change")]));
+
+    // Whether it is durable is said when it is made, or never.
+    let durable = "      DurableConfig: {ExecutionTimeout: 60}\n";
+    project.write("template.yaml", &format!("{plain}{durable}"));
+    check_nothing_changed(
+        &server,
+        &project,
+        &["--yes"],
+        1,
+        &["function `shop-F` is not durable, and the template has"],
+    );
+    project.change("template.yaml", "  F:\n", "  G:\n");
+    assert_eq!(project.deploy(&server, &["--prune"]), pairs([("shop-G", "create"), ("shop-F", "delete")]));
+    project.change("template.yaml", "ExecutionTimeout: 60", "ExecutionTimeout: 90, RetentionPeriodInDays: 3");
+    assert_eq!(project.deploy(&server, &[]), pairs([("shop-G", "update")]));
+    let config = server.function("shop-G").configuration()["DurableConfig"].clone();
+    assert_eq!(json!([config["ExecutionTimeout"], config["RetentionPeriodInDays"]]), json!([90, 3]));
+    assert_eq!(project.deploy(&server, &[]), pairs([("shop-G", "no change")]));
+    project.change("template.yaml", "  G:\n", "  G: # not durable any more\n");
+    project.change(
+        "template.yaml",
+        "      DurableConfig: {ExecutionTimeout: 90, RetentionPeriodInDays: 3}\n",
+        "",
+    );
+    check_nothing_changed(
+        &server,
+        &project,
+        &["--yes"],
+        1,
+        &["function `shop-G` is durable, and the template has no"],
+    );
 }

@@ -1,6 +1,6 @@
 //! Queues, topics, buses and buckets hear of the end of asynchronous events: what arrives there, exactly, read with boto3.
 
-use hearth_tests::{Call, Function, Moto, Server, Settings, eventually, python, run_python};
+use hearth_tests::{Call, Function, Moto, Server, Settings, TlsFront, eventually, python, run_python};
 use serde_json::{Value, json};
 
 const WORKS: &str = "def handler(event, context): return event['number'] + 1\n";
@@ -214,4 +214,28 @@ fn without_an_endpoint_the_end_of_an_event_is_counted_at_once() {
     let expected = json!({ "queued": 0, "deliveries": 0, "dropped": { "DestinationDeliveryFailed": 1 } });
     eventually("it is counted", || (events(&server) == expected).then_some(()));
     assert!(server.stop().contains("no `aws-endpoint` is set"));
+}
+
+#[test]
+fn an_endpoint_may_want_tls_and_is_believed_only_with_a_certificate_of_a_trusted_authority() {
+    let moto = Moto::start();
+    let front = TlsFront::start(moto.port());
+    let authority = front.authority();
+    let trusting = Settings::new().without_walls().aws_endpoint(&front.url());
+    let server = trusting.variable("SSL_CERT_FILE", authority.to_str().unwrap()).start();
+    let arns = at(&server, &moto, &["make"]);
+    let queue = arns["reports"].as_str().unwrap();
+    let function = server.create(python("works", WORKS));
+    configure(&server, "works", "OnSuccess", queue);
+    let id = send(&function, &json!({ "number": 1 }));
+    let message = messages(&server, &moto, "reports", 1).remove(0);
+    assert_eq!(steady(message["body"].clone()), record("works", "Success", &id, 1));
+
+    // A stranger's certificate: nothing is sent, and the message waits.
+    let server = Settings::new().without_walls().aws_endpoint(&front.url()).start();
+    let function = server.create(python("works", WORKS));
+    configure(&server, "works", "OnSuccess", queue);
+    send(&function, &json!({ "number": 2 }));
+    eventually("it is told", || server.stderr().contains("invalid peer certificate").then_some(()));
+    assert_eq!(events(&server)["deliveries"], 1);
 }

@@ -148,7 +148,6 @@ fn boto3_drives_the_life_of_urls() {
             "CreationTime": "<time>",
             "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:urls",
             "FunctionUrl": "http://<id>.lambda-url.us-east-1.localhost:<port>/",
-            "InvokeMode": "BUFFERED",
             "LastModifiedTime": "<time>"
           }
         }

@@ -332,7 +332,7 @@ fn other_layers_start_new_environments_and_none_are_named_by_an_empty_list() {
     function.update_code(&Package::new().file("app.py", format!("# new\n{source}")));
     assert_eq!(function.invoke("{}").success(), "second", "new code keeps the layers");
     function.update_configuration(&json!({ "Layers": [] }));
-    assert_eq!(function.configuration().get("Layers"), None);
+    assert_eq!(function.configuration()["Layers"], Value::Null);
     assert_eq!(function.invoke("{}").success(), Value::Null);
     assert_eq!(streams(&function.logs_with_reports(4)).len(), 4);
     assert_eq!(server.timeline("changed")["invocations"][1]["why_cold"], "function-updated");

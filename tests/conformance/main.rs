@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::disallowed_methods, reason = "the tests start programs and read clocks")]
 
+mod answers;
 mod asynchronous;
 mod aws_side;
 mod clients;
@@ -16,6 +17,8 @@ mod control_plane;
 mod credentials;
 mod deploy;
 mod destinations;
+mod durable;
+mod event_sources;
 mod experiment;
 mod extensions;
 mod function_urls;
@@ -25,14 +28,18 @@ mod isolation;
 mod json_logs;
 mod layers;
 mod logs;
+mod operations;
 mod outcomes;
 mod own_api;
+mod policies;
 mod recursion;
 mod restart;
 mod runtimes;
 mod scaling;
+mod schedules;
 mod streaming;
 mod telemetry;
+mod tools;
 mod update;
 mod versions;
 mod walls;

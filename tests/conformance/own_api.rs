@@ -65,6 +65,25 @@ fn a_function_calls_another_one_and_gets_its_answer() {
 }
 
 #[test]
+fn a_policy_that_denies_keeps_a_function_from_another_one() {
+    let server = Settings::new().without_walls().start();
+    let caller = server.create(asking("caller"));
+    server.create(asking("callee"));
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:callee";
+    let role = caller.configuration()["Role"].clone();
+    let policy = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny", "Principal": { "AWS": role }, "Action": "lambda:InvokeFunction", "Resource": arn,
+    }] });
+    let path = format!("/2026-07-09/resource-policy/{}", arn.replace(':', "%3A"));
+    let put = server.http("PUT", &path, json!({ "Policy": policy.to_string() }).to_string().as_bytes());
+    assert_eq!(put.status, 200, "{}", put.text());
+    let answers = ask(&caller, &json!([invoke("callee", &json!({})), invoke("caller", &json!("keys"))]));
+    assert_eq!((answers[0].0, &*answers[0].1), (403, "AccessDeniedException"), "{answers:?}");
+    assert!(answers[0].2.contains("with an explicit deny in a resource-based policy"), "{answers:?}");
+    assert_eq!(answers[1].0, 200, "{answers:?}");
+}
+
+#[test]
 fn case_084_without_or_with_foreign_credentials_nothing_is_created_or_read() {
     in_both_modes(|server| {
         let function = server.create(asking("curious"));

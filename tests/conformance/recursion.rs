@@ -27,7 +27,7 @@ plain = handler
 def handler(event, context):
     if 'loop' not in event: return plain(event, context)
     print('SAW', event['loop'])
-    body = json.dumps({'loop': event['loop'] + 1})
+    body = json.dumps({**event, 'loop': event['loop'] + 1})
     path = '/2015-03-31/functions/' + context.function_name + '/invocations'
     headers = {'X-Amzn-Trace-Id': os.environ['_X_AMZN_TRACE_ID']}
     headers.update(event.get('headers', {}))
@@ -89,6 +89,26 @@ fn case_047_a_function_that_calls_itself_from_inside_is_stopped_and_others_are_s
         function.logs_until("sixteen runs", |events| hearth_tests::lines_of(events, "SAW ").len() >= 16);
     assert_eq!(hearth_tests::lines_of(&saw, "SAW ").len(), 16);
     assert_eq!(other.invoke("{}").status(), 200);
+}
+
+#[test]
+fn case_047_a_loop_that_hides_where_it_comes_from_ends_at_its_concurrency_and_others_are_served() {
+    let server = Settings::new().without_walls().start();
+    let function = server.create(asking("hides"));
+    let other = server.create(python("other", TRACED));
+    let path = "/2017-10-31/functions/hides/concurrency";
+    assert_eq!(server.http("PUT", path, b"{\"ReservedConcurrentExecutions\":5}").status, 200);
+    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793";
+    let event = json!({ "loop": 1, "headers": { "X-Amzn-Trace-Id": trace } });
+    let answer = function.invoke(event.to_string());
+    assert!(answer.text().contains("ReservedFunctionConcurrentInvocationLimitExceeded"), "{}", answer.text());
+    let events = function.logs_with_reports(5);
+    assert_eq!(hearth_tests::lines_of(&events, "SAW ").len(), 5);
+    assert_eq!(other.invoke("{}").status(), 200);
+    // Nothing of it is left: it can do that again.
+    function.wait_until_all_are_ready();
+    assert_eq!(function.invoke(event.to_string()).status(), 200);
+    assert_eq!(function.environments().len(), 5);
 }
 
 #[test]

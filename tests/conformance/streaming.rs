@@ -160,6 +160,31 @@ fn a_stream_is_cut_at_200_megabytes_and_the_environment_goes_on() {
 }
 
 #[test]
+fn a_hundred_megabytes_go_through_a_server_that_grows_by_less_than_32() {
+    let server = Server::start();
+    let function = server.create(streaming("large").timeout(300));
+    call(&function, &steps(json!([["who"]])));
+    let before = server.resident_kib();
+    let mut answer = begin(&function, &[], &steps(json!([["flood", 100]])));
+    let (mut bytes, mut looked_at, mut most) = (0, 0, before);
+    let complete = loop {
+        let message = answer.message().unwrap();
+        if message.event_type == "InvokeComplete" {
+            break message;
+        }
+        assert!(message.payload.iter().all(|&byte| byte == b'x'));
+        bytes += message.payload.len();
+        if bytes >= looked_at + (1 << 20) {
+            (looked_at, most) = (bytes, most.max(server.resident_kib()));
+        }
+    };
+    assert_eq!((bytes, &complete.payload[..]), (100 << 20, &b"{}"[..]));
+    let grown = most - before;
+    eprintln!("grown by {grown} KiB");
+    assert!(grown < 32 * 1_024, "{grown} KiB");
+}
+
+#[test]
 fn a_slow_reader_makes_the_function_wait_and_not_the_server_grow() {
     let server = Server::start();
     let function = server.create(streaming("patient").timeout(300));

@@ -17,6 +17,7 @@ mod extensions;
 mod layers;
 mod packages;
 mod races;
+mod reserved;
 mod runtime_api;
 mod silence;
 mod telemetry;

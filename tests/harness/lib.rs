@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::disallowed_methods, reason = "the tests start programs, read the clock and the environment")]
 
+mod connection;
 mod disk;
 mod extension;
 mod file_inside;
@@ -22,13 +23,16 @@ mod notes;
 mod package;
 mod processes;
 mod programs;
+mod random;
 mod raw_zip;
 mod server;
 mod soak;
 mod streamed;
 mod subscriber;
+mod tls_front;
 mod wait;
 
+pub use connection::{Connection, Received};
 pub use disk::Mounted;
 pub use extension::{bash_extension, example_extension, number_after, position, said, scripted, web_adapter};
 pub use file_inside::FileInside;
@@ -42,12 +46,15 @@ pub use notes::{Notes, PYTHON_NOTES};
 pub use package::{Package, provided_bootstrap};
 pub use processes::{family, is_alive, is_init_of_an_environment, on_host, processes_of, running};
 pub use programs::{
-    Finished, Following, aws, aws_follow, hearth, hearth_with, needs_aws_cli_2, needs_node, needs_root,
-    run_node, run_node_with_key, run_python, run_python_with_key, skip,
+    Finished, Following, aws, aws_follow, aws_with_key, hearth, hearth_with, needs_aws_cli_2, needs_node,
+    needs_osls, needs_root, needs_sam, osls, run_node, run_node_with_key, run_python, run_python_with_key,
+    sam, skip,
 };
+pub use random::Random;
 pub use raw_zip::{RawEntry, RawHeader, RawZip, crc32};
-pub use server::{Ended, Server, Settings, hearth_binary, hearth_with_fault_points};
+pub use server::{Ended, Server, Settings, StandsStill, hearth_binary, hearth_with_fault_points};
 pub use soak::rounds;
 pub use streamed::{Message, Streamed, begin_http, streaming_bootstrap};
 pub use subscriber::{LOGS_API, Subscriber, TELEMETRY_API, is_of_type, redacted, settled};
+pub use tls_front::TlsFront;
 pub use wait::{Folder, LIMIT, eventually, repository, try_within, within};

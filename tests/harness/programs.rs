@@ -19,6 +19,9 @@ const PROGRAM_LIMIT: Duration = Duration::from_secs(120);
 /// Where Debian installs version 2 of the AWS CLI.
 const AWS_CLI_2: &str = "/usr/bin/aws";
 
+/// Where npm puts the program of osls.
+const OSLS: &str = ".cache/osls/node_modules/.bin/osls";
+
 /// What a program left behind.
 #[derive(Debug)]
 pub struct Finished {
@@ -71,6 +74,51 @@ pub fn aws(server: &Server, arguments: &[&str]) -> Finished {
     let mut command = python();
     command.args(["-m", "awscli"]).args(arguments).env("AWS_PAGER", "");
     finish(with_endpoint(&mut command, server))
+}
+
+/// The same, with a key that the server knows: its id and its secret.
+pub fn aws_with_key(server: &Server, key: (&str, &str), arguments: &[&str]) -> Finished {
+    let mut command = python();
+    command.args(["-m", "awscli"]).args(arguments).env("AWS_PAGER", "");
+    finish(with_key(with_endpoint(&mut command, server), key))
+}
+
+/// Runs the AWS SAM CLI in a folder, with only the endpoint set. See [`needs_sam`].
+pub fn sam(server: &Server, folder: &Path, arguments: &[&str]) -> Finished {
+    let mut command = python_of("sam");
+    command.args(["-m", "samcli"]).args(arguments).current_dir(folder);
+    // What it notes about itself stays in the folder, and what it would tell its makers is not told.
+    command.env("__SAM_CLI_APP_DIR", folder).env("SAM_CLI_TELEMETRY", "0");
+    finish(with_endpoint(&mut command, server))
+}
+
+/// Says whether this machine has the AWS SAM CLI. If not, the test is noted as skipped.
+#[must_use]
+pub fn needs_sam() -> bool {
+    let cache = repository().join(".cache");
+    let is_there = ["sam/bin/sam", "sam-packages/samcli"].iter().any(|path| cache.join(path).exists());
+    if !is_there {
+        skip("the AWS SAM CLI is not in .cache/; `cargo xtask test` installs it where pip can");
+    }
+    is_there
+}
+
+/// Runs osls, the open fork of the Serverless framework, in a folder, with only the endpoint set. See [`needs_osls`].
+pub fn osls(server: &Server, folder: &Path, arguments: &[&str]) -> Finished {
+    let mut command = Command::new(node_interpreter());
+    command.arg(repository().join(OSLS)).args(arguments).current_dir(folder);
+    command.env("HOME", folder).env("SLS_TELEMETRY_DISABLED", "1").env("SLS_NOTIFICATIONS_MODE", "off");
+    finish(with_endpoint(&mut command, server))
+}
+
+/// Says whether this machine has osls. If not, the test is noted as skipped.
+#[must_use]
+pub fn needs_osls() -> bool {
+    let is_there = repository().join(OSLS).exists();
+    if !is_there {
+        skip("osls is not in .cache/; `cargo xtask test` installs it where npm is");
+    }
+    is_there
 }
 
 /// A client that goes on until it is dropped.

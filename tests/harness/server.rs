@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use serde_json::Value;
 
 use crate::http::{Response, http};
-use crate::wait::{Folder, LIMIT, eventually, pause, repository, try_within};
+use crate::wait::{Folder, LIMIT, eventually, pause, repository, try_within, within};
 
 /// How the server of a test differs from one that is started without any setting.
 #[derive(Debug, Clone, Default)]
@@ -201,6 +202,26 @@ impl Settings {
     }
 }
 
+/// A server that stands still.
+#[derive(Debug)]
+pub struct StandsStill<'server> {
+    server: &'server Server,
+    since: Instant,
+}
+
+impl StandsStill<'_> {
+    /// Waits until it has stood still so long. Nothing that it does could be waited for.
+    pub fn for_at_least(self, time: Duration) {
+        within(time + LIMIT, "time has passed", || (self.since.elapsed() >= time).then_some(()));
+    }
+}
+
+impl Drop for StandsStill<'_> {
+    fn drop(&mut self) {
+        signal("CONT", self.server.pid());
+    }
+}
+
 /// A server that ended without having been asked.
 #[derive(Debug)]
 pub struct Ended {
@@ -289,6 +310,12 @@ impl Server {
         }
     }
 
+    /// Stops the process, not what runs its functions, for as long as the value lives. Then it goes on.
+    pub fn stand_still(&self) -> StandsStill<'_> {
+        signal("STOP", self.pid());
+        StandsStill { server: self, since: Instant::now() }
+    }
+
     /// Sends SIGTERM, waits for the end and returns what was written to standard error.
     ///
     /// # Panics
@@ -338,9 +365,9 @@ impl Drop for Server {
             self.terminate();
         }
         if let Some(mut child) = self.child.take() {
-            let deadline = std::time::Instant::now() + LIMIT;
+            let deadline = Instant::now() + LIMIT;
             while child.try_wait().is_ok_and(|status| status.is_none()) {
-                if std::time::Instant::now() > deadline {
+                if Instant::now() > deadline {
                     let _ = child.kill();
                     let _ = child.wait();
                     break;

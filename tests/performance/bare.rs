@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::connection::Connection;
+use hearth_tests::Connection;
+
 use crate::functions::native_runtime;
 
 /// Returns how long a program takes to start and end, in milliseconds.

@@ -4,10 +4,9 @@ use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use hearth_tests::{Server, eventually};
+use hearth_tests::{Connection, Server, eventually};
 
 use crate::bare;
-use crate::connection::Connection;
 use crate::functions::{invoke_path, native};
 use crate::load::Call;
 use crate::median::Sides;

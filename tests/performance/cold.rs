@@ -3,10 +3,9 @@
 //!
 //! A new function for each sample: nothing else ends or starts meanwhile, as it would after an update.
 
-use hearth_tests::{Function, NewFunction, Server, eventually};
+use hearth_tests::{Connection, Function, NewFunction, Server, eventually};
 
 use crate::bare;
-use crate::connection::Connection;
 use crate::functions::{Language, invoke_path, native};
 use crate::load::Call;
 use crate::median::{Sides, median};

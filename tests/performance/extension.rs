@@ -3,10 +3,9 @@
 //! Not idle is what AWS makes of it all the same: the environment takes the next call only when the extension has asked for
 //! the next event. So a client that calls again at once waits for one more process.
 
-use hearth_tests::{Package, Server};
+use hearth_tests::{Connection, Package, Server};
 use serde_json::json;
 
-use crate::connection::Connection;
 use crate::functions::{invoke_path, native};
 use crate::options::Options;
 use crate::table::{Bound, Of, Row, Table};

@@ -4,10 +4,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hearth_tests::{Server, Settings, eventually, family, python};
+use hearth_tests::{Connection, Server, Settings, eventually, family, python};
 
 use crate::cold::cold_call;
-use crate::connection::Connection;
 use crate::functions::{Language, invoke_path, native};
 use crate::load::Call;
 use crate::median::Sides;

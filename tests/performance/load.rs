@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::connection::{Connection, Message};
+use hearth_tests::{Connection, Received};
+
 use crate::median::quantile;
 
 /// What a round of load saw.
@@ -66,11 +67,11 @@ impl Call {
     }
 }
 
-fn has_succeeded(answer: &Message<'_>) -> bool {
+fn has_succeeded(answer: &Received<'_>) -> bool {
     answer.head.starts_with("HTTP/1.1 200 ") && answer.header("x-amz-function-error").is_none()
 }
 
-fn shown(answer: &Message<'_>) -> String {
+fn shown(answer: &Received<'_>) -> String {
     format!("{}{}", answer.head, String::from_utf8_lossy(answer.body))
 }
 

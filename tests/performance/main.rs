@@ -14,7 +14,6 @@
 mod bare;
 mod burst;
 mod cold;
-mod connection;
 mod extension;
 mod floor;
 mod functions;
@@ -26,6 +25,7 @@ mod median;
 mod options;
 mod processes;
 mod runtime;
+mod streaming;
 mod table;
 mod warm;
 
@@ -92,6 +92,9 @@ fn measure(options: &Options) -> ExitCode {
     if options.wants(Part::Warm) {
         warm::measure(&server, &languages, options, &mut table);
         extension::measure(&server, options, &mut table);
+    }
+    if options.wants(Part::Streaming) {
+        streaming::measure(&server, options, &mut table);
     }
     if options.wants(Part::Isolation) {
         isolation::measure(&server, &languages, options, &mut table);

@@ -9,7 +9,7 @@ usage: cargo xtask bench [OPTIONS]
 
   --rounds N      samples of each figure, at least 20 unless --quick [default: 21]
   --quick         few and short rounds: shows that it works, proves nothing
-  --only PARTS    of idle, cold, burst, warm, isolation; separated by commas
+  --only PARTS    of idle, cold, burst, warm, streaming, isolation; separated by commas
   --check         exit with 1 when a target that is a must is missed
   --json FILE     write the figures to FILE, too";
 
@@ -20,6 +20,7 @@ pub(crate) enum Part {
     Cold,
     Burst,
     Warm,
+    Streaming,
     Isolation,
 }
 
@@ -44,7 +45,7 @@ impl Options {
             is_quick: false,
             check: false,
             json: None,
-            parts: vec![Part::Idle, Part::Cold, Part::Burst, Part::Warm, Part::Isolation],
+            parts: vec![Part::Idle, Part::Cold, Part::Burst, Part::Warm, Part::Streaming, Part::Isolation],
         };
         let mut rounds = None;
         let mut arguments = arguments.iter();
@@ -87,6 +88,7 @@ fn part(name: &str) -> Result<Part, String> {
         "cold" => Ok(Part::Cold),
         "burst" => Ok(Part::Burst),
         "warm" => Ok(Part::Warm),
+        "streaming" => Ok(Part::Streaming),
         "isolation" => Ok(Part::Isolation),
         _ => Err(format!("`{name}` is not a part")),
     }

@@ -19,12 +19,16 @@ use crate::python;
 const IMPLEMENTED: &[&str] = &[
     "AddLayerVersionPermission",
     "AddPermission",
+    "CheckpointDurableExecution",
     "CreateAlias",
     "CreateCodeSigningConfig",
+    "CreateEventSourceMapping",
     "CreateFunction",
     "CreateFunctionUrlConfig",
     "DeleteAlias",
     "DeleteCodeSigningConfig",
+    "DeleteDurableExecution",
+    "DeleteEventSourceMapping",
     "DeleteFunction",
     "DeleteFunctionCodeSigningConfig",
     "DeleteFunctionConcurrency",
@@ -36,6 +40,10 @@ const IMPLEMENTED: &[&str] = &[
     "GetAccountSettings",
     "GetAlias",
     "GetCodeSigningConfig",
+    "GetDurableExecution",
+    "GetDurableExecutionHistory",
+    "GetDurableExecutionState",
+    "GetEventSourceMapping",
     "GetFunction",
     "GetFunctionCodeSigningConfig",
     "GetFunctionConcurrency",
@@ -53,6 +61,8 @@ const IMPLEMENTED: &[&str] = &[
     "Invoke",
     "ListAliases",
     "ListCodeSigningConfigs",
+    "ListDurableExecutionsByFunction",
+    "ListEventSourceMappings",
     "ListFunctionEventInvokeConfigs",
     "ListFunctionUrlConfigs",
     "ListFunctions",
@@ -62,6 +72,7 @@ const IMPLEMENTED: &[&str] = &[
     "ListProvisionedConcurrencyConfigs",
     "ListTags",
     "ListVersionsByFunction",
+    "PauseDurableExecution",
     "PublishLayerVersion",
     "PublishVersion",
     "PutFunctionCodeSigningConfig",
@@ -73,18 +84,31 @@ const IMPLEMENTED: &[&str] = &[
     "PutRuntimeManagementConfig",
     "RemoveLayerVersionPermission",
     "RemovePermission",
+    "ResumeDurableExecution",
+    "SendDurableExecutionCallbackFailure",
+    "SendDurableExecutionCallbackHeartbeat",
+    "SendDurableExecutionCallbackSuccess",
+    "StopDurableExecution",
     "TagResource",
     "UntagResource",
     "UpdateAlias",
     "UpdateCodeSigningConfig",
+    "UpdateEventSourceMapping",
     "UpdateFunctionCode",
     "UpdateFunctionConfiguration",
     "UpdateFunctionEventInvokeConfig",
     "UpdateFunctionUrlConfig",
 ];
 
+/// The shape of timestamps in bodies.
+const DATE: &str = "Date";
+
 /// Enumerations that the service checks itself, with a text of its own, and not the framework in front of it.
 const CHECKED_BY_THE_SERVICE: &[&str] = &["Runtime"];
+
+/// Structures of which AWS writes every member, `null` for what is not set. Source: recorded answers, read 2026-11.
+const WITH_NULLS: &[&str] =
+    &["EnvironmentResponse", "FunctionConfiguration", "LoggingConfig", "RuntimeVersionConfig"];
 
 /// Enumerations whose words AWS lists in another order than the model. Source: recorded answers, read 2026-11.
 const RECORDED_ORDERS: &[(&str, &[&str])] = &[
@@ -260,9 +284,13 @@ impl Generator<'_> {
                 let wire = member_shape["locationName"].as_str().unwrap_or(member);
                 // Members that are not in the body keep their own name.
                 let wire = if member_shape.get("location").is_some() { member } else { wire };
-                writeln!(text, "#[serde(rename = {wire:?}, skip_serializing_if = \"Option::is_none\")]")?;
+                if WITH_NULLS.contains(&&*name) {
+                    writeln!(text, "#[serde(rename = {wire:?})]")?;
+                } else {
+                    writeln!(text, "#[serde(rename = {wire:?}, skip_serializing_if = \"Option::is_none\")]")?;
+                }
                 let kind = self.rust_type(text_of(&member_shape["shape"])?)?;
-                writeln!(text, "pub(crate) {}: Option<{kind}>,", snake_case(member))?;
+                writeln!(text, "pub(crate) {}: Option<{kind}>,", field(member))?;
             }
             text.push_str("}\n\n");
         }
@@ -272,6 +300,8 @@ impl Generator<'_> {
     fn rust_type(&self, name: &str) -> Result<String> {
         let shape = self.shape(name)?;
         Ok(match text_of(&shape["type"])? {
+            // Dates stand in bodies, as seconds since 1970.
+            "timestamp" if name == DATE => "f64".to_owned(),
             "string" | "blob" | "timestamp" => "String".to_owned(),
             "integer" | "long" => "i64".to_owned(),
             "float" | "double" => "f64".to_owned(),
@@ -353,6 +383,7 @@ impl Generator<'_> {
         let reference =
             |part: &str| -> Result<String> { Ok(format!("&{}", constant(text_of(&shape[part]["shape"])?))) };
         Ok(match text_of(&shape["type"])? {
+            "timestamp" if name == DATE => "Shape::Double { min: None, max: None }".to_owned(),
             "string" | "timestamp" => {
                 let pattern = shape["pattern"].as_str();
                 let words = self.words(name, shape);
@@ -427,6 +458,12 @@ fn text_of(value: &Value) -> Result<&str> {
 }
 
 /// `KMSKeyArn` -> `kms_key_arn`.
+/// The name of a field: a word of Rust's own has to be marked.
+fn field(member: &str) -> String {
+    let name = snake_case(member);
+    if name == "type" { format!("r#{name}") } else { name }
+}
+
 fn snake_case(name: &str) -> String {
     let characters: Vec<char> = name.chars().collect();
     let mut text = String::new();
@@ -438,7 +475,7 @@ fn snake_case(name: &str) -> String {
         }
         text.extend(character.to_lowercase());
     }
-    text
+    if text == "type" { "r#type".to_owned() } else { text }
 }
 
 /// `KMSKeyArn` -> `KMS_KEY_ARN`.

@@ -10,6 +10,7 @@ mod bench;
 mod cargo_deny;
 mod cases;
 mod codegen;
+mod durable_sdks;
 mod extensions;
 mod fault_points;
 mod fuzz;
@@ -37,8 +38,9 @@ usage: cargo xtask COMMAND
   codegen [--check]  write the wire types from the AWS service model, or only say whether they are current
   fault-points       build `hearth-with-fault-points`, which the tests of crashes start
   extensions         build the extensions that the tests run, AWS's Lambda Web Adapter among them, into .cache/
+  durable-sdks       install AWS's SDKs for durable functions, which functions of the tests use, into .cache/
   official-clients   build AWS's runtime clients, which the differential test compares ours with, into .cache/
-  soak [FILTER]      the tests that have a long form (kill points, rounds of deploys), long; a nextest filter picks some
+  soak [FILTER]      the tests that have a long form (kill points, a million calls, long queues), long; a nextest filter picks some
   fuzz [--seconds 60] [TARGET…]
                      libFuzzer on what reads bytes from outside, a while each; `--input FILE TARGET` runs one input once
   bench [OPTIONS]    measure a release build against floors; `bench --help` tells the options";
@@ -66,6 +68,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["codegen", "--check"] => codegen::codegen(true),
         ["fault-points"] => fault_points::build("debug"),
         ["extensions"] => extensions::build(),
+        ["durable-sdks"] => durable_sdks::install()?.map_or(Ok(()), |why| bail!(why)),
         ["official-clients"] => official_clients::build()?.map_or(Ok(()), |why| bail!(why)),
         ["soak"] => soak::soak(None),
         ["soak", filter] => soak::soak(Some(filter)),

@@ -1,4 +1,5 @@
-//! Node.js 20 and the npm packages of `tests/clients/package.json`: the AWS SDK for JavaScript.
+//! Node.js 20 and the npm packages of `tests/clients/package.json` and `tests/clients/osls/package.json`: the AWS SDK for
+//! JavaScript, and osls.
 
 use std::fs;
 use std::process::Command;
@@ -29,15 +30,8 @@ pub(crate) fn node() -> Result<Node> {
         return Ok(Node::Missing("no `node` and `npm` on this machine, and apt-get could not install them"));
     }
 
-    let manifest = workspace().join("tests/clients/package.json");
-    let wanted = fs::read_to_string(&manifest).context("cannot read the list of npm packages")?;
-    let folder = cache().join("node");
-    if !fs::read_to_string(folder.join("installed.json")).is_ok_and(|installed| installed == wanted) {
-        fs::create_dir_all(&folder).context("cannot make a folder for npm packages")?;
-        fs::write(folder.join("package.json"), &wanted).context("cannot copy the list of npm packages")?;
-        run(&mut npm_install(&folder))?;
-        fs::write(folder.join("installed.json"), &wanted).context("cannot note what was installed")?;
-    }
+    packages("tests/clients/package.json", "node")?;
+    packages("tests/clients/osls/package.json", "osls")?;
 
     let of_the_host = output(command("node").arg("--version"))?;
     let interpreter = cache().join("node-interpreter");
@@ -46,6 +40,20 @@ pub(crate) fn node() -> Result<Node> {
         run(npm_install(&interpreter).arg(INTERPRETER))?;
     }
     Ok(Node::Ready)
+}
+
+/// Installs the packages of a manifest into a folder of the cache, unless they are there.
+fn packages(manifest: &str, folder: &str) -> Result<()> {
+    let manifest = workspace().join(manifest);
+    let wanted = fs::read_to_string(&manifest).context("cannot read the list of npm packages")?;
+    let folder = cache().join(folder);
+    if !fs::read_to_string(folder.join("installed.json")).is_ok_and(|installed| installed == wanted) {
+        fs::create_dir_all(&folder).context("cannot make a folder for npm packages")?;
+        fs::write(folder.join("package.json"), &wanted).context("cannot copy the list of npm packages")?;
+        run(&mut npm_install(&folder))?;
+        fs::write(folder.join("installed.json"), &wanted).context("cannot note what was installed")?;
+    }
+    Ok(())
 }
 
 /// Returns a command that installs the packages that are added to it.

@@ -1,5 +1,6 @@
 //! The Python packages of `tests/clients/requirements.txt`: boto3, the AWS CLI, and botocore's service models; and those of
-//! `moto-requirements.txt` beside it, apart from them: a server that destinations are tested with.
+//! `moto-requirements.txt` and `sam-requirements.txt` beside it, apart from them: a server that destinations are tested with,
+//! and the AWS SAM CLI.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,6 +39,11 @@ pub(crate) fn python() -> Result<Python> {
 /// The same for moto.
 pub(crate) fn moto() -> Result<Python> {
     install("moto", "tests/clients/moto-requirements.txt")
+}
+
+/// The same for the AWS SAM CLI.
+pub(crate) fn sam() -> Result<Python> {
+    install("sam", "tests/clients/sam-requirements.txt")
 }
 
 fn install(folder: &str, requirements: &str) -> Result<Python> {

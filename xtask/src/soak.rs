@@ -6,7 +6,7 @@ use crate::process::{cargo, run, step};
 use crate::{fault_points, provided, python};
 
 /// The tests that ask `hearth_tests::rounds` how hard to try.
-const LONG: &str = "binary(faults) or package(hearth-code) or (package(hearth-telemetry) and test(case_061))";
+const LONG: &str = "binary(faults) or test(case_076) or test(case_131) or package(hearth-code) or (package(hearth-telemetry) and test(case_061))";
 
 /// Runs them against a release build, one at a time; `filter` is a filter expression of nextest.
 pub(crate) fn soak(filter: Option<&str>) -> Result<()> {

@@ -13,10 +13,12 @@ pub(crate) struct Tally {
 impl Tally {
     /// Reads a line of output: nextest's summary, or one of the closing lines of libtest, which add up.
     pub(crate) fn read(&mut self, line: &str) {
+        // Of what a failed test has printed, which nextest shows indented, there are closing lines, too.
+        let closing = line.strip_prefix("test result: ");
         let line = line.trim();
         let counts = match line.split_once(" tests run: ").or_else(|| line.split_once(" test run: ")) {
             Some((head, counts)) if head.starts_with("Summary [") => counts,
-            _ => match line.strip_prefix("test result: ") {
+            _ => match closing {
                 Some(counts) => counts.split_once(". ").map_or(counts, |(_, counts)| counts),
                 None => return,
             },
@@ -74,6 +76,9 @@ mod tests {
         let output = "        PASS [   0.010s] hearth-types arn::tests::one\n\
                       ------------\n     Summary [  12.345s] 7 tests run: 4 passed (1 slow), 2 failed, 1 timed out, 3 skipped\n";
         assert_eq!(tally(output), "4 passed, 3 failed, 3 skipped");
+        let output =
+            format!("    test result: FAILED. 0 passed; 1 failed; 0 ignored; finished in 0.1s\n{output}");
+        assert_eq!(tally(&output), "4 passed, 3 failed, 3 skipped");
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::node::{Node, node};
 use crate::process::{cache, cargo, run, step, succeeds};
 use crate::tally::Tally;
 use crate::{
-    cargo_deny, cases, codegen, extensions, fault_points, isolation_tools, official_clients, provided, python,
+    cargo_deny, cases, codegen, durable_sdks, extensions, fault_points, isolation_tools, official_clients,
+    provided, python,
 };
 
 /// Runs the checks, then all tests of the workspace. The last line counts the tests.
@@ -20,12 +21,16 @@ pub(crate) fn test() -> Result<()> {
     step("tools for tests of isolation", isolation_tools::install)?;
     step("Python packages", || python::python().map(drop))?;
     step("moto, a server for destinations", || python::moto().map(drop))?;
+    step("AWS SAM CLI", || python::sam().map(drop))?;
     if !step("AWS CLI 2", || Ok(python::aws_cli_2()))? {
         println!("    the tests that need it are going to be skipped: apt-get could not install `awscli` 2");
     }
     let node = step("Node.js packages", node)?;
     if let Node::Missing(why) = node {
         println!("    the tests that need Node.js are going to be skipped: {why}");
+    }
+    if let Some(why) = step("AWS's SDKs for durable functions", durable_sdks::install)? {
+        println!("    the tests that need them are going to be skipped: {why}");
     }
     if let Some(why) = step("AWS's runtime clients", official_clients::build)? {
         println!("    the tests that compare with them are going to be skipped: {why}");

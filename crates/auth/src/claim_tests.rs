@@ -1,3 +1,5 @@
+use hearth_types::AccountId;
+
 use super::*;
 use crate::credential::{Caller, Identity, Secret};
 use crate::rights::Right;
@@ -15,11 +17,11 @@ fn known(token: Option<&str>) -> Arc<Credential> {
         access_key_id: KEY.to_owned(),
         secret_access_key: Secret::new(SECRET),
         session_token: token.map(Secret::new),
-        identity: Identity {
-            caller: Caller { arn: "arn:aws:iam::000000000000:user/ada".to_owned(), user_id: "A".to_owned() },
-            rights: Right::admin(),
-            own: None,
-        },
+        identity: Identity::user(
+            Caller { arn: "arn:aws:iam::000000000000:user/ada".to_owned(), user_id: "A".to_owned() },
+            AccountId::new("000000000000").unwrap(),
+            Right::admin(),
+        ),
     })
 }
 

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hearth_types::{FunctionName, LogGroupName};
+use hearth_types::{AccountId, FunctionName, LogGroupName};
 use subtle::ConstantTimeEq as _;
 
 use crate::asked::Asked;
-use crate::refusal::Refusal;
+use crate::policy::{Context, Document, Key, Said, Who};
 use crate::rights::Right;
 
 /// Text that must not get into a log, a record or an error.
@@ -70,8 +70,18 @@ impl Credentials for Arc<Credential> {
 pub struct Identity {
     /// As `GetCallerIdentity` and refusals show it.
     pub caller: Caller,
-    /// What they may do; everything else is denied.
+    /// Whose user or role it is.
+    pub account: AccountId,
+    /// The organization of that account, when it has one.
+    pub organization_id: Option<String>,
+    /// The role, when it is a session of one.
+    pub role_arn: Option<String>,
+    /// What they may do; what neither these nor the policies allow is denied.
     pub rights: Arc<[Right]>,
+    /// The policies of a role. They may deny, too.
+    pub policies: Arc<[Document]>,
+    /// What bounds all that, when something does.
+    pub boundary: Option<Arc<Document>>,
     /// What rights `on own` are about.
     pub own: Option<Own>,
 }
@@ -95,11 +105,45 @@ pub struct Own {
 }
 
 impl Identity {
-    /// Lets what is asked for pass, or refuses it in AWS's words.
-    pub fn check(&self, asked: &Asked) -> Result<(), Refusal> {
-        match self.rights.iter().any(|right| right.allows(asked, self.own.as_ref())) {
-            true => Ok(()),
-            false => Err(Refusal::access_denied(&self.caller.arn, asked)),
+    /// A user with these rights.
+    pub fn user(caller: Caller, account: AccountId, rights: Arc<[Right]>) -> Self {
+        let policies = Arc::from([]);
+        let (organization_id, role_arn, boundary, own) = (None, None, None, None);
+        Self { caller, account, organization_id, role_arn, rights, policies, boundary, own }
+    }
+
+    /// Returns what their rights and policies say.
+    pub(crate) fn says(&self, asked: &Asked, context: &Context) -> Said {
+        let of_policies = self.policies.iter().map(|policy| policy.of_identity(asked, context)).max();
+        let by_rights = self.rights.iter().any(|right| right.allows(asked, self.own.as_ref()));
+        let of_rights = if by_rights { Said::Allows } else { Said::Nothing };
+        let said = of_policies.unwrap_or(Said::Nothing).max(of_rights);
+        match self.boundary.as_ref().map(|boundary| boundary.of_identity(asked, context)) {
+            Some(Said::Denies) => Said::Denies,
+            Some(Said::Nothing | Said::AllowsAccount) if said == Said::Allows => Said::Nothing,
+            Some(_) | None => said,
         }
+    }
+
+    /// Returns who they are to the policy of a resource.
+    pub fn who(&self) -> Who<'_> {
+        Who::Caller {
+            arn: &self.caller.arn,
+            account: self.account.as_str(),
+            role_arn: self.role_arn.as_deref(),
+        }
+    }
+
+    /// Adds to the circumstances of a call what is known of its caller.
+    pub(crate) fn known(&self, context: Context) -> Context {
+        let kind = if self.role_arn.is_some() { "AssumedRole" } else { "User" };
+        context
+            .with(Key::PrincipalArn, self.role_arn.as_deref().unwrap_or(&self.caller.arn))
+            .with(Key::PrincipalAccount, self.account.as_str())
+            .with_some(Key::PrincipalOrgId, self.organization_id.as_deref())
+            .with(Key::PrincipalType, kind)
+            .with(Key::PrincipalIsAwsService, "false")
+            .with(Key::UserId, self.caller.user_id.as_str())
+            .with(Key::SecureTransport, "false")
     }
 }

@@ -30,6 +30,15 @@ pub struct Refusal {
     message: String,
 }
 
+/// Why somebody may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    NotByIdentity,
+    NotByResource,
+    DeniedByIdentity,
+    DeniedByResource,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     MissingToken,
@@ -87,12 +96,16 @@ impl Refusal {
     }
 
     /// The caller is known, and may not do that.
-    pub(crate) fn access_denied(arn: &str, asked: &Asked) -> Self {
+    pub(crate) fn access_denied(arn: &str, asked: &Asked, why: Why) -> Self {
         let Asked { action, resource } = asked;
-        let message = format!(
-            "User: {arn} is not authorized to perform: {action} on resource: {resource} because no identity-based policy \
-             allows the {action} action"
-        );
+        let because = match why {
+            Why::NotByIdentity => format!("because no identity-based policy allows the {action} action"),
+            Why::NotByResource => format!("because no resource-based policy allows the {action} action"),
+            Why::DeniedByIdentity => "with an explicit deny in an identity-based policy".to_owned(),
+            Why::DeniedByResource => "with an explicit deny in a resource-based policy".to_owned(),
+        };
+        let message =
+            format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {because}");
         Self { kind: Kind::AccessDenied, message }
     }
 
@@ -244,8 +257,8 @@ mod tests {
     async fn every_protocol_has_its_own_shape() {
         let mut table = String::new();
         let asked = Asked { action: "lambda:ListFunctions".to_owned(), resource: Resource::Any };
-        for refusal in [Refusal::missing_token(), Refusal::access_denied("arn:aws:iam::1:user/<ada>", &asked)]
-        {
+        let denied = Refusal::access_denied("arn:aws:iam::1:user/<ada>", &asked, Why::NotByIdentity);
+        for refusal in [Refusal::missing_token(), denied] {
             for protocol in [Protocol::RestJson, Protocol::Json11, Protocol::Query] {
                 let mut response = refusal.clone().into_response(protocol);
                 let request_id = response.headers_mut().remove(REQUEST_ID).unwrap();

@@ -40,12 +40,9 @@ pub fn authorization(
     let mut signed: Vec<HeaderName> = headers.keys().cloned().collect();
     signed.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     let list = signed.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(";");
-    let mut canonical = format!(
-        "{method}\n{}\n{}\n",
-        canonical::path(uri.path()),
-        canonical::query(uri.query().unwrap_or(""), None)
-    )
-    .into_bytes();
+    let path = if service == "s3" { canonical::path_of_s3(uri.path()) } else { canonical::path(uri.path()) };
+    let mut canonical =
+        format!("{method}\n{path}\n{}\n", canonical::query(uri.query().unwrap_or(""), None)).into_bytes();
     canonical.extend(canonical::headers(headers, &signed).unwrap_or_default());
     canonical.extend_from_slice(format!("\n{list}\n").as_bytes());
     let scope = Scope { day: date[..8].to_owned(), region: region.to_owned(), service: service.to_owned() };

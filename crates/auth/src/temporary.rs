@@ -1,9 +1,11 @@
 //! Temporary keys: those of an execution role, made when an environment begins and good for nothing when it is gone.
 
-use std::io;
+use std::{fmt, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
 
 use crate::credential::Secret;
 
@@ -41,9 +43,68 @@ impl Temporary {
         })
     }
 
+    /// Makes a key whose secrets follow from its id and a master key: whoever has that needs to keep no more than the id.
+    pub fn derived(master: &MasterKey) -> io::Result<Self> {
+        Ok(Self::derived_of(master, key_id(KEY_ID_TEMPORARY)?))
+    }
+
+    /// Returns the key with this id, as [`Temporary::derived`] has made it.
+    pub fn derived_of(master: &MasterKey, access_key_id: String) -> Self {
+        let secret_access_key = master.secret("secret access key", &access_key_id, SECRET_BYTES);
+        let session_token = master.secret("session token", &access_key_id, TOKEN_BYTES);
+        Self { access_key_id, secret_access_key, session_token }
+    }
+
     /// Makes a key that somebody keeps: its id begins with `AKIA`, and it has no token.
     pub fn permanent() -> io::Result<(String, Secret)> {
         Ok((key_id(KEY_ID_PERMANENT)?, secret(SECRET_BYTES)?))
+    }
+}
+
+/// What the secrets of temporary keys follow from.
+#[derive(Clone)]
+pub struct MasterKey([u8; MasterKey::BYTES]);
+
+impl MasterKey {
+    /// How long it is: as long as what a hash of it says.
+    pub const BYTES: usize = 32;
+
+    /// Makes one from the random numbers of the kernel.
+    pub fn random() -> io::Result<Self> {
+        let mut bytes = [0; Self::BYTES];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(Self(bytes))
+    }
+
+    /// Reads one that was kept; `None` when it has another length.
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(bytes.try_into().ok()?))
+    }
+
+    /// Returns it, for whoever keeps it.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Derives a secret of so many bytes: HMACs of its use, its key id and a counter, one after the other.
+    fn secret(&self, used_as: &str, id: &str, length: usize) -> Secret {
+        let mut bytes = Vec::with_capacity(length + Self::BYTES);
+        for counter in 0_u8.. {
+            if bytes.len() >= length {
+                break;
+            }
+            let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("an HMAC takes keys of any length");
+            mac.update(format!("{used_as}\n{id}\n{counter}").as_bytes());
+            bytes.extend_from_slice(&mac.finalize().into_bytes());
+        }
+        bytes.truncate(length);
+        Secret::new(STANDARD.encode(bytes))
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
     }
 }
 
@@ -63,6 +124,24 @@ fn secret(length: usize) -> io::Result<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_derived_follows_from_the_master_key_and_the_id_alone() {
+        let [master, another] = [(); 2].map(|()| MasterKey::random().unwrap());
+        let made = Temporary::derived(&master).unwrap();
+        assert_eq!(made.secret_access_key.expose().len(), 40);
+        assert_eq!(made.session_token.expose().len(), 192);
+        let kept = MasterKey::of_bytes(master.expose()).unwrap();
+        let again = Temporary::derived_of(&kept, made.access_key_id.clone());
+        assert_eq!(again.secret_access_key, made.secret_access_key);
+        assert_eq!(again.session_token, made.session_token);
+        assert!(!made.session_token.expose().starts_with(&made.secret_access_key.expose()[..8]));
+        let other = Temporary::derived_of(&another, made.access_key_id.clone());
+        assert_ne!(other.secret_access_key, made.secret_access_key);
+        assert_ne!(Temporary::derived(&master).unwrap().secret_access_key, made.secret_access_key);
+        assert!(MasterKey::of_bytes(&[0; 31]).is_none());
+        assert_eq!(format!("{master:?}"), "(secret)");
+    }
 
     #[test]
     fn keys_look_as_aws_makes_them_and_no_two_are_alike() {

@@ -12,6 +12,7 @@ mod response_body;
 mod room;
 mod server;
 mod stream;
+pub mod xml;
 
 pub use body::{BodyError, BodyPieces, drop_body, read_ahead, read_body};
 pub use credential::CredentialScope;

@@ -73,6 +73,9 @@ pub(crate) struct ServeArguments {
     /// New environments that a function may have in 10 seconds, above which calls are throttled [default: 1000]
     #[arg(long, env = "HEARTH_ENVIRONMENTS_PER_10_S", value_name = "N")]
     pub(crate) environments_per_10_s: Option<u32>,
+    /// Room for the packages of functions, of all their versions, and of layers, in MB [default: 76800]
+    #[arg(long, env = "HEARTH_CODE_STORAGE_MB", value_name = "MB")]
+    pub(crate) code_storage_mb: Option<u64>,
     /// How long a warm environment waits for its next call, in seconds [default: 600]
     #[arg(long, env = "HEARTH_IDLE_TIMEOUT_S", value_name = "SECONDS")]
     pub(crate) idle_timeout_s: Option<u64>,
@@ -93,12 +96,13 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "HEARTH_ALLOW_UNAUTHENTICATED")]
     pub(crate) allow_unauthenticated: bool,
     /// What functions may do with Hearth's own API, with commas between: actions as in AWS's policies, with ` on own` for
-    /// the function's own log group or itself, or none [default: lambda:InvokeFunction, logs:CreateLogStream on own,
+    /// the function's own log group or itself, or none [default: lambda:InvokeFunction,
+    /// lambda:CheckpointDurableExecution on own, lambda:GetDurableExecutionState on own, logs:CreateLogStream on own,
     /// logs:PutLogEvents on own]
     #[arg(long, env = "HEARTH_FUNCTION_RIGHTS", value_name = "ACTION,…", value_delimiter = ',')]
     pub(crate) function_rights: Vec<String>,
     /// Where the queues, topics, buses and buckets are that hear of the end of asynchronous events, such as
-    /// http://127.0.0.1:5000 [default: none]
+    /// http://127.0.0.1:5000; https checks certificates against this host's authorities [default: none]
     #[arg(long, env = "HEARTH_AWS_ENDPOINT", value_name = "URL")]
     pub(crate) aws_endpoint: Option<String>,
     /// The region that requests to --aws-endpoint are signed for [default: that of --region]
@@ -235,6 +239,12 @@ pub(crate) enum CredentialsCommand {
         /// What they may do
         #[arg(long, value_enum, default_value_t = Policy::Admin)]
         policy: Policy,
+        /// Another account than the server's: of what is there, its keys get to what a resource policy lets them to
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// The organization of that account, for `aws:PrincipalOrgID`
+        #[arg(long, value_name = "ID")]
+        organization_id: Option<String>,
         #[command(flatten)]
         place: CredentialsPlace,
     },

@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use hearth_server::{CredentialsFile, KnownKey};
+use hearth_server::{CredentialsFile, KeyOwner, KnownKey};
+use hearth_types::AccountId;
 use serde_json::json;
 
 use crate::arguments::{Arguments, Command, CredentialsArguments, CredentialsCommand, OutputFormat};
@@ -17,11 +18,17 @@ use crate::table::{Column, Table};
 /// Makes, shows or removes keys.
 pub(crate) fn run(arguments: &CredentialsArguments, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match &arguments.command {
-        CredentialsCommand::Add { name, policy, place } => {
+        CredentialsCommand::Add { name, policy, account, organization_id, place } => {
             let file = file(place.data_dir.as_ref())?;
             let now_ms =
                 SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-            let (key, secret) = file.add(name, (*policy).into(), now_ms).context("cannot add a key")?;
+            let owner = KeyOwner {
+                name: name.clone(),
+                policy: (*policy).into(),
+                account: account.as_deref().map(AccountId::new).transpose().context("cannot add a key")?,
+                organization_id: organization_id.clone(),
+            };
+            let (key, secret) = file.add(owner, now_ms).context("cannot add a key")?;
             match place.output {
                 OutputFormat::Json => {
                     let mut document = document(&key);
@@ -69,10 +76,16 @@ fn file(data_dir: Option<&std::path::PathBuf>) -> anyhow::Result<CredentialsFile
 }
 
 fn document(key: &KnownKey) -> serde_json::Value {
-    json!({
+    let mut document = json!({
         "AccessKeyId": key.access_key_id, "UserName": key.name, "Policy": key.policy.to_string(),
         "CreateDate": created(key),
-    })
+    });
+    for (name, value) in [("Account", &key.account), ("OrganizationId", &key.organization_id)] {
+        if let Some(value) = value {
+            document[name] = value.as_str().into();
+        }
+    }
+    document
 }
 
 fn created(key: &KnownKey) -> String {
@@ -84,10 +97,18 @@ fn table(keys: &[KnownKey]) -> String {
         Column::Left("Access Key Id"),
         Column::Left("Name"),
         Column::Left("Policy"),
+        Column::Left("Account"),
         Column::Left("Created"),
     ]);
     for key in keys {
-        table.row([key.access_key_id.clone(), key.name.clone(), key.policy.to_string(), created(key)]);
+        let account = key.account.clone().unwrap_or_else(|| "(server's)".to_owned());
+        table.row([
+            key.access_key_id.clone(),
+            key.name.clone(),
+            key.policy.to_string(),
+            account,
+            created(key),
+        ]);
     }
     table.render()
 }

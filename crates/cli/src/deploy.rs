@@ -4,8 +4,10 @@
 //! fails, those before it are taken back.
 
 mod apply;
+mod event_sources;
 mod plan;
 mod report;
+mod schedules;
 mod server;
 
 use std::collections::BTreeMap;
@@ -17,8 +19,10 @@ use hearth_deploy::{Code, Finding, Function, Stack, Surroundings, Template, pack
 
 use self::apply::Applying;
 pub(crate) use self::apply::{ApplyError, settle};
+use self::event_sources::MappingPlan;
 use self::plan::{Action, Change};
 use self::report::{Planned, Report, write_outputs};
+use self::schedules::SchedulePlan;
 use self::server::{Known, STACK_TAG};
 use crate::arguments::{DeployArguments, OutputFormat};
 use crate::client::Client;
@@ -80,14 +84,19 @@ pub(crate) async fn run(
     // Everything that needs no server is checked before one is asked.
     let probe =
         Surroundings { region: "us-east-1".into(), account: "000000000000".into(), ..surroundings.clone() };
-    template.resolve(&probe).or_else(|findings| wrong(&shown, &findings, notes))?;
+    let probed = template.resolve(&probe).or_else(|findings| wrong(&shown, &findings, notes))?;
+    let findings = schedules::wrong_expressions(&probed);
+    if !findings.is_empty() {
+        wrong::<()>(&shown, &findings, notes)?;
+    }
     let place = server::region_and_account(client, &surroundings.stack_name).await;
     let place = place.context("cannot ask the server which region it is")?;
     (surroundings.region, surroundings.account) =
         place.context("the server does not say which region it is")?;
 
     let stack = template.resolve(&surroundings).or_else(|findings| wrong(&shown, &findings, notes))?;
-    let packages = packages(&stack).or_else(|findings| wrong(&shown, &findings, notes))?;
+    let packages = packages(client, &stack).await;
+    let packages = packages.or_else(|findings| wrong(&shown, &findings, notes))?;
     let (mut layers, mut planned) = (Vec::new(), Vec::new());
     for layer in &stack.layers {
         let versions = server::layer_versions(client, &layer.name).await;
@@ -113,7 +122,7 @@ pub(crate) async fn run(
     // Now with the ARNs of the layers that stay as they are.
     let stack = template.resolve(&surroundings).or_else(|findings| wrong(&shown, &findings, notes))?;
     let mut known = BTreeMap::new();
-    let (mut unsupported, mut foreign) = (stack.unsupported.clone(), Vec::new());
+    let (mut unsupported, mut cannot) = (stack.unsupported.clone(), Vec::new());
     for function in &stack.functions {
         let alias = function.alias.as_ref().map(|alias| alias.name.as_str());
         let there = server::known(client, &function.name, alias).await;
@@ -127,18 +136,19 @@ pub(crate) async fn run(
             surroundings.function_urls.extend(url.map(|url| (function.name.clone(), url)));
         }
         unsupported.extend(plan::not_implemented(function, &there));
+        cannot.extend(plan::durable_or_not(function, &there));
         if let Some(other) = there.function.as_ref().and_then(|there| there.tags.get(STACK_TAG))
             && *other != surroundings.stack_name
         {
-            foreign.push(Finding {
+            cannot.push(Finding {
                 line: function.place.line,
                 message: format!("function `{}` is of the stack `{other}`", function.name),
             });
         }
         known.insert(function.place.logical_id.clone(), there);
     }
-    if !foreign.is_empty() {
-        wrong::<()>(&shown, &foreign, notes)?;
+    if !cannot.is_empty() {
+        wrong::<()>(&shown, &cannot, notes)?;
     }
     // And with the URLs that are there.
     let mut stack = template.resolve(&surroundings).or_else(|findings| wrong(&shown, &findings, notes))?;
@@ -160,6 +170,17 @@ pub(crate) async fn run(
             details: Vec::new(),
         });
     }
+    let staying = if arguments.prune { &[][..] } else { &others };
+    let schedules = schedules::plan(client, &stack, &surroundings.stack_name, staying).await;
+    let schedules = schedules.context("cannot ask for the schedules of the stack")?;
+    planned.extend(schedules.changes.iter().map(schedules::ScheduleChange::planned));
+    let mappings = event_sources::plan(client, &stack, &surroundings.stack_name, staying).await;
+    let mappings = mappings.context("cannot ask for the event source mappings of the stack")?;
+    if !mappings.wrong.is_empty() {
+        wrong::<()>(&shown, &mappings.wrong, notes)?;
+    }
+    planned.extend(mappings.changes.iter().map(event_sources::MappingChange::planned));
+    unsupported.extend(mappings.unsupported.iter().cloned());
 
     let changes =
         planned.iter().filter(|planned| !matches!(planned.action, Action::Keep | Action::Leave)).count();
@@ -197,6 +218,8 @@ pub(crate) async fn run(
         layers: &layers,
         known: &known,
         others: if arguments.prune { &others } else { &[] },
+        schedules: &schedules,
+        mappings: &mappings,
         arguments,
     };
     let mut done = match work.apply(&mut applying, surroundings.clone(), notes).await {
@@ -243,6 +266,8 @@ struct Work<'work> {
     layers: &'work [String],
     known: &'work BTreeMap<String, Known>,
     others: &'work [String],
+    schedules: &'work SchedulePlan,
+    mappings: &'work MappingPlan,
     arguments: &'work DeployArguments,
 }
 
@@ -275,6 +300,23 @@ impl Work<'_> {
                 .await;
             done.map_err(|error| (format!("{} function `{}`", action.word(), function.name), error))?;
             tell(notes, &format!("{}d function {}", action.word(), function.name));
+        }
+        applying.event_source_mappings(self.mappings).await?;
+        for change in &self.mappings.changes {
+            if matches!(change.action, Action::Create | Action::Update) {
+                tell(notes, &format!("{}d event source mapping {}", change.action.word(), change.name()));
+            }
+        }
+        // Before what cannot be taken back.
+        applying.schedules(self.schedules).await?;
+        for change in &self.schedules.changes {
+            if !matches!(change.action, Action::Keep | Action::Leave) {
+                tell(notes, &format!("{}d schedule {}", change.action.word(), change.name));
+            }
+        }
+        for change in self.mappings.changes.iter().filter(|change| change.action == Action::Delete) {
+            applying.delete_mapping(change).await?;
+            tell(notes, &format!("deleted event source mapping {}", change.name()));
         }
         for name in self.others {
             applying.delete(name).await.map_err(|error| (format!("delete function `{name}`"), error))?;
@@ -376,19 +418,28 @@ fn wrong<T>(template: &str, findings: &[Finding], notes: &mut dyn Write) -> anyh
     Err(DeployError::Wrong { template: template.to_owned(), count: findings.len() }.into())
 }
 
-/// Makes all packages, or tells everything that is wrong with them.
-fn packages(stack: &Stack) -> Result<Packages, Vec<Finding>> {
+/// Makes all packages, or gets them from their buckets; or tells everything that is wrong with them.
+async fn packages(client: &Client, stack: &Stack) -> Result<Packages, Vec<Finding>> {
     let (mut packages, mut findings) = (Packages::new(), Vec::new());
     let layers = stack.layers.iter().map(|layer| (&layer.place, &layer.code));
     let functions = stack.functions.iter().map(|function| (&function.place, &function.code));
     for (place, code) in layers.chain(functions) {
-        match package(code) {
+        let made = match code {
+            Code::Bucket { bucket, key, version, .. } => {
+                server::object(client, bucket, key, version.as_deref()).await
+            }
+            Code::Path { .. } | Code::Inline { .. } => package(code).map_err(anyhow::Error::new),
+        };
+        match made {
             Ok(zip) => {
                 packages.insert(place.logical_id.clone(), zip);
             }
             Err(error) => {
-                let line = if let Code::Path { line, .. } = code { *line } else { place.line };
-                let message = format!("`{}`: {:#}", place.logical_id, anyhow::Error::new(error));
+                let line = match code {
+                    Code::Path { line, .. } | Code::Bucket { line, .. } => *line,
+                    Code::Inline { .. } => place.line,
+                };
+                let message = format!("`{}`: {error:#}", place.logical_id);
                 findings.push(Finding { line, message });
             }
         }

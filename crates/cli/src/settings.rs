@@ -83,6 +83,7 @@ struct File {
     concurrency: Option<u32>,
     requests_per_concurrency: Option<u32>,
     environments_per_10_s: Option<u32>,
+    code_storage_mb: Option<u64>,
     idle_timeout_s: Option<u64>,
     cold_starts_max: Option<usize>,
     log_retention_days: Option<u64>,
@@ -193,6 +194,7 @@ fn put_together(
     set(&mut settings.requests_per_concurrency, requests_per_concurrency);
     let environments_per_10_s = arguments.environments_per_10_s.or(file.environments_per_10_s);
     set(&mut settings.environments_per_10_s, environments_per_10_s);
+    set(&mut settings.code_storage_mb, arguments.code_storage_mb.or(file.code_storage_mb));
     let idle_timeout_s = arguments.idle_timeout_s.or(file.idle_timeout_s);
     set(&mut settings.idle_timeout, idle_timeout_s.map(Duration::from_secs));
     let cold_starts_max = arguments.cold_starts_max.or(file.cold_starts_max);
@@ -274,6 +276,7 @@ fn check(settings: Settings) -> Result<Settings, SettingsError> {
         ("concurrency", settings.account_concurrency == 0),
         ("requests-per-concurrency", settings.requests_per_concurrency == 0),
         ("environments-per-10-s", settings.environments_per_10_s == 0),
+        ("code-storage-mb", settings.code_storage_mb == 0),
         ("idle-timeout-s", settings.idle_timeout.is_zero()),
         ("cold-starts-max", settings.cold_starts_max == 0),
         ("log-retention-days", settings.log_retention.is_zero()),
@@ -345,6 +348,7 @@ mod tests {
         assert_eq!((settings.account_concurrency, settings.cold_starts_max), (1_000, 32));
         assert_eq!(settings.idle_timeout, Duration::from_secs(600));
         assert_eq!((settings.requests_per_concurrency, settings.environments_per_10_s), (10, 1_000));
+        assert_eq!(settings.code_storage_mb, 76_800);
         assert_eq!(settings.path, "/bin");
         assert_eq!(settings.isolation, hearth_server::Isolation::Namespaces);
         assert!(settings.interpreters.is_empty());
@@ -388,7 +392,7 @@ mod tests {
         let endpoint =
             format!("{:?}", of(&["--aws-region", "eu-west-1"], toml).unwrap().aws_endpoint.unwrap());
         assert!(endpoint.contains("eu-west-1") && !endpoint.contains("hidden"), "{endpoint}");
-        assert!(of(&["--aws-endpoint", "https://aws"], toml).unwrap_err().contains("TLS is not built yet"));
+        assert!(of(&["--aws-endpoint", "ftp://aws"], toml).unwrap_err().contains("is not an endpoint"));
         assert!(of(&["--aws-region", "x y"], toml).unwrap_err().contains("region"));
         for part in ["--aws-endpoint=http://a", "--aws-access-key-id=a", "--aws-region=eu-west-1"] {
             assert!(of(&[part], "").unwrap_err().contains("go together"), "{part}");
@@ -444,7 +448,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
@@ -467,7 +471,13 @@ mod tests {
         let rights = |flags: &[&str], toml: &str| -> Vec<String> {
             of(flags, toml).unwrap().function_rights.iter().map(ToString::to_string).collect()
         };
-        let default = ["lambda:invokefunction", "logs:createlogstream on own", "logs:putlogevents on own"];
+        let default = [
+            "lambda:invokefunction",
+            "lambda:checkpointdurableexecution on own",
+            "lambda:getdurableexecutionstate on own",
+            "logs:createlogstream on own",
+            "logs:putlogevents on own",
+        ];
         assert_eq!(rights(&[], ""), default);
         let toml = "function-rights = [\"lambda:Get*\", \"logs:* on own\"]";
         assert_eq!(rights(&[], toml), ["lambda:get*", "logs:* on own"]);

@@ -4,6 +4,7 @@ use hearth_auth::{Asked, Resource};
 use hearth_types::{Arn, LogGroupName};
 use http::Request;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::{CloudWatchLogs, operation};
 
@@ -15,6 +16,8 @@ struct Names {
     log_group_identifier: Option<String>,
     resource_arn: Option<String>,
     log_stream_name: Option<String>,
+    log_group_names: Option<IgnoredAny>,
+    log_group_identifiers: Option<IgnoredAny>,
 }
 
 impl CloudWatchLogs {
@@ -27,11 +30,19 @@ impl CloudWatchLogs {
     }
 
     fn log_group(&self, body: &[u8]) -> Resource {
-        let names: Names = serde_json::from_slice(body).unwrap_or_default();
+        // What is no input for this is none for the operation, or one that it takes in another way.
+        let Ok(names) = serde_json::from_slice::<Names>(body) else { return Resource::Untold };
+        if names.log_group_names.is_some() || names.log_group_identifiers.is_some() {
+            return Resource::Untold;
+        }
         let named = [names.log_group_name, names.log_group_identifier, names.resource_arn];
         // Who names several names none: an operation could take another one than we.
         let mut named = named.into_iter().flatten();
-        let (Some(named), None) = (named.next(), named.next()) else { return Resource::Any };
+        let named = match (named.next(), named.next()) {
+            (None, _) => return Resource::Any,
+            (Some(named), None) => named,
+            (Some(_), Some(_)) => return Resource::Untold,
+        };
         let name = match Arn::parse(&named) {
             None => Some(&*named),
             Some(arn) => Some(arn)
@@ -40,7 +51,9 @@ impl CloudWatchLogs {
                 .and_then(|arn| arn.resource.strip_prefix("log-group:"))
                 .map(|name| name.strip_suffix(":*").unwrap_or(name)),
         };
-        let Some(name) = name.and_then(|name| LogGroupName::new(name).ok()) else { return Resource::Any };
+        let Some(name) = name.and_then(|name| LogGroupName::new(name).ok()) else {
+            return Resource::Untold;
+        };
         let stream: String =
             names.log_stream_name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(512).collect();
         let arn =

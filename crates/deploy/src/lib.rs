@@ -3,12 +3,15 @@
 //!
 //! It asks no server and changes nothing: comparing with what is there, and bringing it there, is `hearth deploy`'s.
 
+mod event_sources;
 mod finding;
 mod globals;
 mod intrinsics;
+mod kept_only;
 mod package;
 mod properties;
 mod resources;
+mod schedules;
 mod serverless;
 mod stack;
 mod template;
@@ -16,5 +19,5 @@ mod yaml;
 
 pub use finding::Finding;
 pub use package::{PackageError, package};
-pub use stack::{Alias, Code, Function, Layer, Place, Stack, Url};
+pub use stack::{Alias, Code, EventSourceMapping, Function, Layer, Place, Schedule, Stack, Url};
 pub use template::{Surroundings, Template};

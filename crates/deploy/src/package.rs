@@ -71,6 +71,10 @@ pub fn package(code: &Code) -> Result<Vec<u8>, PackageError> {
             let path = PathBuf::from(file_name);
             return zip(&path, vec![((*file_name).to_owned(), 0o644, Content::Text(text))]);
         }
+        // Whoever asks the server has it: nothing is made of it here.
+        Code::Bucket { bucket, key, .. } => {
+            return Err(PackageError::Strange { path: PathBuf::from(format!("s3://{bucket}/{key}")) });
+        }
         Code::Path { path, .. } => {
             let read = |source| PackageError::Read { path: path.clone(), source };
             let metadata = fs::metadata(path).map_err(read)?;

@@ -20,6 +20,11 @@ impl<'findings> Properties<'findings> {
         Self { entries, findings }
     }
 
+    /// Where what is wrong is gathered.
+    pub(crate) fn findings(&mut self) -> &mut Vec<Finding> {
+        self.findings
+    }
+
     pub(crate) fn wrong(&mut self, line: usize, message: impl Into<String>) {
         self.findings.push(Finding::new(line, message));
     }

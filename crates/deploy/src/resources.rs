@@ -64,6 +64,13 @@ pub(crate) fn reference(
         }
         ("AWS::IAM::Role" | "AWS::Logs::LogGroup", None) => name(),
         ("AWS::IAM::Role", Some("Arn")) => Ok(role_arn(scope, &name()?)),
+        ("AWS::Scheduler::Schedule" | "AWS::Events::Rule", None) => name(),
+        ("AWS::Events::Rule", Some("Arn")) => Ok(format!(
+            "arn:aws:events:{}:{}:rule/{}",
+            scope.surroundings.region,
+            scope.surroundings.account,
+            name()?
+        )),
         _ => Err(missing()),
     }
 }
@@ -74,6 +81,7 @@ pub(crate) fn name(scope: &Scope<'_>, logical_id: &str, resource: &Node) -> Resu
         "AWS::Serverless::LayerVersion" | "AWS::Lambda::LayerVersion" => ("LayerVersion", "LayerName"),
         "AWS::IAM::Role" => ("Role", "RoleName"),
         "AWS::Logs::LogGroup" => ("LogGroup", "LogGroupName"),
+        "AWS::Scheduler::Schedule" | "AWS::Events::Rule" => ("Schedule", "Name"),
         _ => ("Function", "FunctionName"),
     };
     if let Some(given) = property(scope, section, resource, member)
@@ -133,7 +141,7 @@ fn role_arn(scope: &Scope<'_>, name: &str) -> String {
     format!("arn:aws:iam::{}:role/{name}", scope.surroundings.account)
 }
 
-fn function_arn(scope: &Scope<'_>, name: &str) -> String {
+pub(crate) fn function_arn(scope: &Scope<'_>, name: &str) -> String {
     format!("arn:aws:lambda:{}:{}:function:{name}", scope.surroundings.region, scope.surroundings.account)
 }
 

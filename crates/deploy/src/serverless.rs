@@ -9,8 +9,11 @@ use crate::globals::merged;
 use crate::intrinsics::Scope;
 use crate::properties::{Properties, request_value};
 use crate::resources;
+
+use crate::schedules::{self, Called};
 use crate::stack::{Alias, Code, Function, Layer, Place, Stack, Url};
 use crate::yaml::Node;
+use crate::{event_sources, kept_only};
 
 /// Properties of `AWS::Serverless::Function` that have no effect, because Hearth asks no policy what a function may do, or
 /// deploys all at once.
@@ -29,8 +32,6 @@ const UNSUPPORTED: &[&str] = &[
     "CapacityProviderConfig",
     "CodeSigningConfigArn",
     "DeploymentPreference",
-    "DurableConfig",
-    "FileSystemConfigs",
     "FunctionScalingConfig",
     "ImageConfig",
     "ImageUri",
@@ -38,7 +39,6 @@ const UNSUPPORTED: &[&str] = &[
     "SourceKMSKeyArn",
     "TenancyConfig",
     "VersionDeletionPolicy",
-    "VpcConfig",
 ];
 /// Resources that Hearth needs not: they are there by themselves, or nobody asks for them.
 const TYPES_WITHOUT_EFFECT: &[(&str, &str)] = &[
@@ -67,10 +67,20 @@ pub(crate) fn add(
         stack.notes.push(Finding::new(line, format!("`{logical_id}` ({kind}) has no effect: {why}")));
         return;
     }
+    // What rules and schedules need on AWS. Who else may call is another matter.
+    let principal = resource.get("Properties").and_then(|properties| properties.get("Principal")?.text());
+    if kind == "AWS::Lambda::Permission"
+        && matches!(principal, Some("events.amazonaws.com" | "scheduler.amazonaws.com"))
+    {
+        let message = format!("`{logical_id}` ({kind}) has no effect: schedules need no permission");
+        stack.notes.push(Finding::new(line, message));
+        return;
+    }
     let global = match kind {
         "AWS::Serverless::Function" => scope.globals.and_then(|globals| globals.get("Function")),
         "AWS::Serverless::LayerVersion" => scope.globals.and_then(|globals| globals.get("LayerVersion")),
         "AWS::Lambda::Function" | "AWS::Lambda::LayerVersion" => None,
+        "AWS::Scheduler::Schedule" | "AWS::Events::Rule" | "AWS::Lambda::EventSourceMapping" => None,
         _ => {
             stack.unsupported.push(Finding::new(line, format!("`{logical_id}`: {kind} is not built")));
             return;
@@ -84,6 +94,10 @@ pub(crate) fn add(
             return;
         }
     };
+    if kind == "AWS::Lambda::EventSourceMapping" {
+        event_sources::resource(scope, place, Properties::new(properties, findings), stack);
+        return;
+    }
     let name = match resources::name(scope, logical_id, resource) {
         Ok(name) => name,
         Err(finding) => {
@@ -92,7 +106,11 @@ pub(crate) fn add(
         }
     };
     let properties = Properties::new(properties, findings);
-    if kind.ends_with("LayerVersion") {
+    if kind == "AWS::Scheduler::Schedule" {
+        schedules::resource(scope, place, name, properties, stack);
+    } else if kind == "AWS::Events::Rule" {
+        schedules::rule(scope, place, name, properties, stack);
+    } else if kind.ends_with("LayerVersion") {
         let is_sam = kind == "AWS::Serverless::LayerVersion";
         stack.layers.extend(layer(scope, place, name, is_sam, properties, &mut stack.notes));
     } else {
@@ -166,36 +184,49 @@ fn layer(
     Some(Layer { place, name, request, code: code? })
 }
 
-/// Reads where a package is: a path of this machine. Buckets are somewhere else.
+/// Reads where a package is: a path of this machine, or an object in a bucket of the server.
 fn code(scope: &Scope<'_>, properties: &mut Properties<'_>, member: &str, place: &Place) -> Option<Code> {
     let Some(node) = properties.take(member) else {
         properties.wrong(place.line, format!("`{}` has no `{member}`", place.logical_id));
         return None;
     };
     let line = node.line;
-    match node.text() {
-        Some(uri) if uri.starts_with("s3://") || uri.contains("://") => {
+    if let Some(uri) = node.text() {
+        if let Some(object) = uri.strip_prefix("s3://") {
+            let Some((bucket, key)) =
+                object.split_once('/').filter(|(bucket, key)| ![*bucket, *key].contains(&""))
+            else {
+                properties.wrong(line, format!("`{member}` `{uri}` names no object: s3://BUCKET/KEY"));
+                return None;
+            };
+            return Some(Code::Bucket {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                version: None,
+                line,
+            });
+        }
+        if uri.contains("://") {
             properties.wrong(
                 line,
                 format!("`{member}` `{uri}` is not on this machine: name a folder, a zip or another file"),
             );
-            None
+            return None;
         }
-        Some(path) => Some(Code::Path { path: scope.surroundings.folder.join(path), line }),
-        None if node.get("S3Bucket").is_some() || node.get("Bucket").is_some() => {
-            properties.wrong(
-                line,
-                format!(
-                    "`{member}` is in a bucket, not on this machine: name a folder, a zip or another file"
-                ),
-            );
-            None
-        }
-        None => {
-            properties.wrong(line, format!("`{member}` has to name a folder, a zip or another file"));
-            None
-        }
+        return Some(Code::Path { path: scope.surroundings.folder.join(uri), line });
     }
+    // SAM's words, and CloudFormation's.
+    let text = |sam: &str, plain: &str| {
+        node.get(sam).or_else(|| node.get(plain)).and_then(Node::text).map(str::to_owned)
+    };
+    if let (Some(bucket), Some(key)) = (text("Bucket", "S3Bucket"), text("Key", "S3Key")) {
+        return Some(Code::Bucket { bucket, key, version: text("Version", "S3ObjectVersion"), line });
+    }
+    properties.wrong(
+        line,
+        format!("`{member}` has to name a folder, a zip or another file, or an object in a bucket"),
+    );
+    None
 }
 
 fn inline(properties: &mut Properties<'_>, line: usize, runtime: &str, text: String) -> Option<Code> {
@@ -210,7 +241,7 @@ fn inline(properties: &mut Properties<'_>, line: usize, runtime: &str, text: Str
     Some(Code::Inline { file_name, text })
 }
 
-fn unknown(properties: &mut Properties<'_>, logical_id: &str) {
+pub(crate) fn unknown(properties: &mut Properties<'_>, logical_id: &str) {
     for (name, node) in properties.rest() {
         properties.wrong(node.line, format!("`{logical_id}` has no property `{name}`"));
     }
@@ -263,6 +294,7 @@ fn function(
         }
     }
     set("LoggingConfig", logging_config);
+    kept_only::take(&mut properties, &logical_id, stack, &mut request);
 
     let inlined = if is_sam { properties.text("InlineCode") } else { zip_file(&mut properties) };
     let code = match inlined {
@@ -293,6 +325,9 @@ fn function(
             Some(Url { line: node.line, request })
         });
     }
+    let qualifier = alias.as_ref().map_or_else(String::new, |alias| format!(":{}", alias.name));
+    let arn = format!("{}{qualifier}", resources::function_arn(scope, &name));
+    events(scope, &Called { logical_id: &logical_id, arn }, &mut properties, stack);
     unknown(&mut properties, &logical_id);
     Some(Function {
         place,
@@ -329,15 +364,19 @@ fn refuse_unbuilt(properties: &mut Properties<'_>, logical_id: &str, stack: &mut
     {
         unsupported(line, format!("`PackageType` `{kind}` is not built"));
     }
-    if let Some(node) = properties.map("SnapStart")
-        && node.get("ApplyOn").and_then(Node::text) != Some("None")
-    {
-        unsupported(node.line, "`SnapStart` is not built".to_owned());
-    }
-    if let Some(node) = properties.map("Events") {
-        for (name, event) in node.map().unwrap_or_default() {
+}
+
+/// Takes what calls a function.
+fn events(scope: &Scope<'_>, called: &Called<'_>, properties: &mut Properties<'_>, stack: &mut Stack) {
+    let Some(node) = properties.map("Events") else { return };
+    for (name, event) in node.map().unwrap_or_default() {
+        let (event_of, findings) = ((name.as_str(), event), properties.findings());
+        if !schedules::event(scope, called, event_of, stack, findings)
+            && !event_sources::event(called, event_of, stack, findings)
+        {
             let kind = event.get("Type").and_then(Node::text).unwrap_or("none");
-            unsupported(event.line, format!("the event `{name}` of type {kind} is not built"));
+            let message = format!("`{}`: the event `{name}` of type {kind} is not built", called.logical_id);
+            stack.unsupported.push(Finding::new(event.line, message));
         }
     }
 }
@@ -396,7 +435,10 @@ fn zip_file(properties: &mut Properties<'_>) -> Option<(usize, String)> {
     None
 }
 
-fn tags(properties: &mut Properties<'_>, is_sam: bool) -> std::collections::BTreeMap<String, String> {
+pub(crate) fn tags(
+    properties: &mut Properties<'_>,
+    is_sam: bool,
+) -> std::collections::BTreeMap<String, String> {
     let Some(node) = properties.take("Tags") else { return Default::default() };
     let pairs: Option<Vec<(String, String)>> = if is_sam {
         node.map().and_then(|entries| {

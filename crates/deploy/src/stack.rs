@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use crate::event_sources;
 use crate::finding::Finding;
 
 /// Everything that a template asks for.
@@ -14,6 +15,10 @@ pub struct Stack {
     pub layers: Vec<Layer>,
     /// Functions, in the order of the template.
     pub functions: Vec<Function>,
+    /// Schedules that call functions, in the order of the template.
+    pub schedules: Vec<Schedule>,
+    /// Queues and streams that functions are fed from, in the order of the template.
+    pub event_source_mappings: Vec<EventSourceMapping>,
     /// What Hearth cannot do: without it the functions would not be what the template says.
     pub unsupported: Vec<Finding>,
     /// What has no effect, and changes nothing about what functions do.
@@ -38,6 +43,17 @@ pub enum Code {
     Path {
         /// Where it is; relative paths are of the template's folder already.
         path: PathBuf,
+        /// The line that names it.
+        line: usize,
+    },
+    /// An object in a bucket of the server.
+    Bucket {
+        /// The bucket.
+        bucket: String,
+        /// The key of the object.
+        key: String,
+        /// Its version, if one is named.
+        version: Option<String>,
         /// The line that names it.
         line: usize,
     },
@@ -108,4 +124,43 @@ pub struct Url {
     pub line: usize,
     /// Members of CreateFunctionUrlConfig.
     pub request: Map<String, Value>,
+}
+
+/// A schedule that is to be there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Its resource, or the function's with the name of its event; and the line of its expression.
+    pub place: Place,
+    /// The group that it is in.
+    pub group: String,
+    /// Whether that is the stack's own group, which is made when it is missing.
+    pub is_own_group: bool,
+    /// Its name.
+    pub name: String,
+    /// Members of CreateSchedule without `GroupName`; all that have a default have it.
+    pub request: Map<String, Value>,
+}
+
+/// A queue or a stream that a function is to be fed from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventSourceMapping {
+    /// Its resource, or the function's with the name of its event.
+    pub place: Place,
+    /// The function, with the alias if there is one.
+    pub function_arn: String,
+    /// The queue or the stream.
+    pub source_arn: String,
+    /// `StartingPosition` and `StartingPositionTimestamp` of a stream; they can be said only of a new mapping.
+    pub starting: Map<String, Value>,
+    /// Members of UpdateEventSourceMapping without `FunctionName`; all that have a default have it.
+    pub request: Map<String, Value>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl EventSourceMapping {
+    /// Returns the members that such a mapping has when nobody says anything of it.
+    pub fn defaults(&self) -> Map<String, Value> {
+        event_sources::defaults(&self.source_arn)
+    }
 }

@@ -243,13 +243,23 @@ fn check_resource(logical_id: &str, resource: &Node, all: &[(String, Node)], fin
 fn check_names(stack: &Stack, findings: &mut Vec<Finding>) {
     let functions = stack.functions.iter().map(|function| ("function", &function.name, &function.place));
     let layers = stack.layers.iter().map(|layer| ("layer", &layer.name, &layer.place));
+    let schedules = stack.schedules.iter().map(|schedule| ("schedule", &schedule.name, &schedule.place));
     let mut seen = BTreeMap::new();
-    for (kind, name, place) in functions.chain(layers) {
+    for (kind, name, place) in functions.chain(layers).chain(schedules) {
         if let Some(other) = seen.insert((kind, name), &place.logical_id) {
             findings.push(Finding::new(
                 place.line,
                 format!("`{other}` and `{}` are the same {kind} `{name}`", place.logical_id),
             ));
+        }
+    }
+    let mut seen = BTreeMap::new();
+    for mapping in &stack.event_source_mappings {
+        let (source, function) = (&mapping.source_arn, &mapping.function_arn);
+        let id = &mapping.place.logical_id;
+        if let Some(other) = seen.insert((source, function), id) {
+            let message = format!("`{other}` and `{id}` are the same: `{source}` for `{function}`");
+            findings.push(Finding::new(mapping.place.line, message));
         }
     }
 }

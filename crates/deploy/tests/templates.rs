@@ -49,6 +49,25 @@ fn check(template: &str, parameters: &[(&str, &str)], wanted: Expect) {
                     }
                 }
             }
+            for schedule in &stack.schedules {
+                writeln!(text, "schedule {}/{}", schedule.group, schedule.name).unwrap();
+                for (member, value) in &schedule.request {
+                    writeln!(text, "  {member} {value}").unwrap();
+                }
+            }
+            for mapping in &stack.event_source_mappings {
+                writeln!(text, "mapping {} -> {}", mapping.source_arn, mapping.function_arn).unwrap();
+                let said = mapping.request.iter().filter(|(member, value)| {
+                    // Only what the template says.
+                    mapping.defaults().get(*member) != Some(value)
+                });
+                for (member, value) in said.chain(&mapping.starting) {
+                    writeln!(text, "  {member} {value}").unwrap();
+                }
+                if !mapping.tags.is_empty() {
+                    writeln!(text, "  tags {:?}", mapping.tags).unwrap();
+                }
+            }
             for (kind, findings) in [("unsupported", &stack.unsupported), ("note", &stack.notes)] {
                 for finding in findings {
                     writeln!(text, "{kind} {finding}").unwrap();
@@ -359,12 +378,10 @@ Resources:
         expect![[r#"
             wrong:
             line 4: `F` has no `Handler`
-            line 7: `CodeUri` `s3://bucket/key` is not on this machine: name a folder, a zip or another file
             line 8: `MemorySize` has to be a whole number, not `much`
             line 9: `F` has no property `Tiemout`
             line 10: `Environment` has to be a map, not a list
             line 11: `Layers` has to be a list of texts
-            line 15: `ContentUri` is in a bucket, not on this machine: name a folder, a zip or another file
             line 19: there is no parameter or resource `Nothing`
         "#]],
     );
@@ -463,14 +480,14 @@ Resources:
       Handler: app.handler
       CodeUri: src
       Policies: [AWSLambdaBasicExecutionRole]
-      VpcConfig: {SubnetIds: [s]}
-      SnapStart: {ApplyOn: PublishedVersions}
+      CodeSigningConfigArn: arn
+      ImageUri: image
       Events:
         Get:
           Type: HttpApi
-        Nightly:
-          Type: Schedule
-          Properties: {Schedule: rate(1 day)}
+        Topic:
+          Type: SNS
+          Properties: {Topic: t}
   Built:
     Type: AWS::Serverless::Function
     Metadata: {BuildMethod: esbuild, SamResourceId: Built}
@@ -494,10 +511,10 @@ Outputs:
               LoggingConfig {"LogFormat":"Text","LogGroup":"/aws/lambda/shop-Built"}
               Role "arn:aws:iam::123456789012:role/shop-BuiltRole"
             unsupported line 9: `F`: Hearth builds nothing (`BuildMethod`): run `sam build`, then deploy `.aws-sam/build/template.yaml`
-            unsupported line 16: `F`: `VpcConfig` is not built
-            unsupported line 17: `F`: `SnapStart` is not built
+            unsupported line 16: `F`: `CodeSigningConfigArn` is not built
+            unsupported line 17: `F`: `ImageUri` is not built
             unsupported line 19: `F`: the event `Get` of type HttpApi is not built
-            unsupported line 21: `F`: the event `Nightly` of type Schedule is not built
+            unsupported line 21: `F`: the event `Topic` of type SNS is not built
             unsupported line 32: `Table`: AWS::DynamoDB::Table is not built
             note line 3: `Globals.Api` is of resources that are not built
             note line 10: `DeletionPolicy` has no effect
@@ -506,6 +523,393 @@ Outputs:
             note line 36: the output `Api` is left out: there is no parameter or resource `ServerlessRestApi`
             note line 38: the output `Gone` is left out: `NotThere` is not there: its condition `Never` is false
             output Name shop-F
+        "#]],
+    );
+}
+
+#[test]
+fn events_and_resources_that_are_queues_and_streams_come_to_event_source_mappings() {
+    check(
+        "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: src
+      AutoPublishAlias: live
+      Events:
+        Jobs:
+          Type: SQS
+          Properties:
+            Queue: arn:aws:sqs:eu-west-1:123456789012:jobs
+            BatchSize: '5'
+            Enabled: false
+            FilterCriteria: {Filters: [{Pattern: '{\"body\": [1]}'}]}
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            ScalingConfig: {MaximumConcurrency: 2}
+            MetricsConfig: {Metrics: [EventCount]}
+        Clicks:
+          Type: Kinesis
+          Properties:
+            Stream: arn:aws:kinesis:eu-west-1:123456789012:stream/clicks
+            StartingPosition: AT_TIMESTAMP
+            StartingPositionTimestamp: 1700000000
+            MaximumRetryAttempts: -1
+            BisectBatchOnFunctionError: true
+            DestinationConfig: {OnFailure: {Type: SQS, Destination: arn:aws:sqs:eu-west-1:123456789012:dlq}}
+        Rows:
+          Type: DynamoDB
+          Properties:
+            Stream: arn:aws:dynamodb:eu-west-1:123456789012:table/rows/stream/2026-11-30T00:00:00.000
+            StartingPosition: LATEST
+            TumblingWindowInSeconds: 30
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref F
+      EventSourceArn: arn:aws:sqs:eu-west-1:123456789012:jobs
+      Tags: [{Key: team, Value: web}]
+  Partial:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: 123456789012:function:other:live
+      EventSourceArn: arn:aws:sqs:eu-west-1:123456789012:others
+  Kafka:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !GetAtt F.Arn
+      EventSourceArn: arn:aws:kafka:eu-west-1:123456789012:cluster/c/1
+      Topics: [t]
+  Own:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !GetAtt F.Arn
+      SelfManagedEventSource: {Endpoints: {KafkaBootstrapServers: [a]}}
+",
+        &[],
+        expect![[r#"
+            function shop-F Path { path: "here/src", line: 8 }
+            mapping arn:aws:sqs:eu-west-1:123456789012:jobs -> arn:aws:lambda:eu-west-1:123456789012:function:shop-F:live
+              BatchSize 5
+              Enabled false
+              FilterCriteria {"Filters":[{"Pattern":"{\"body\": [1]}"}]}
+              FunctionResponseTypes ["ReportBatchItemFailures"]
+              ScalingConfig {"MaximumConcurrency":2}
+            mapping arn:aws:kinesis:eu-west-1:123456789012:stream/clicks -> arn:aws:lambda:eu-west-1:123456789012:function:shop-F:live
+              BisectBatchOnFunctionError true
+              DestinationConfig {"OnFailure":{"Destination":"arn:aws:sqs:eu-west-1:123456789012:dlq"}}
+              StartingPosition "AT_TIMESTAMP"
+              StartingPositionTimestamp 1700000000
+            mapping arn:aws:dynamodb:eu-west-1:123456789012:table/rows/stream/2026-11-30T00:00:00.000 -> arn:aws:lambda:eu-west-1:123456789012:function:shop-F:live
+              TumblingWindowInSeconds 30
+              StartingPosition "LATEST"
+            mapping arn:aws:sqs:eu-west-1:123456789012:jobs -> arn:aws:lambda:eu-west-1:123456789012:function:shop-F
+              tags {"team": "web"}
+            mapping arn:aws:sqs:eu-west-1:123456789012:others -> arn:aws:lambda:eu-west-1:123456789012:function:other:live
+            unsupported line 20: `FJobs`: `MetricsConfig` is not built
+            unsupported line 51: `Kafka`: a source of kafka is not built
+            unsupported line 57: `Own`: `SelfManagedEventSource` is not built
+        "#]],
+    );
+    check(
+        "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: src
+      Events:
+        None: {Type: SQS}
+        Name: {Type: SQS, Properties: {Queue: jobs}}
+        Start: {Type: Kinesis, Properties: {Stream: arn:aws:kinesis:eu-west-1:123456789012:stream/clicks}}
+        Wrong:
+          Type: SQS
+          Properties:
+            Queue: arn:aws:sqs:eu-west-1:123456789012:jobs
+            BatchSize: many
+            Enabled: perhaps
+            FunctionResponseTypes: all
+            StartingPosition: LATEST
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: arn:aws:sqs:eu-west-1:123456789012:jobs}
+  Same:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {FunctionName: !Ref F, EventSourceArn: arn:aws:sqs:eu-west-1:123456789012:jobs}
+",
+        &[],
+        expect![[r#"
+            wrong:
+            line 10: `FNone` has no `Queue`
+            line 11: `Queue` has to be the ARN of a source, not `jobs`
+            line 12: `FStart` has no `StartingPosition`
+            line 17: `BatchSize` has to be a whole number
+            line 18: `Enabled` has to be true or false
+            line 19: `FunctionResponseTypes` has to be a list
+            line 20: the event `Wrong` has no property `StartingPosition`
+            line 22: `Mapping` has no `FunctionName`
+            line 25: `FWrong` and `Same` are the same: `arn:aws:sqs:eu-west-1:123456789012:jobs` for `arn:aws:lambda:eu-west-1:123456789012:function:shop-F`
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_server_keeps_of_a_function_is_asked_for_and_noted() {
+    check(
+        "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: src
+      Role: arn:aws:iam::123456789012:role/shop-FRole
+      VpcConfig: {SubnetIds: [subnet-1], SecurityGroupIds: [sg-1], Ipv6AllowedForDualStack: 'true'}
+      FileSystemConfigs: [{Arn: arn, LocalMountPath: /mnt/data}]
+      SnapStart: {ApplyOn: PublishedVersions}
+      DurableConfig: {ExecutionTimeout: '60'}
+",
+        &[],
+        expect![[r#"
+            function shop-F Path { path: "here/src", line: 8 }
+              DurableConfig {"ExecutionTimeout":60,"RetentionPeriodInDays":14}
+              FileSystemConfigs [{"Arn":"arn","LocalMountPath":"/mnt/data"}]
+              SnapStart {"ApplyOn":"PublishedVersions"}
+              VpcConfig {"Ipv6AllowedForDualStack":true,"SecurityGroupIds":["sg-1"],"SubnetIds":["subnet-1"]}
+            note line 10: `F`: the server keeps and shows `VpcConfig`, which has no effect on it
+            note line 11: `F`: the server keeps and shows `FileSystemConfigs`, which has no effect on it
+            note line 12: `F`: the server keeps and shows `SnapStart`, which has no effect on it
+        "#]],
+    );
+    check(
+        "
+Resources:
+  F:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      Code: src
+      VpcConfig: {Subnets: [subnet-1]}
+      FileSystemConfigs: all
+      SnapStart: true
+      DurableConfig: {ExecutionTimeout: soon}
+",
+        &[],
+        expect![[r#"
+            wrong:
+            line 9: `VpcConfig` has no member `Subnets`
+            line 10: `FileSystemConfigs` has to be a list
+            line 11: `SnapStart` has to be a map, not a text
+            line 12: `ExecutionTimeout` has to be a whole number
+        "#]],
+    );
+}
+
+#[test]
+fn events_and_resources_that_are_schedules_come_to_schedules() {
+    check(
+        "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: src
+      AutoPublishAlias: live
+      Events:
+        Every:
+          Type: Schedule
+          Properties:
+            Schedule: rate(5 minutes)
+            Enabled: false
+        Nightly:
+          Type: ScheduleV2
+          Properties:
+            Name: nightly
+            GroupName: jobs
+            ScheduleExpression: cron(0 3 * * ? *)
+            ScheduleExpressionTimezone: Europe/Berlin
+            Input: '{}'
+            OmitName: true
+            RetryPolicy: {MaximumRetryAttempts: 0}
+            DeadLetterConfig: {Arn: arn}
+  Once:
+    Type: AWS::Scheduler::Schedule
+    Properties:
+      ScheduleExpression: at(2030-01-01T00:00:00)
+      StartDate: 2029-01-01T00:00:00Z
+      FlexibleTimeWindow: {Mode: FLEXIBLE, MaximumWindowInMinutes: '5'}
+      Target: {Arn: !GetAtt F.Arn, RoleArn: arn:aws:iam::123456789012:role/r, Input: '1'}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      Name: rule
+      ScheduleExpression: rate(1 day)
+      Targets:
+        - {Id: one, Arn: !GetAtt F.Arn, Input: '1'}
+        - {Id: two, Arn: !GetAtt F.Arn, Input: '2', SqsParameters: {MessageGroupId: g}}
+  Pattern:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [a]}
+      Targets: [{Id: one, Arn: !GetAtt F.Arn}]
+  OfRule:
+    Type: AWS::Lambda::Permission
+    Properties: {Action: 'lambda:InvokeFunction', FunctionName: !Ref F, Principal: events.amazonaws.com}
+  OfTopic:
+    Type: AWS::Lambda::Permission
+    Properties: {Action: 'lambda:InvokeFunction', FunctionName: !Ref F, Principal: sns.amazonaws.com}
+Outputs:
+  Name: {Value: !Ref Once}
+  Arn: {Value: !GetAtt Rule.Arn}
+",
+        &[],
+        expect![[r#"
+            function shop-F Path { path: "here/src", line: 8 }
+            schedule shop/shop-FEvery
+              ActionAfterCompletion "NONE"
+              FlexibleTimeWindow {"Mode":"OFF"}
+              ScheduleExpression "rate(5 minutes)"
+              ScheduleExpressionTimezone "UTC"
+              State "DISABLED"
+              Target {"Arn":"arn:aws:lambda:eu-west-1:123456789012:function:shop-F:live","Input":"{\"account\":\"123456789012\",\"detail\":{},\"detail-type\":\"Scheduled Event\",\"id\":\"<aws.scheduler.execution-id>\",\"region\":\"eu-west-1\",\"resources\":[\"arn:aws:events:eu-west-1:123456789012:rule/shop-FEvery\"],\"source\":\"aws.events\",\"time\":\"<aws.scheduler.scheduled-time>\",\"version\":\"0\"}","RetryPolicy":{"MaximumEventAgeInSeconds":86400,"MaximumRetryAttempts":185},"RoleArn":"arn:aws:iam::123456789012:role/shop-FEveryRole"}
+            schedule jobs/nightly
+              ActionAfterCompletion "NONE"
+              FlexibleTimeWindow {"Mode":"OFF"}
+              ScheduleExpression "cron(0 3 * * ? *)"
+              ScheduleExpressionTimezone "Europe/Berlin"
+              State "ENABLED"
+              Target {"Arn":"arn:aws:lambda:eu-west-1:123456789012:function:shop-F:live","Input":"{}","RetryPolicy":{"MaximumEventAgeInSeconds":86400,"MaximumRetryAttempts":0},"RoleArn":"arn:aws:iam::123456789012:role/shop-FNightlyRole"}
+            schedule shop/shop-Once
+              ActionAfterCompletion "NONE"
+              FlexibleTimeWindow {"MaximumWindowInMinutes":5,"Mode":"FLEXIBLE"}
+              ScheduleExpression "at(2030-01-01T00:00:00)"
+              ScheduleExpressionTimezone "UTC"
+              StartDate "2029-01-01T00:00:00Z"
+              State "ENABLED"
+              Target {"Arn":"arn:aws:lambda:eu-west-1:123456789012:function:shop-F","Input":"1","RetryPolicy":{"MaximumEventAgeInSeconds":86400,"MaximumRetryAttempts":185},"RoleArn":"arn:aws:iam::123456789012:role/r"}
+            schedule shop/rule-one
+              ActionAfterCompletion "NONE"
+              FlexibleTimeWindow {"Mode":"OFF"}
+              ScheduleExpression "rate(1 day)"
+              ScheduleExpressionTimezone "UTC"
+              State "ENABLED"
+              Target {"Arn":"arn:aws:lambda:eu-west-1:123456789012:function:shop-F","Input":"1","RetryPolicy":{"MaximumEventAgeInSeconds":86400,"MaximumRetryAttempts":185},"RoleArn":"arn:aws:iam::123456789012:role/shop-RuleRole"}
+            schedule shop/rule-two
+              ActionAfterCompletion "NONE"
+              FlexibleTimeWindow {"Mode":"OFF"}
+              ScheduleExpression "rate(1 day)"
+              ScheduleExpressionTimezone "UTC"
+              State "ENABLED"
+              Target {"Arn":"arn:aws:lambda:eu-west-1:123456789012:function:shop-F","Input":"2","RetryPolicy":{"MaximumEventAgeInSeconds":86400,"MaximumRetryAttempts":185},"RoleArn":"arn:aws:iam::123456789012:role/shop-RuleRole"}
+            unsupported line 26: `FNightly`: `DeadLetterConfig` is not built
+            unsupported line 41: `Rule`: `SqsParameters` of a target is not built
+            unsupported line 45: `Pattern`: `EventPattern` is not built
+            unsupported line 51: `OfTopic`: AWS::Lambda::Permission is not built
+            note line 24: `FNightly`: `OmitName` has no effect
+            note line 48: `OfRule` (AWS::Lambda::Permission) has no effect: schedules need no permission
+            output Arn arn:aws:events:eu-west-1:123456789012:rule/rule
+            output Name shop-Once
+        "#]],
+    );
+    check(
+        "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.11
+      Handler: app.handler
+      CodeUri: src
+      Events:
+        None: {Type: Schedule}
+        Wrong:
+          Type: ScheduleV2
+          Properties: {Name: 'a b', ScheduleExpression: rate(1 day), Colour: red}
+        Same:
+          Type: ScheduleV2
+          Properties: {Name: once, ScheduleExpression: rate(1 day)}
+  Once:
+    Type: AWS::Scheduler::Schedule
+    Properties:
+      Name: once
+      ScheduleExpression: rate(1 day)
+  Twice:
+    Type: AWS::Scheduler::Schedule
+    Properties:
+      Name: once
+      ScheduleExpression: rate(1 day)
+      Target: {Arn: !GetAtt F.Arn}
+",
+        &[],
+        expect![[r#"
+            wrong:
+            line 10: the event `None` has no `Schedule`
+            line 13: `a b` is no name of a schedule: letters, digits, `-`, `_` and `.`, at most 64
+            line 13: the event `Wrong` has no property `Colour`
+            line 18: `Once` has no `Target`
+            line 26: `FSame` and `Twice` are the same schedule `once`
+        "#]],
+    );
+}
+
+#[test]
+fn code_may_be_an_object_in_a_bucket() {
+    check(
+        "
+Globals:
+  Function: {Runtime: python3.11, Handler: app.handler}
+Resources:
+  Uri:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: 's3://bucket/path/to/code.zip'}
+  Map:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: {Bucket: bucket, Key: code.zip, Version: '3'}}
+  Plain:
+    Type: AWS::Lambda::Function
+    Properties: {Runtime: python3.11, Handler: a.b, Code: {S3Bucket: bucket, S3Key: code.zip}}
+  Words:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: 's3://bucket/words.zip'}
+",
+        &[],
+        expect![[r#"
+            layer Words Bucket { bucket: "bucket", key: "words.zip", version: None, line: 16 }
+            function shop-Uri Bucket { bucket: "bucket", key: "path/to/code.zip", version: None, line: 7 }
+              LoggingConfig {"LogFormat":"Text","LogGroup":"/aws/lambda/shop-Uri"}
+              Role "arn:aws:iam::123456789012:role/shop-UriRole"
+            function shop-Map Bucket { bucket: "bucket", key: "code.zip", version: Some("3"), line: 10 }
+              LoggingConfig {"LogFormat":"Text","LogGroup":"/aws/lambda/shop-Map"}
+              Role "arn:aws:iam::123456789012:role/shop-MapRole"
+            function shop-Plain Bucket { bucket: "bucket", key: "code.zip", version: None, line: 13 }
+              Handler "a.b"
+              LoggingConfig {"LogFormat":"Text","LogGroup":"/aws/lambda/shop-Plain"}
+              Role "arn:aws:iam::123456789012:role/shop-PlainRole"
+        "#]],
+    );
+    check(
+        "
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.11, Handler: a.b, CodeUri: 's3://bucket'}
+  G:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.11, Handler: a.b, CodeUri: 'https://example.com/code.zip'}
+",
+        &[],
+        expect![[r#"
+            wrong:
+            line 5: `CodeUri` `s3://bucket` names no object: s3://BUCKET/KEY
+            line 8: `CodeUri` `https://example.com/code.zip` is not on this machine: name a folder, a zip or another file
         "#]],
     );
 }

@@ -5,8 +5,8 @@ use hearth_invoke::{DeliveryError, DeliveryRecord};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::endpoint::{Asked, Endpoint, is_passing};
-use crate::text;
+use crate::{text, undelivered};
+use hearth_aws_client::{Asked, Endpoint, is_passing};
 
 /// Puts a record on a bus.
 ///
@@ -33,7 +33,7 @@ pub(crate) async fn put_events(
         headers: &[("x-amz-target", "AWSEvents.PutEvents")],
         body: Bytes::from(json!({ "Entries": [entry] }).to_string()),
     };
-    judged(&endpoint.ask(asked, now_ms).await?)
+    judged(&endpoint.ask(asked, now_ms).await.map_err(undelivered)?)
 }
 
 /// Says what an answer means. It is 200 also when the entry was not taken.

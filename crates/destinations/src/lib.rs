@@ -1,9 +1,8 @@
 //! Queues, topics, buses and buckets that hear of the end of asynchronous events, at one endpoint that speaks AWS's APIs.
 //!
-//! Each service has a module, which says what is asked of it. What is asked is signed and sent by [`endpoint`]. When to try
-//! again is not decided here: `invoke` does that, and keeps the messages.
+//! Each service has a module, which says what is asked of it. When to try again is not decided here: `invoke` does that, and
+//! keeps the messages.
 
-mod endpoint;
 mod event_bridge;
 mod s3;
 mod sns;
@@ -11,10 +10,12 @@ mod sqs;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use hearth_aws_client::{ClientError, Endpoint};
 use hearth_invoke::{DeliveryError, DeliveryRecord, Destinations, EventClock};
-
-pub use endpoint::{Endpoint, EndpointError, Keys};
+use hearth_types::Arn;
+pub use s3::object_key;
 
 /// How long a message may be for a queue, topic or bus. What some of them take less of is theirs to refuse.
 ///
@@ -33,9 +34,33 @@ impl Services {
         Self { endpoint, clock }
     }
 
+    /// Tells a queue, topic or bucket of records of a stream that are given up. `key` is that of the object in a bucket.
+    pub async fn report(&self, destination: &str, message: &Bytes, key: &str) -> Result<(), DeliveryError> {
+        let arn = arn_of(destination)?;
+        let (endpoint, now_ms) = (&self.endpoint, self.clock.epoch_ms());
+        if arn.service == "s3" {
+            return s3::put(endpoint, &arn, key, message, now_ms).await;
+        }
+        let delivery = DeliveryRecord {
+            request_id: String::new(),
+            function_arn: String::new(),
+            destination: destination.to_owned(),
+            condition: String::new(),
+            ended_ms: now_ms,
+            dead_letter: None,
+            message: message.clone(),
+            due_ms: now_ms,
+            backoffs: 0,
+        };
+        match arn.service {
+            "sqs" => sqs::send_message(endpoint, &arn, &delivery, now_ms).await,
+            "sns" => sns::publish(endpoint, &delivery, now_ms).await,
+            other => Err(DeliveryError::Refused(format!("`{other}` cannot be told of records"))),
+        }
+    }
+
     async fn bring(&self, delivery: &DeliveryRecord) -> Result<(), DeliveryError> {
-        let arn = Arn::parse(&delivery.destination)
-            .ok_or_else(|| DeliveryError::Refused("it is no ARN".to_owned()))?;
+        let arn = arn_of(&delivery.destination)?;
         let is_dead_letter = delivery.dead_letter.is_some();
         let (endpoint, now_ms) = (&self.endpoint, self.clock.epoch_ms());
         if arn.service != "s3" && delivery.message.len() > MESSAGE_BYTES_MAX {
@@ -58,21 +83,17 @@ impl Destinations for Services {
     }
 }
 
-/// `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
-struct Arn<'a> {
-    service: &'a str,
-    account: &'a str,
-    resource: &'a str,
+/// Reads the ARN of a destination.
+fn arn_of(destination: &str) -> Result<Arn<'_>, DeliveryError> {
+    let arn = Arn::parse(destination).filter(|arn| !arn.resource.is_empty());
+    arn.ok_or_else(|| DeliveryError::Refused("it is no ARN".to_owned()))
 }
 
-impl<'a> Arn<'a> {
-    fn parse(arn: &'a str) -> Option<Self> {
-        match *arn.splitn(6, ':').collect::<Vec<_>>() {
-            ["arn", _, service, _, account, resource] if !resource.is_empty() => {
-                Some(Self { service, account, resource })
-            }
-            _ => None,
-        }
+/// Says what it means for a message that a request has brought nothing.
+fn undelivered(error: ClientError) -> DeliveryError {
+    match error {
+        ClientError::Refused { reason, .. } => DeliveryError::Refused(reason),
+        ClientError::Unreachable { reason, .. } => DeliveryError::Unreachable(reason),
     }
 }
 
@@ -99,11 +120,11 @@ mod tests {
 
     #[test]
     fn an_arn_has_a_resource_that_may_have_colons() {
-        let arn = Arn::parse("arn:aws:sns:us-east-1:000000000000:topic:sub").unwrap();
+        let arn = arn_of("arn:aws:sns:us-east-1:000000000000:topic:sub").unwrap();
         assert_eq!((arn.service, arn.account, arn.resource), ("sns", "000000000000", "topic:sub"));
-        assert_eq!(Arn::parse("arn:aws:s3:::bucket").unwrap().resource, "bucket");
+        assert_eq!(arn_of("arn:aws:s3:::bucket").unwrap().resource, "bucket");
         for odd in ["", "bucket", "arn:aws:s3::", "arn:aws:s3:::", "x:aws:s3:::bucket"] {
-            assert!(Arn::parse(odd).is_none(), "{odd}");
+            assert!(arn_of(odd).is_err(), "{odd}");
         }
     }
 }

@@ -5,8 +5,8 @@ use hearth_invoke::{DeliveryError, DeliveryRecord};
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::endpoint::{Asked, Endpoint};
-use crate::{attributes, text};
+use crate::{attributes, text, undelivered};
+use hearth_aws_client::{Asked, Endpoint};
 
 /// What a value may contain without being escaped.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -25,7 +25,7 @@ pub(crate) async fn publish(
         headers: &[],
         body: Bytes::from(form(delivery)?),
     };
-    endpoint.ask(asked, now_ms).await?;
+    endpoint.ask(asked, now_ms).await.map_err(undelivered)?;
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! SendMessage of SQS, in its JSON protocol.
 
 use bytes::Bytes;
+use hearth_aws_client::{Asked, Endpoint};
 use hearth_invoke::{DeliveryError, DeliveryRecord};
+use hearth_types::Arn;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::endpoint::{Asked, Endpoint};
-use crate::{Arn, attributes, text};
+use crate::{attributes, text, undelivered};
 
 /// Sends a message to a queue. Where the queue is, only SQS knows, so it is asked first.
 pub(crate) async fn send_message(
@@ -42,5 +43,5 @@ async fn ask(endpoint: &Endpoint, target: &str, body: &Value, now_ms: i64) -> Re
         headers: &[("x-amz-target", target)],
         body: Bytes::from(body.to_string()),
     };
-    endpoint.ask(asked, now_ms).await
+    endpoint.ask(asked, now_ms).await.map_err(undelivered)
 }

@@ -432,13 +432,4 @@ pub(crate) fn reject(from: RuntimeState, to: RuntimeState) -> Action {
 }
 
 #[cfg(test)]
-#[path = "machine_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "extension_tests.rs"]
-mod extension_tests;
-
-#[cfg(test)]
-#[path = "freeze_tests.rs"]
-mod freeze_tests;

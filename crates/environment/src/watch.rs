@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hearth_sandbox::{ProcessId, SandboxEvent};
 use hearth_types::limits;
@@ -11,6 +12,21 @@ use crate::environment::Environment;
 use crate::event::Event;
 use crate::extensions::ProgramNumber;
 use crate::fatal_error::FatalError;
+
+/// How late a deadline may be noticed before it is taken for certain that the service itself stood still, stopped by a signal
+/// or by its host. Ours.
+const STOOD_STILL: Duration = Duration::from_millis(100);
+
+/// How long the service takes then to hear what has come meanwhile, before the deadline counts: an answer that a runtime gave
+/// in time is not to be killed for being read late. Ours.
+const CATCHES_UP: Duration = Duration::from_millis(500);
+
+/// A deadline that was noticed late, and when it counts.
+#[derive(Clone, Copy)]
+struct Late {
+    deadline: Instant,
+    until: Instant,
+}
 
 impl Environment {
     /// Waits for the sandbox, output and deadlines until the environment is gone.
@@ -23,18 +39,20 @@ impl Environment {
                 return;
             }
         };
+        let mut late: Option<Late> = None;
         loop {
-            let (deadline, gone) = {
+            let (deadline, phase) = {
                 let mut inner = self.lock();
                 inner.armed = inner.machine.deadline();
-                (inner.armed, inner.machine.phase_name() == "Gone")
+                (inner.armed, inner.machine.phase_name())
             };
-            if gone {
+            if phase == "Gone" {
                 return;
             }
+            late = late.filter(|late| Some(late.deadline) == deadline);
             let timer = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                match late.map(|late| late.until).or(deadline) {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -48,7 +66,14 @@ impl Environment {
                     self.read_output(&output).await;
                 }
                 () = timer => {
-                    self.feed(Event::DeadlineReached);
+                    let now = self.clock.now();
+                    // Whether a quiet environment is frozen a bit later matters to nobody.
+                    match deadline.filter(|_| late.is_none() && phase != "Ready") {
+                        Some(deadline) if now.saturating_duration_since(deadline) >= STOOD_STILL => {
+                            late = Some(Late { deadline, until: now + CATCHES_UP });
+                        }
+                        _ => drop(self.feed(Event::DeadlineReached)),
+                    }
                 }
                 () = self.rearm.notified() => {}
             }

@@ -71,7 +71,7 @@ pub(crate) fn of(
                 "accountId": account.as_str(),
                 "callerId": caller.user_id,
                 "cognitoIdentity": null,
-                "principalOrgId": null,
+                "principalOrgId": credential.identity.organization_id,
                 "userArn": caller.arn,
                 "userId": caller.user_id,
             },

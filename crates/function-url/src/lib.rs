@@ -31,7 +31,7 @@ use http::{HeaderName, HeaderValue, Method, Request};
 use hyper::body::Incoming;
 
 pub use address::Address;
-pub use caller::Keys;
+pub use caller::{Keys, Policies};
 
 /// The header with the trace of a request.
 const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
@@ -60,9 +60,8 @@ impl FunctionUrls {
         let request_id = RequestId::random();
         let epoch_ms = self.clock.epoch_ms();
         let trace = request.headers().get(TRACE_ID).and_then(|value| value.to_str().ok());
-        let trace = trace
-            .and_then(TraceHeader::from_caller)
-            .unwrap_or_else(|| TraceHeader::generate(u64::try_from(epoch_ms / 1_000).unwrap_or_default()));
+        let trace =
+            trace.and_then(TraceHeader::from_caller).unwrap_or_else(|| TraceHeader::generate(epoch_ms));
         let call = Call { address, source, request_id, trace: trace.clone(), epoch_ms };
         let mut response = match self.functions.url_of_id(&call.address.id) {
             Some((name, url)) => self.answer_for(name, &url, call, request).await,
@@ -105,13 +104,14 @@ impl FunctionUrls {
     ) -> Response {
         let (head, body) = request.into_parts();
         let keys_are_required = (self.keys.are_required)();
-        let region = &self.functions.settings().region;
+        let settings = self.functions.settings();
+        let (region, owner) = (&settings.region, &settings.account);
+        // The URL of an alias asks the policy of the alias, as on AWS.
+        let alias = url.alias.clone().map(Qualifier::Alias);
         let claim = match url.auth_type {
             AuthType::None if keys_are_required => {
-                // The URL of an alias asks the policy of the alias, as on AWS.
-                let alias = url.alias.clone().map(Qualifier::Alias);
-                let policy = self.functions.policy(&name, alias.as_ref());
-                if !policy.is_ok_and(|policy| caller::lets_everybody_in(policy.as_ref())) {
+                let policy = (self.keys.policies)(&name, alias.as_ref());
+                if !caller::lets_everybody_in(policy.as_ref(), name.clone(), url, (region, owner)) {
                     return refusal::forbidden();
                 }
                 None
@@ -131,14 +131,17 @@ impl FunctionUrls {
             Err(BodyError::Incomplete(_)) => return refusal::incomplete(),
             Err(BodyError::TooSlow) => return refusal::too_slow(),
         };
-        let credential =
-            match claim.map(|claim| caller::verified(claim, &body, name.clone(), url)).transpose() {
-                Ok(credential) => credential,
-                Err(refusal) => return refused(&refusal),
-            };
-        let settings = self.functions.settings();
-        let signer =
-            credential.as_deref().map(|credential| Signer { credential, account: &settings.account });
+        let verify = |claim| {
+            let policy = (self.keys.policies)(&name, alias.as_ref());
+            caller::verified(claim, &body, name.clone(), url, policy, (region, owner))
+        };
+        let credential = match claim.map(verify).transpose() {
+            Ok(credential) => credential,
+            Err(refusal) => return refused(&refusal),
+        };
+        let signer = credential
+            .as_deref()
+            .map(|credential| Signer { credential, account: &credential.identity.account });
         let payload = event::of(&call, region, signer.as_ref(), &head, &body);
         let invocation = InvokeRequest {
             request_id: call.request_id,

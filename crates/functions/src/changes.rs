@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use hearth_types::{Architecture, MemoryMb, Runtime, TimeoutSeconds, TracingMode};
 
-use crate::{FunctionConfiguration, LayerInUse, LoggingConfiguration};
+use crate::{DurableConfiguration, FileSystem, FunctionConfiguration, LayerInUse, LoggingConfiguration, Vpc};
 
 /// A new function.
 #[derive(Debug)]
@@ -71,8 +71,12 @@ pub struct ConfigurationChange {
     pub environment: Option<BTreeMap<String, String>>,
     /// Whether traces are sampled.
     pub tracing_mode: Option<TracingMode>,
-    /// Whether an empty network was sent.
-    pub vpc_config_is_set: bool,
+    /// The network; an empty one removes it.
+    pub vpc: Option<Vpc>,
+    /// The file systems, all of them.
+    pub file_systems: Option<Vec<FileSystem>>,
+    /// Whether published versions are to start from a snapshot.
+    pub snap_start: Option<bool>,
     /// The dead-letter target; `Some(None)` removes it.
     pub dead_letter_target: Option<Option<String>>,
     /// The key; `Some(None)` removes it.
@@ -81,6 +85,8 @@ pub struct ConfigurationChange {
     pub layers: Option<Vec<LayerInUse>>,
     /// Where lines go.
     pub logging: Option<LoggingConfiguration>,
+    /// How executions are kept, of a durable function.
+    pub durable: Option<DurableConfiguration>,
     /// The revision that the caller has seen, if it matters to them.
     pub revision_id: Option<String>,
 }
@@ -99,7 +105,9 @@ impl ConfigurationChange {
             ephemeral_storage_mb: self.ephemeral_storage_mb.unwrap_or(current.ephemeral_storage_mb),
             environment: self.environment.or(current.environment),
             tracing_mode: self.tracing_mode.unwrap_or(current.tracing_mode),
-            vpc_config_is_set: self.vpc_config_is_set || current.vpc_config_is_set,
+            vpc: self.vpc.or(current.vpc),
+            file_systems: self.file_systems.unwrap_or(current.file_systems),
+            snap_start: self.snap_start.unwrap_or(current.snap_start),
             dead_letter_target: self.dead_letter_target.unwrap_or(current.dead_letter_target),
             kms_key_arn: self.kms_key_arn.unwrap_or(current.kms_key_arn),
             layers: match self.layers {
@@ -107,6 +115,7 @@ impl ConfigurationChange {
                 None => current.layers,
             },
             logging: self.logging.unwrap_or(current.logging),
+            durable: self.durable.or(current.durable),
             ..current
         }
     }

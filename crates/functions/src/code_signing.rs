@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use hearth_store::{Clock, CodeSigningConfigRecord, CodeSigningStore, Outcome, StoreError};
 use hearth_types::RevisionId;
+use hearth_types::limits::TAGS_MAX;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{FunctionsSettings, OpenError};
@@ -49,7 +50,9 @@ pub struct CodeSigningConfig {
     pub allowed_publishers: Vec<String>,
     /// What happens to code that they have not signed.
     pub policy: CodeSigningPolicy,
-    /// When it was last changed, in milliseconds since 1970.
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// When it was last changed, in milliseconds since 1970. Tags do not count.
     pub last_modified_ms: i64,
     revision_id: String,
 }
@@ -68,12 +71,15 @@ pub struct CodeSigningChange {
 /// Why a configuration cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CodeSigningError {
-    /// There is none of this id.
-    #[error("there is no code signing configuration `{id}`")]
+    /// There is none of this ARN.
+    #[error("there is no code signing configuration `{arn}`")]
     NotFound {
         /// Which one.
-        id: String,
+        arn: String,
     },
+    /// It would have more tags than it may.
+    #[error("a code signing configuration has at most {TAGS_MAX} tags")]
+    TooManyTags,
     /// The change could not be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -125,7 +131,7 @@ impl CodeSigningConfigs {
 
     /// Returns a configuration.
     pub fn get(&self, id: &str) -> Result<Arc<CodeSigningConfig>, CodeSigningError> {
-        self.read().get(id).cloned().ok_or_else(|| CodeSigningError::NotFound { id: id.to_owned() })
+        self.read().get(id).cloned().ok_or_else(|| self.not_found(id))
     }
 
     /// Returns up to `limit` configurations by id, beginning behind `after`, and whether there are more.
@@ -141,13 +147,16 @@ impl CodeSigningConfigs {
     pub async fn create(
         &self,
         change: CodeSigningChange,
+        tags: BTreeMap<String, String>,
     ) -> Result<Arc<CodeSigningConfig>, CodeSigningError> {
+        check_number(&tags)?;
         let random = RevisionId::random().to_string().replace('-', "");
         let config = CodeSigningConfig {
             id: format!("csc-{}", &random[..17]),
             description: change.description.unwrap_or_default(),
             allowed_publishers: change.allowed_publishers.unwrap_or_default(),
             policy: change.policy.unwrap_or_default(),
+            tags,
             last_modified_ms: self.clock.epoch_ms(),
             revision_id: RevisionId::random().to_string(),
         };
@@ -173,12 +182,46 @@ impl CodeSigningConfigs {
                 .unwrap_or_else(|| current.allowed_publishers.clone()),
             policy: change.policy.unwrap_or(current.policy),
             last_modified_ms: self.clock.epoch_ms(),
-            revision_id: RevisionId::random().to_string(),
             ..CodeSigningConfig::clone(&current)
         };
+        self.keep(&current, changed).await
+    }
+
+    /// Gives a configuration tags, over those it has. All of them or, on an error, none.
+    pub async fn tag(&self, id: &str, tags: BTreeMap<String, String>) -> Result<(), CodeSigningError> {
+        self.change_tags(id, |all| all.extend(tags)).await
+    }
+
+    /// Takes tags from a configuration. A key that it has not is no error.
+    pub async fn untag(&self, id: &str, keys: &[String]) -> Result<(), CodeSigningError> {
+        self.change_tags(id, |all| all.retain(|key, _| !keys.contains(key))).await
+    }
+
+    async fn change_tags(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut BTreeMap<String, String>),
+    ) -> Result<(), CodeSigningError> {
+        let _changing = self.changing.lock().await;
+        let current = self.get(id)?;
+        let mut changed = CodeSigningConfig::clone(&current);
+        change(&mut changed.tags);
+        check_number(&changed.tags)?;
+        if changed.tags == current.tags {
+            return Ok(());
+        }
+        self.keep(&current, changed).await.map(drop)
+    }
+
+    async fn keep(
+        &self,
+        current: &CodeSigningConfig,
+        changed: CodeSigningConfig,
+    ) -> Result<Arc<CodeSigningConfig>, CodeSigningError> {
+        let changed = CodeSigningConfig { revision_id: RevisionId::random().to_string(), ..changed };
         match self.store.replace(current.revision_id.clone(), write(&changed)).await? {
             Outcome::Done => Ok(self.take_in(changed)),
-            Outcome::Conflict => Err(CodeSigningError::NotFound { id: id.to_owned() }),
+            Outcome::Conflict => Err(self.not_found(&current.id)),
         }
     }
 
@@ -195,8 +238,12 @@ impl CodeSigningConfigs {
         self.configs.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         match outcome {
             Outcome::Done => Ok(()),
-            Outcome::Conflict => Err(CodeSigningError::NotFound { id: id.clone() }),
+            Outcome::Conflict => Err(self.not_found(id)),
         }
+    }
+
+    fn not_found(&self, id: &str) -> CodeSigningError {
+        CodeSigningError::NotFound { arn: self.arn(id) }
     }
 
     fn take_in(&self, config: CodeSigningConfig) -> Arc<CodeSigningConfig> {
@@ -211,6 +258,10 @@ impl CodeSigningConfigs {
     }
 }
 
+fn check_number(tags: &BTreeMap<String, String>) -> Result<(), CodeSigningError> {
+    if tags.len() > TAGS_MAX { Err(CodeSigningError::TooManyTags) } else { Ok(()) }
+}
+
 fn write(config: &CodeSigningConfig) -> CodeSigningConfigRecord {
     CodeSigningConfigRecord {
         id: config.id.clone(),
@@ -218,6 +269,7 @@ fn write(config: &CodeSigningConfig) -> CodeSigningConfigRecord {
         description: config.description.clone(),
         allowed_publishers: config.allowed_publishers.clone(),
         policy: config.policy.as_str().to_owned(),
+        tags: config.tags.clone(),
         last_modified_ms: config.last_modified_ms,
     }
 }
@@ -234,6 +286,7 @@ fn read(record: &CodeSigningConfigRecord) -> Result<CodeSigningConfig, OpenError
         description: record.description.clone(),
         allowed_publishers: record.allowed_publishers.clone(),
         policy,
+        tags: record.tags.clone(),
         last_modified_ms: record.last_modified_ms,
         revision_id: record.revision_id.clone(),
     })

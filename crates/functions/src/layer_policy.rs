@@ -1,5 +1,4 @@
-//! The policy of a layer version: who else may use it. Kept and shown as AWS shows it; whoever reaches this server may
-//! use every layer of it anyway.
+//! The policy of a layer version: who else may use it. Kept here; what it decides is `hearth-auth`'s.
 
 use hearth_types::limits::POLICY_BYTES_MAX;
 

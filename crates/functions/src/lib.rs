@@ -30,7 +30,9 @@ pub use code_signing::{
     CodeSigningChange, CodeSigningConfig, CodeSigningConfigs, CodeSigningError, CodeSigningPolicy, Held,
 };
 pub use concurrency::{ConcurrencyError, ProvisionedConcurrency, ProvisionedVersion, VersionShare};
-pub use configuration::{FunctionConfiguration, FunctionLayer, LoggingConfiguration};
+pub use configuration::{
+    DurableConfiguration, FileSystem, FunctionConfiguration, FunctionLayer, LoggingConfiguration, Vpc,
+};
 pub use error::{DeployError, FunctionsError, LayersError, OpenError, ResolveError};
 pub use function::{
     DeployedCode, DeployedLayers, Failure, Function, LastUpdateStatus, ResolvedVersion, State,

@@ -1,5 +1,5 @@
-//! The resource policy of a function, version or alias: who else may use it. Kept and shown as AWS shows it. It only allows,
-//! and only to others; whoever calls this server is of its own account, and what they may do is said by their key.
+//! The resource policy of a function, version or alias: who else may use it, and who may not. Kept here; what it decides
+//! is `hearth-auth`'s.
 
 use hearth_store::StoreError;
 use hearth_types::RevisionId;

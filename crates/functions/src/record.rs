@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use hearth_store::{FunctionLayerRecord, FunctionRecord};
+use hearth_store::{DurableConfigRecord, FileSystemRecord, FunctionLayerRecord, FunctionRecord, VpcRecord};
 use hearth_types::{
     Architecture, CodeSha256, FunctionArn, FunctionName, LayerVersionArn, LogFormat, LogGroupName, LogLevel,
     MemoryMb, RevisionId, Runtime, TimeoutSeconds, TracingMode, Version,
 };
 
 use crate::{
-    Failure, Function, FunctionConfiguration, FunctionLayer, FunctionsSettings, LastUpdateStatus,
-    LoggingConfiguration, Management, OpenError, RecursiveLoop, State, StateReasonCode, UpdateRuntimeOn,
-    policy_record,
+    DurableConfiguration, Failure, FileSystem, Function, FunctionConfiguration, FunctionLayer,
+    FunctionsSettings, LastUpdateStatus, LoggingConfiguration, Management, OpenError, RecursiveLoop, State,
+    StateReasonCode, UpdateRuntimeOn, Vpc, policy_record,
 };
 
 /// Writes the record of a function.
@@ -50,7 +50,23 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         environment: configuration.environment.clone(),
         architecture: configuration.architecture.to_string(),
         tracing_mode: configuration.tracing_mode.to_string(),
-        vpc_config_is_set: configuration.vpc_config_is_set,
+        vpc_config_is_set: configuration.vpc.is_some(),
+        vpc: configuration.vpc.as_ref().map(|vpc| VpcRecord {
+            subnet_ids: vpc.subnet_ids.clone(),
+            security_group_ids: vpc.security_group_ids.clone(),
+            ipv6_allowed_for_dual_stack: vpc.ipv6_allowed_for_dual_stack,
+        }),
+        file_systems: configuration
+            .file_systems
+            .iter()
+            .map(|system| FileSystemRecord {
+                arn: system.arn.clone(),
+                local_mount_path: system.local_mount_path.clone(),
+                is_in_s3: system.direct_s3_read.is_some(),
+                direct_s3_read: system.direct_s3_read.clone().flatten(),
+            })
+            .collect(),
+        snap_start: configuration.snap_start,
         dead_letter_target: configuration.dead_letter_target.clone(),
         kms_key_arn: configuration.kms_key_arn.clone(),
         layers: configuration
@@ -81,6 +97,11 @@ pub(crate) fn write(function: &Function) -> FunctionRecord {
         state_reason,
         last_update: last_update.map(str::to_owned),
         last_update_reason,
+        durable: configuration.durable.as_ref().map(|durable| DurableConfigRecord {
+            execution_timeout_s: durable.execution_timeout_s,
+            retention_days: durable.retention_days,
+            kms_key_arn: durable.kms_key_arn.clone(),
+        }),
         serving: None,
     }
 }
@@ -104,7 +125,17 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
         environment: record.environment.clone(),
         architecture: reader.field("architecture", &record.architecture, Architecture::parse)?,
         tracing_mode: reader.field("tracing mode", &record.tracing_mode, TracingMode::parse)?,
-        vpc_config_is_set: record.vpc_config_is_set,
+        vpc: read_vpc(record),
+        file_systems: record
+            .file_systems
+            .iter()
+            .map(|system| FileSystem {
+                arn: system.arn.clone(),
+                local_mount_path: system.local_mount_path.clone(),
+                direct_s3_read: system.is_in_s3.then(|| system.direct_s3_read.clone()),
+            })
+            .collect(),
+        snap_start: record.snap_start,
         dead_letter_target: record.dead_letter_target.clone(),
         kms_key_arn: record.kms_key_arn.clone(),
         layers: record.layers.iter().map(|layer| reader.layer(layer)).collect::<Result<_, _>>()?,
@@ -114,6 +145,11 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
             application_level: level("log level", &record.application_log_level)?,
             system_level: level("log level", &record.system_log_level)?,
         },
+        durable: record.durable.as_ref().map(|durable| DurableConfiguration {
+            execution_timeout_s: durable.execution_timeout_s,
+            retention_days: durable.retention_days,
+            kms_key_arn: durable.kms_key_arn.clone(),
+        }),
     };
     let failure = |reason: &Option<(String, String)>| {
         let (code, reason) = reason.clone().unwrap_or_default();
@@ -174,6 +210,18 @@ pub(crate) fn read(record: &FunctionRecord, settings: &FunctionsSettings) -> Res
             })
             .transpose()?,
     })
+}
+
+/// Reads a network. Of one that was empty, records of older releases say only that it was sent.
+fn read_vpc(record: &FunctionRecord) -> Option<Vpc> {
+    match &record.vpc {
+        None => record.vpc_config_is_set.then(Vpc::default),
+        Some(vpc) => Some(Vpc {
+            subnet_ids: vpc.subnet_ids.clone(),
+            security_group_ids: vpc.security_group_ids.clone(),
+            ipv6_allowed_for_dual_stack: vpc.ipv6_allowed_for_dual_stack,
+        }),
+    }
 }
 
 struct Reader<'a> {

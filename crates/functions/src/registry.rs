@@ -6,12 +6,14 @@
 
 mod aliases;
 mod concurrency;
+mod creation;
 mod function_urls;
 mod loading;
 mod management;
 mod policy;
 mod settling;
 mod tags;
+mod updates;
 mod usage;
 mod versions;
 
@@ -22,20 +24,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 
 use bytes::Bytes;
 use hearth_store::{Clock, FunctionRecord, FunctionStore, Outcome, StoreError};
-use hearth_types::{
-    AccountId, CodeSha256, FunctionArn, FunctionName, Qualifier, Region, RevisionId, Version,
-};
+use hearth_types::{AccountId, CodeSha256, FunctionArn, FunctionName, Qualifier, Region, Version};
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use self::aliases::{Aliases, Lots};
 use self::concurrency::Provisioned;
 use self::function_urls::FunctionUrls;
 use self::versions::Published;
-use crate::leases::{keep_if_in_doubt, keep_on_disk};
+use crate::leases::keep_on_disk;
 use crate::{
-    ConcurrencyListener, ConfigurationChange, CreateFunction, DeployedCode, DeployedLayers, Deployment,
-    Function, FunctionConfiguration, FunctionsError, LastUpdateStatus, Management, OpenError,
-    ProvisionedConcurrency, ResolveError, ResolvedVersion, State, UpdateCode, VersionListener, record,
+    ConcurrencyListener, DeployedCode, DeployedLayers, Deployment, Function, FunctionsError,
+    LastUpdateStatus, OpenError, ProvisionedConcurrency, ResolveError, ResolvedVersion, State,
+    VersionListener, record,
 };
 
 pub use usage::FunctionsUsage;
@@ -143,68 +143,6 @@ impl Functions {
         }
     }
 
-    /// Creates a function. It is `Pending` in the answer, and settles soon.
-    pub async fn create(self: &Arc<Self>, request: CreateFunction) -> Result<Arc<Function>, FunctionsError> {
-        let functions = self.clone();
-        to_the_end(async move { functions.create_now(request).await }).await
-    }
-
-    async fn create_now(self: &Arc<Self>, request: CreateFunction) -> Result<Arc<Function>, FunctionsError> {
-        let name = request.configuration.name.clone();
-        let exists = || FunctionsError::AlreadyExists { name: name.clone() };
-        let _changing = self.change(&name).await;
-        if self.read().contains_key(&name) {
-            return Err(exists());
-        }
-        let code = self.deployment.deploy(request.zip).await?;
-        let layers = self.deploy_layers(code.sha256, request.layers).await?;
-        fail::fail_point!("functions::deployed");
-        let function = Arc::new(Function {
-            configuration: Arc::new(request.configuration),
-            arn: self.arn(&name, None),
-            version: Version::Latest,
-            code_sha256: code.sha256,
-            code_size: code.size,
-            revision_id: RevisionId::random(),
-            last_modified_ms: self.clock.epoch_ms(),
-            state: State::Pending,
-            last_update: None,
-            tags: request.tags,
-            policy: None,
-            management: Management {
-                code_signing_config: request.code_signing_config,
-                ..Management::default()
-            },
-        });
-        let stored = record::write(&function);
-        match self.store.insert(stored.clone()).await {
-            Ok(Outcome::Done) => {}
-            Ok(Outcome::Conflict) => return Err(exists()),
-            Err(error) => return Err(keep_if_in_doubt(error.into(), Some(&code), Some(&layers))),
-        }
-        fail::fail_point!("functions::created");
-        let (code, layers) = (Some(code), Some(layers));
-        let entry = Entry {
-            function: function.clone(),
-            code,
-            layers,
-            serving: None,
-            versions: BTreeMap::new(),
-            last_version: 0,
-            aliases: Aliases::new(),
-            provisioned: Provisioned::new(),
-            urls: FunctionUrls::new(),
-            stored,
-        };
-        self.write().insert(name.clone(), entry);
-        tracing::info!(function = %name, "function created");
-        self.begin_to_settle(name);
-        match request.publish {
-            true => self.publish(&function, None).await,
-            false => Ok(function),
-        }
-    }
-
     /// Returns a function.
     pub fn get(&self, name: &FunctionName) -> Result<Arc<Function>, FunctionsError> {
         let entries = self.read();
@@ -220,94 +158,6 @@ impl Functions {
         let mut rest = entries.range::<FunctionName, _>((from, Bound::Unbounded));
         let page = rest.by_ref().take(limit).map(|(_, entry)| entry.function.clone()).collect();
         (page, rest.next().is_some())
-    }
-
-    /// Gives a function new code.
-    pub async fn update_code(
-        self: &Arc<Self>,
-        name: &FunctionName,
-        request: UpdateCode,
-    ) -> Result<Arc<Function>, FunctionsError> {
-        let (functions, name) = (self.clone(), name.clone());
-        to_the_end(async move { functions.update_code_now(&name, request).await }).await
-    }
-
-    async fn update_code_now(
-        self: &Arc<Self>,
-        name: &FunctionName,
-        request: UpdateCode,
-    ) -> Result<Arc<Function>, FunctionsError> {
-        let _changing = self.change(name).await;
-        let current = self.changeable(name, request.revision_id.as_deref())?;
-        let code = self.deployment.deploy(request.zip).await?;
-        let mut configuration = FunctionConfiguration::clone(&current.configuration);
-        if !configuration.layers.is_empty() {
-            let layers = configuration.layers.iter().map(|layer| layer.code_sha256);
-            self.check_size(code.sha256, layers).await?;
-        }
-        configuration.architecture = request.architecture.unwrap_or(configuration.architecture);
-        let updated = self.update(&current, configuration, Some(code), None, request.dry_run).await?;
-        match request.publish && !request.dry_run {
-            true => self.publish(&updated, None).await,
-            false => Ok(updated),
-        }
-    }
-
-    /// Gives a function new configuration.
-    pub async fn update_configuration(
-        self: &Arc<Self>,
-        name: &FunctionName,
-        change: ConfigurationChange,
-    ) -> Result<Arc<Function>, FunctionsError> {
-        let (functions, name) = (self.clone(), name.clone());
-        to_the_end(async move {
-            let _changing = functions.change(&name).await;
-            let current = functions.changeable(&name, change.revision_id.as_deref())?;
-            let layers = match &change.layers {
-                Some(layers) => Some(functions.deploy_layers(current.code_sha256, layers.clone()).await?),
-                None => None,
-            };
-            let configuration = change.apply(&current.configuration);
-            functions.update(&current, configuration, None, layers, false).await
-        })
-        .await
-    }
-
-    /// Keeps the changed function, in progress, and lets it settle. The caller holds the lock of its changes.
-    async fn update(
-        self: &Arc<Self>,
-        current: &Arc<Function>,
-        configuration: FunctionConfiguration,
-        code: Option<DeployedCode>,
-        layers: Option<DeployedLayers>,
-        dry_run: bool,
-    ) -> Result<Arc<Function>, FunctionsError> {
-        let name = configuration.name.clone();
-        let mut updated = Function {
-            configuration: Arc::new(configuration),
-            code_sha256: code.as_ref().map_or(current.code_sha256, |code| code.sha256),
-            code_size: code.as_ref().map_or(current.code_size, |code| code.size),
-            revision_id: RevisionId::random(),
-            last_modified_ms: self.clock.epoch_ms(),
-            ..Function::clone(current)
-        };
-        if dry_run {
-            return Ok(Arc::new(Function { revision_id: current.revision_id, ..updated }));
-        }
-        updated.last_update = Some(LastUpdateStatus::InProgress);
-        let updated = Arc::new(updated);
-        if let Err(error) = self.keep(current, &updated).await {
-            return Err(keep_if_in_doubt(error, code.as_ref(), layers.as_ref()));
-        }
-        fail::fail_point!("functions::updated");
-        if let Some(entry) = self.write().get_mut(&name) {
-            entry.function = updated.clone();
-            entry.code = code.or(entry.code.take());
-            entry.layers = layers.or(entry.layers.take());
-        }
-        tracing::info!(function = %name, "function updated");
-        self.begin_to_settle(name);
-        Ok(updated)
     }
 
     /// Removes a function. What runs, runs to its end.
@@ -398,20 +248,6 @@ impl Functions {
     /// Returns whose functions these are.
     pub fn settings(&self) -> &FunctionsSettings {
         &self.settings
-    }
-
-    fn changeable(&self, name: &FunctionName, seen: Option<&str>) -> Result<Arc<Function>, FunctionsError> {
-        let current = self.get(name)?;
-        if seen.is_some_and(|seen| seen != current.revision_id.to_string()) {
-            return Err(FunctionsError::RevisionMismatch);
-        }
-        if current.state == State::Pending {
-            return Err(FunctionsError::Pending { arn: self.arn(name, None) });
-        }
-        if current.is_settling() {
-            return Err(FunctionsError::UpdateInProgress { arn: self.arn(name, None) });
-        }
-        Ok(current)
     }
 
     /// Writes `changed` over `current`. While it is in progress, or when it failed, the record holds what serves too.

@@ -1,14 +1,16 @@
 //! The roles of IAM, and STS's AssumeRole: what deployment tools ask for before they make a function. In the query
 //! protocol: a form comes in, XML goes out.
 //!
-//! A role is a record. Its policies are kept and shown, and decide nothing: who may do what is a matter of keys
-//! (`hearth credentials`). A session of a role may do what the caller who began it may, and no more.
+//! A role is a record. Its trust policy decides who may assume it, its other policies what its sessions may do; what
+//! functions may do is a setting of the server, whatever their role. A session that was begun while nobody had to be known may
+//! do nothing.
 
 mod error;
 mod form;
 mod policies;
 mod policy_document;
 mod role_names;
+mod role_rights;
 mod roles;
 mod sessions;
 mod sts;
@@ -18,9 +20,10 @@ mod xml;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hearth_auth::{Asked, Identity, Resource};
+use hearth_auth::policy::{Context, Document, Key};
+use hearth_auth::{Asked, Identity, MasterKey, Resource};
 use hearth_aws_wire::{Body, Response};
-use hearth_store::{Clock, RoleRecord, RoleStore, StoreError};
+use hearth_store::{Clock, RoleRecord, RoleStore, SessionStore, StoreError};
 use hearth_types::{AccountId, RequestId};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -33,6 +36,7 @@ use xml::Xml;
 /// The roles and sessions of one account.
 pub struct Iam {
     store: Arc<dyn RoleStore>,
+    session_store: Arc<dyn SessionStore>,
     account: AccountId,
     clock: Arc<dyn Clock>,
     /// By [`RoleRecord::key`].
@@ -65,25 +69,78 @@ const OPERATIONS: [&str; 19] = [
     "AssumeRole",
 ];
 
-/// Returns what an action asks for, as rights name it. `None` when it is none of ours.
-pub fn asked(action: &str) -> Option<Asked> {
-    let service = if action == "AssumeRole" { "sts" } else { "iam" };
-    OPERATIONS
-        .contains(&action)
-        .then(|| Asked { action: format!("{service}:{action}"), resource: Resource::Any })
+/// Whether an action is one of ours.
+pub fn is_ours(action: &str) -> bool {
+    OPERATIONS.contains(&action)
+}
+
+/// Returns the circumstances that policies may ask for.
+pub fn context(form: &Form) -> Context {
+    Context::default()
+        .with_some(Key::ExternalId, form.get("ExternalId"))
+        .with_some(Key::RoleSessionName, form.get("RoleSessionName"))
+}
+
+/// Returns the ARN of a role.
+fn arn(account: &AccountId, role: &RoleRecord) -> String {
+    format!("arn:aws:iam::{account}:role{}{}", role.path, role.name)
 }
 
 impl Iam {
-    /// Reads the roles that are kept.
+    /// Reads the roles and sessions that are kept. The secrets of sessions follow from `master`.
     pub async fn open(
         store: Arc<dyn RoleStore>,
+        session_store: Arc<dyn SessionStore>,
         account: AccountId,
         clock: Arc<dyn Clock>,
+        master: MasterKey,
     ) -> Result<Arc<Self>, StoreError> {
-        let roles = store.roles().await?.into_iter().map(|role| (role.key(), role)).collect();
-        let sessions = Arc::new(Sessions::default());
+        let roles: BTreeMap<_, _> = store.roles().await?.into_iter().map(|role| (role.key(), role)).collect();
+        let sessions = Arc::new(Sessions::new(account.clone(), master));
+        for session in session_store.sessions().await? {
+            // A server that ended just when a role was deleted may have left sessions of it.
+            if let Some(role) = roles.get(&session.role).filter(|role| role.role_id == session.role_id) {
+                sessions.add(role, session);
+            }
+        }
         let (roles, changing) = (RwLock::new(roles), tokio::sync::Mutex::default());
-        Ok(Arc::new(Self { store, account, clock, roles, changing, sessions }))
+        Ok(Arc::new(Self { store, session_store, account, clock, roles, changing, sessions }))
+    }
+
+    /// Returns what a form asks for, as rights name it. `None` when it is none of our actions.
+    pub fn asked(&self, form: &Form) -> Option<Asked> {
+        let action = form.action().filter(|action| is_ours(action))?;
+        let service = if action == "AssumeRole" { "sts" } else { "iam" };
+        Some(Asked { action: format!("{service}:{action}"), resource: self.resource(action, form) })
+    }
+
+    fn resource(&self, action: &str, form: &Form) -> Resource {
+        let named = if action == "AssumeRole" { form.get("RoleArn") } else { form.get("RoleName") };
+        let Some(named) = named else { return Resource::Any };
+        if action == "AssumeRole" {
+            let arn = named.chars().filter(|c| !c.is_control()).take(2_048).collect();
+            return Resource::Role { arn };
+        }
+        let Ok(name) = role_names::role_name(form) else { return Resource::Untold };
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        match roles.get(&name.to_ascii_lowercase()) {
+            Some(role) => Resource::Role { arn: arn(&self.account, role) },
+            None => {
+                let path = role_names::path(form).unwrap_or_else(|_| "/".to_owned());
+                Resource::Role { arn: format!("arn:aws:iam::{}:role{path}{name}", self.account) }
+            }
+        }
+    }
+
+    /// Returns who may assume the role with this ARN. Nobody may when there is no such role.
+    pub fn trust(&self, arn: &str) -> Document {
+        self.role_of_arn(arn).map(|role| role_rights::trust(&role)).unwrap_or_default()
+    }
+
+    fn role_of_arn(&self, arn: &str) -> Option<RoleRecord> {
+        let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
+        let name = arn.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        roles.get(&name).filter(|role| self.arn(role) == arn).cloned()
     }
 
     /// Returns the sessions of roles that go on.
@@ -144,7 +201,7 @@ impl Iam {
             "UntagRole" => self.untag_role(form).await,
             "ListRoleTags" => self.list_role_tags(form).map(Some),
             "ListInstanceProfilesForRole" => self.list_instance_profiles_for_role(form).map(Some),
-            "AssumeRole" => self.assume_role(form, caller).map(Some),
+            "AssumeRole" => self.assume_role(form, caller).await.map(Some),
             other => Err(IamError::not_implemented(other)),
         }
     }
@@ -172,6 +229,7 @@ impl Iam {
     /// Keeps a role, for whoever holds `changing`.
     async fn keep(&self, role: RoleRecord) -> Result<(), IamError> {
         self.store.put_role(role.clone()).await.map_err(|error| IamError::store(&error))?;
+        self.sessions.change_rights(&role);
         self.roles.write().unwrap_or_else(PoisonError::into_inner).insert(role.key(), role);
         Ok(())
     }

@@ -61,7 +61,7 @@ impl Iam {
 
     pub(crate) async fn attach_role_policy(&self, form: &Form) -> Result<Option<Xml>, IamError> {
         let arn = policy_arn(form)?;
-        // AWS's own policies are too many to know; of this account there are none.
+        // AWS's own policies are too many to know all: one that is not known allows nothing. Of this account there are none.
         if !arn.starts_with("arn:aws:iam::aws:policy/") {
             return Err(IamError::no_such_entity(format!(
                 "Policy {arn} does not exist or is not attachable."

@@ -1,5 +1,6 @@
-//! Whether a text is a policy: its shape is checked, and its meaning is not.
+//! Whether a text is a policy. Conditions that are not known here are taken: what they let through, nobody may.
 
+use hearth_auth::policy::Document;
 use serde_json::Value;
 
 use crate::error::IamError;
@@ -14,6 +15,7 @@ pub(crate) fn check_trust(text: &str) -> Result<(), IamError> {
     if chars(text) > TRUST_CHARS_MAX {
         return Err(IamError::limit(format!("Cannot exceed quota for ACLSizePerRole: {TRUST_CHARS_MAX}")));
     }
+    check_meaning(text)?;
     for statement in statements(text)? {
         if statement.get("Resource").is_some() || statement.get("NotResource").is_some() {
             return Err(IamError::malformed_policy("Has prohibited field Resource"));
@@ -27,6 +29,7 @@ pub(crate) fn check_trust(text: &str) -> Result<(), IamError> {
 
 /// Checks a policy of a role.
 pub(crate) fn check_inline(text: &str) -> Result<(), IamError> {
+    check_meaning(text)?;
     for statement in statements(text)? {
         if statement.get("Principal").is_some() || statement.get("NotPrincipal").is_some() {
             return Err(IamError::malformed_policy("Policy document should not specify a principal."));
@@ -36,6 +39,12 @@ pub(crate) fn check_inline(text: &str) -> Result<(), IamError> {
         }
     }
     Ok(())
+}
+
+/// Refuses what has the members of a policy, and cannot be read as one.
+fn check_meaning(text: &str) -> Result<(), IamError> {
+    statements(text)?;
+    Document::parse(text).map(drop).map_err(|_| IamError::malformed_policy("Syntax errors in policy."))
 }
 
 /// Returns how long a policy is, as its quota counts.

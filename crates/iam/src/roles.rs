@@ -119,7 +119,13 @@ impl Iam {
         }
         self.store.remove_role(role.key()).await.map_err(|error| IamError::store(&error))?;
         self.roles.write().unwrap_or_else(PoisonError::into_inner).remove(&role.key());
-        self.sessions.end_of_role(&role.role_id);
+        // What is left of them should this fail has no role any more, and is not heeded.
+        let ended = self.sessions.end_of_role(&role.role_id);
+        if !ended.is_empty()
+            && let Err(error) = self.session_store.forget_sessions(ended).await
+        {
+            tracing::warn!(%error, "the sessions of a deleted role are still kept");
+        }
         Ok(None)
     }
 
@@ -131,7 +137,7 @@ impl Iam {
 
     /// Returns the ARN of a role.
     pub(crate) fn arn(&self, role: &RoleRecord) -> String {
-        format!("arn:aws:iam::{}:role{}{}", self.account, role.path, role.name)
+        crate::arn(&self.account, role)
     }
 
     fn describe(&self, role: &RoleRecord, in_full: bool) -> Xml {

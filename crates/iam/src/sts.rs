@@ -1,14 +1,15 @@
-//! STS AssumeRole: temporary keys, good for what their caller may do, until they expire.
+//! STS AssumeRole: temporary keys, good for what the policies of their role say, until they expire. Whether the caller may
+//! assume the role has been found out before.
 
-use std::sync::{Arc, PoisonError};
-
-use hearth_auth::{Caller, Credential, Identity, Temporary};
+use hearth_auth::{Caller, Identity};
+use hearth_store::SessionRecord;
 
 use crate::Iam;
 use crate::error::IamError;
 use crate::form::Form;
 use crate::role_names::is_name;
 use crate::roles::date;
+use crate::sessions::TooMany;
 use crate::xml::Xml;
 
 /// How long a session is unless its caller says otherwise, and at least, in seconds. Source: AssumeRole in the STS API
@@ -16,11 +17,13 @@ use crate::xml::Xml;
 const SECONDS_DEFAULT: u32 = 3_600;
 const SECONDS_MIN: u32 = 900;
 const SECONDS_MAX: u32 = 43_200;
-/// What would make a session weaker than its caller: refused, because it would be taken and forgotten.
+/// How long a session may be that a session begins. As above.
+const SECONDS_MAX_OF_CHAINED: u32 = 3_600;
+/// What would make a session weaker than its role: refused, because it would be taken and forgotten.
 const UNSUPPORTED: [&str; 4] = ["Policy", "PolicyArns", "SerialNumber", "TokenCode"];
 
 impl Iam {
-    pub(crate) fn assume_role(&self, form: &Form, caller: Option<Identity>) -> Result<Xml, IamError> {
+    pub(crate) async fn assume_role(&self, form: &Form, caller: Option<Identity>) -> Result<Xml, IamError> {
         let arn = form.required("RoleArn")?;
         let session = form.required("RoleSessionName")?;
         if !is_name(session, 64) || session.len() < 2 {
@@ -32,12 +35,9 @@ impl Iam {
             return Err(IamError::validation(format!("{name} is not supported by Hearth yet")));
         }
         let seconds = form.number("DurationSeconds", SECONDS_MIN, SECONDS_MAX)?.unwrap_or(SECONDS_DEFAULT);
-        let role = {
-            let roles = self.roles.read().unwrap_or_else(PoisonError::into_inner);
-            let name = arn.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-            roles.get(&name).filter(|role| self.arn(role) == arn).cloned()
-        };
-        let role = role.ok_or_else(|| {
+        // From here on the role stays what it is.
+        let _changing = self.changing.lock().await;
+        let role = self.role_of_arn(arn).ok_or_else(|| {
             let root = || format!("arn:aws:iam::{}:root", self.account);
             let user = caller.as_ref().map_or_else(root, |identity| identity.caller.arn.clone());
             let arn: String = arn.chars().filter(|c| !c.is_control()).take(2_048).collect();
@@ -50,29 +50,34 @@ impl Iam {
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
             ));
         }
-        let keys = Temporary::random().map_err(|error| {
+        if seconds > SECONDS_MAX_OF_CHAINED && caller.as_ref().is_some_and(|it| it.role_arn.is_some()) {
+            return Err(IamError::validation(
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+            ));
+        }
+        let keys = self.sessions.new_key().map_err(|error| {
             tracing::error!(%error, "the kernel gives no random numbers");
             IamError::Failed
         })?;
         let now_ms = self.clock.epoch_ms();
         let expires_ms = now_ms.div_euclid(1_000) * 1_000 + i64::from(seconds) * 1_000;
-        let user_id = format!("{}:{session}", role.role_id);
-        let arn = format!("arn:aws:sts::{}:assumed-role/{}/{session}", self.account, role.name);
-        let (rights, own) = match caller {
-            Some(identity) => (identity.rights, identity.own),
-            // Nobody has to be known now. Should keys be asked for later, this one opens nothing.
-            None => (Arc::from([]), None),
-        };
-        let credential = Credential {
+        let forgotten = self
+            .sessions
+            .forgotten(now_ms)
+            .map_err(|TooMany| IamError::limit("There are too many sessions; some have to expire first."))?;
+        let record = SessionRecord {
             access_key_id: keys.access_key_id.clone(),
-            secret_access_key: keys.secret_access_key.clone(),
-            session_token: Some(keys.session_token.clone()),
-            expires_ms: Some(expires_ms),
-            identity: Identity { caller: Caller { arn: arn.clone(), user_id: user_id.clone() }, rights, own },
+            role: role.key(),
+            role_id: role.role_id.clone(),
+            name: session.to_owned(),
+            expires_ms,
+            is_of_known_caller: caller.is_some(),
         };
-        if !self.sessions.add(role.role_id, credential, now_ms) {
-            return Err(IamError::limit("There are too many sessions; some have to expire first."));
-        }
+        let kept = self.session_store.put_session(record.clone(), forgotten.clone()).await;
+        kept.map_err(|error| IamError::store(&error))?;
+        self.sessions.forget(&forgotten);
+        let begun = self.sessions.add(&role, record);
+        let Caller { arn, user_id } = begun.identity.caller.clone();
         let credentials = Xml::default()
             .with("AccessKeyId", &keys.access_key_id)
             .with("SecretAccessKey", keys.secret_access_key.expose())

@@ -11,6 +11,7 @@ mod config;
 mod delivery;
 mod destination;
 mod dispatcher;
+mod tasks;
 mod verdict;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -115,9 +116,7 @@ impl EventQueue {
         let Shared { invoker, store, clock, accepted, .. } = &*self.shared;
         invoker.resolve(name, request.qualifier.as_ref()).await?;
         let now = clock.epoch_ms();
-        let trace = request
-            .trace
-            .unwrap_or_else(|| TraceHeader::generate(u64::try_from(now / 1_000).unwrap_or_default()));
+        let trace = request.trace.unwrap_or_else(|| TraceHeader::generate(now));
         let event = EventRecord {
             request_id: request.request_id.to_string(),
             function: name.to_string(),

@@ -14,7 +14,7 @@ mod provisioned;
 mod request;
 mod streaming;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -96,6 +96,23 @@ pub trait Environments: Send + Sync + 'static {
     fn provisioned(&self, name: &FunctionName, version: Version) -> ProvisionedEnvironments;
 }
 
+/// Who runs durable functions: an invocation of one begins an execution, which invokes it as often as it takes.
+pub trait DurableFunctions: Send + Sync + 'static {
+    /// Runs a durable function to its end.
+    fn run(
+        &self,
+        version: Arc<ResolvedVersion>,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>>;
+
+    /// Begins an execution of a durable function: when this returns, it is on disk. The same request begins the same one.
+    fn begin(
+        &self,
+        version: Arc<ResolvedVersion>,
+        request: InvokeRequest,
+    ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>>;
+}
+
 /// The provisioned environments of a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProvisionedEnvironments {
@@ -121,9 +138,21 @@ pub struct Invoker {
     functions: Arc<Functions>,
     concurrency: Arc<Concurrency>,
     environments: Arc<dyn Environments>,
+    durable: OnceLock<Weak<dyn DurableFunctions>>,
 }
 
 impl Invoker {
+    /// Hands durable functions to somebody, who invokes them with [`Invoker::invoke_handler`]. The first one counts.
+    pub fn set_durable(&self, durable: Weak<dyn DurableFunctions>) {
+        let _ = self.durable.set(durable);
+    }
+
+    /// Returns who runs a version, when it is durable.
+    fn durable(&self, version: &ResolvedVersion) -> Option<Arc<dyn DurableFunctions>> {
+        version.configuration.durable.as_ref()?;
+        self.durable.get()?.upgrade()
+    }
+
     /// Returns how many invocations of the account may run at once.
     pub fn account_concurrency(&self) -> u32 {
         self.concurrency.account_max()
@@ -135,7 +164,7 @@ impl Invoker {
         concurrency: Arc<Concurrency>,
         environments: Arc<dyn Environments>,
     ) -> Self {
-        Self { functions, concurrency, environments }
+        Self { functions, concurrency, environments, durable: OnceLock::new() }
     }
 
     /// Runs one invocation and returns its response.
@@ -144,7 +173,38 @@ impl Invoker {
         name: &FunctionName,
         request: InvokeRequest,
     ) -> Result<InvokeResponse, InvokeError> {
-        let (version, permit) = self.admitted(name, &request).await?;
+        let version = self.resolve(name, request.qualifier.as_ref()).await?;
+        if let Some(durable) = self.durable(&version) {
+            return durable.run(version, request).await;
+        }
+        let permit = self.admit(name, &version, &request).await?;
+        self.environments.run(version, permit, request).await
+    }
+
+    /// Runs an event that nobody waits for. Of a durable function, it only begins the execution.
+    async fn run_event(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> Result<InvokeResponse, InvokeError> {
+        match self.durable(&version) {
+            Some(durable) => {
+                drop(permit);
+                durable.begin(version, request).await
+            }
+            None => self.environments.run(version, permit, request).await,
+        }
+    }
+
+    /// Runs one invocation of what a version has as its handler, durable or not.
+    pub async fn invoke_handler(
+        &self,
+        name: &FunctionName,
+        request: InvokeRequest,
+    ) -> Result<InvokeResponse, InvokeError> {
+        let version = self.resolve(name, request.qualifier.as_ref()).await?;
+        let permit = self.admit(name, &version, &request).await?;
         self.environments.run(version, permit, request).await
     }
 
@@ -154,18 +214,22 @@ impl Invoker {
         name: &FunctionName,
         request: InvokeRequest,
     ) -> Result<BegunResponse, InvokeError> {
-        let (version, permit) = self.admitted(name, &request).await?;
+        let version = self.resolve(name, request.qualifier.as_ref()).await?;
+        if let Some(durable) = self.durable(&version) {
+            return durable.run(version, request).await.map(BegunResponse::Whole);
+        }
+        let permit = self.admit(name, &version, &request).await?;
         self.environments.run_streaming(version, permit, request).await
     }
 
-    /// Returns the version that is to run, and the right to run it.
-    async fn admitted(
+    /// Returns the right to run a version.
+    async fn admit(
         &self,
         name: &FunctionName,
+        version: &ResolvedVersion,
         request: &InvokeRequest,
-    ) -> Result<(Arc<ResolvedVersion>, Permit), InvokeError> {
-        let version = self.resolve(name, request.qualifier.as_ref()).await?;
-        if self.is_recursive(&version, request.trace.as_ref()) {
+    ) -> Result<Permit, InvokeError> {
+        if self.is_recursive(version, request.trace.as_ref()) {
             return Err(InvokeError::Recursive { arn: version.arn.clone() });
         }
         let number = version.version;
@@ -175,8 +239,7 @@ impl Invoker {
             }
             admitted => admitted,
         };
-        let permit = admitted.map_err(|reason| InvokeError::Throttled { reason })?;
-        Ok((version, permit))
+        admitted.map_err(|reason| InvokeError::Throttled { reason })
     }
 
     /// Whether a call is one too many of a loop, and its function does not allow that. Says so in the log.

@@ -349,6 +349,37 @@ async fn case_123_an_event_without_concurrency_backs_off_and_keeps_its_retries()
 }
 
 #[tokio::test]
+async fn case_123_a_throttled_event_backs_off_from_one_second_to_five_minutes_for_six_hours() {
+    let world = World::new("backs-off", 1).await;
+    let age_max = 21_600_000;
+    let _permit = world.concurrency.admit(&name("f"), Version::Latest).unwrap();
+    world.accept("f", "1").await;
+    let (mut now, mut waits) = (0, Vec::new());
+    while now < age_max {
+        // It waits for a second before it is throttled.
+        now += 1_000;
+        world.until_waited_for(now).await;
+        world.move_clock(1_000);
+        let wait = (1_000 << waits.len().min(16)).min(300_000).min(age_max - now);
+        world.until_due(&[now + wait]).await;
+        // Not a millisecond earlier.
+        world.move_clock(wait - 1);
+        world.until_due(&[now + wait]).await;
+        world.move_clock(1);
+        now += wait;
+        waits.push(wait / 1_000);
+    }
+    assert_eq!(waits[..11], [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    assert_eq!(now, age_max, "it is looked at again when it is too old, and not later");
+    // Now that it is too old, it need not wait for concurrency any more than before.
+    world.until_waited_for(now + 1_000).await;
+    world.move_clock(1_000);
+    world.until_due(&[]).await;
+    assert_eq!(world.dropped().await, [("EventAgeExceeded".to_owned(), 1)]);
+    world.queue.drain().await;
+}
+
+#[tokio::test]
 async fn an_event_is_tried_as_often_and_as_long_as_its_function_is_configured() {
     let mut world = World::new("configured", 10).await;
     let queue = world.queue.clone();

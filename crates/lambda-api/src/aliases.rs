@@ -20,7 +20,7 @@ use crate::generated::shapes::{
 };
 use crate::list_versions_by_function::version as read_version;
 use crate::routes::Call;
-use crate::{LambdaApi, input, layers};
+use crate::{LambdaApi, event_invoke_config, input, layers};
 
 /// Answers CreateAlias.
 pub(crate) async fn answer_create(
@@ -29,9 +29,7 @@ pub(crate) async fn answer_create(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let request: CreateAliasRequest = input::read(operation.input, head?, &body)?;
+    let request: CreateAliasRequest = input::whole(api, operation, labels, request).await?;
     let function = changeable(api, operation.name, request.function_name.as_deref().unwrap_or_default())?;
     let create = CreateAlias {
         name: Arc::from(request.name.unwrap_or_default()),
@@ -39,6 +37,10 @@ pub(crate) async fn answer_create(
         description: request.description.unwrap_or_default(),
         additional: request.routing_config.map_or(Ok(None), |config| additional(api, &function, config))?,
     };
+    if let Err(FunctionsError::AliasNotFound { .. }) = api.functions.get_alias(&function, &create.name) {
+        // Of one whose deletion was cut short.
+        event_invoke_config::forget(api, &function, &Qualifier::Alias(create.name.clone())).await?;
+    }
     let alias = api.functions.create_alias(&function, create).await?;
     reply(StatusCode::CREATED, &describe(&alias))
 }
@@ -46,8 +48,7 @@ pub(crate) async fn answer_create(
 /// Answers GetAlias.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetAliasRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetAliasRequest = input::of_head(operation, labels, request)?;
     let function = changeable(api, operation.name, asked.function_name.as_deref().unwrap_or_default())?;
     let alias =
         api.functions.get_alias(&function, &asked.name.unwrap_or_default()).map_err(|error| match error {
@@ -66,9 +67,7 @@ pub(crate) async fn answer_update(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let request: UpdateAliasRequest = input::read(operation.input, head?, &body)?;
+    let request: UpdateAliasRequest = input::whole(api, operation, labels, request).await?;
     let function = changeable(api, operation.name, request.function_name.as_deref().unwrap_or_default())?;
     let given = request.function_version;
     let update = UpdateAlias {
@@ -90,10 +89,11 @@ pub(crate) async fn answer_delete<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteAliasRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteAliasRequest = input::of_head(operation, labels, request)?;
     let function = changeable(api, operation.name, asked.function_name.as_deref().unwrap_or_default())?;
-    api.functions.delete_alias(&function, Arc::from(asked.name.unwrap_or_default())).await?;
+    let name: Arc<str> = Arc::from(asked.name.unwrap_or_default());
+    api.functions.delete_alias(&function, name.clone()).await?;
+    event_invoke_config::forget(api, &function, &Qualifier::Alias(name)).await?;
     let mut response = http::Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
@@ -106,8 +106,7 @@ pub(crate) fn answer_list<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListAliasesRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListAliasesRequest = input::of_head(operation, labels, request)?;
     let function = changeable(api, operation.name, asked.function_name.as_deref().unwrap_or_default())?;
     let of = asked.function_version.map(|given| version(api, &function, &given)).transpose()?;
     let after = layers::read_marker(asked.marker.as_deref(), |text| match Qualifier::parse(text) {

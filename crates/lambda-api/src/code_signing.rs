@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use hearth_aws_wire::{Body, Response, json_response};
-use hearth_functions::{CodeSigningChange, CodeSigningConfig, CodeSigningError, CodeSigningPolicy, Function};
+use hearth_functions::{
+    CodeSigningChange, CodeSigningConfig, CodeSigningError, CodeSigningPolicy, Function, FunctionsError,
+};
 use hearth_types::FunctionName;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
@@ -20,7 +22,7 @@ use crate::generated::shapes::{
     PutFunctionCodeSigningConfigRequest, UpdateCodeSigningConfigRequest,
 };
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, input, layers, unsupported};
+use crate::{LambdaApi, configuration, input, layers, tags};
 
 /// How many entries a page has. AWS caps its pages, too.
 const PAGE: usize = 50;
@@ -32,20 +34,18 @@ pub(crate) async fn answer_create(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let asked: CreateCodeSigningConfigRequest = input::read(operation.input, head?, &body)?;
-    unsupported::refuse_if(asked.tags.is_some_and(|tags| !tags.is_empty()), "Tags")?;
+    let asked: CreateCodeSigningConfigRequest = input::whole(api, operation, labels, request).await?;
+    let tags = asked.tags.unwrap_or_default();
+    tags::check_keys(&tags)?;
     let change = change(asked.description, asked.allowed_publishers, asked.code_signing_policies);
-    let config = api.code_signing.create(change).await?;
+    let config = api.code_signing.create(change, tags).await?;
     Ok(json_response(StatusCode::CREATED, json!({ "CodeSigningConfig": describe(api, &config) }).to_string()))
 }
 
 /// Answers GetCodeSigningConfig.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetCodeSigningConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetCodeSigningConfigRequest = input::of_head(operation, labels, request)?;
     let config = api.code_signing.get(id(api, asked.code_signing_config_arn.as_deref())?)?;
     Ok(json_response(StatusCode::OK, json!({ "CodeSigningConfig": describe(api, &config) }).to_string()))
 }
@@ -57,9 +57,7 @@ pub(crate) async fn answer_update(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let asked: UpdateCodeSigningConfigRequest = input::read(operation.input, head?, &body)?;
+    let asked: UpdateCodeSigningConfigRequest = input::whole(api, operation, labels, request).await?;
     let id = id(api, asked.code_signing_config_arn.as_deref())?;
     let change = change(asked.description, asked.allowed_publishers, asked.code_signing_policies);
     let config = api.code_signing.update(id, change).await?;
@@ -73,8 +71,7 @@ pub(crate) async fn answer_delete<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteCodeSigningConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteCodeSigningConfigRequest = input::of_head(operation, labels, request)?;
     let id = id(api, asked.code_signing_config_arn.as_deref())?;
     let held = api.code_signing.hold(id).await?;
     let users = functions_with(api, id).len();
@@ -94,8 +91,7 @@ pub(crate) fn answer_list<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListCodeSigningConfigsRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListCodeSigningConfigsRequest = input::of_head(operation, labels, request)?;
     let after = layers::read_marker(asked.marker.as_deref(), |id| Some(id.to_owned()))?;
     let (page, has_more) = api.code_signing.list(after.as_deref(), page(asked.max_items));
     let configs: Vec<Value> = page.iter().map(|config| describe(api, config)).collect();
@@ -113,8 +109,7 @@ pub(crate) fn answer_list_functions<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListFunctionsByCodeSigningConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListFunctionsByCodeSigningConfigRequest = input::of_head(operation, labels, request)?;
     let id = id(api, asked.code_signing_config_arn.as_deref())?;
     api.code_signing.get(id)?;
     let after = layers::read_marker(asked.marker.as_deref(), |arn| Some(arn.to_owned()))?;
@@ -135,13 +130,11 @@ pub(crate) async fn answer_attach(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let asked: PutFunctionCodeSigningConfigRequest = input::read(operation.input, head?, &body)?;
+    let asked: PutFunctionCodeSigningConfigRequest = input::whole(api, operation, labels, request).await?;
     let name = changeable(api, operation.name, &asked.function_name.unwrap_or_default())?;
-    api.functions.get(&name)?;
     let arn = asked.code_signing_config_arn.unwrap_or_default();
     let Some(id) = api.code_signing.id_of(&arn) else { return Err(not_attachable(&arn)) };
+    // Before the function, as recorded: who names neither rightly hears of the configuration.
     let held = api.code_signing.hold(id).await.map_err(|error| attachable(error, &arn))?;
     api.functions.set_code_signing_config(&name, Some(held.config.id.clone())).await?;
     Ok(json_response(StatusCode::OK, attached(&name, Some(&arn)).to_string()))
@@ -154,8 +147,7 @@ pub(crate) fn answer_attached<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetFunctionCodeSigningConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetFunctionCodeSigningConfigRequest = input::of_head(operation, labels, request)?;
     let name = changeable(api, operation.name, &asked.function_name.unwrap_or_default())?;
     let function = api.functions.get(&name)?;
     let arn = function.management.code_signing_config.as_ref().map(|id| api.code_signing.arn(id));
@@ -169,8 +161,7 @@ pub(crate) async fn answer_detach<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteFunctionCodeSigningConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteFunctionCodeSigningConfigRequest = input::of_head(operation, labels, request)?;
     let name = changeable(api, operation.name, &asked.function_name.unwrap_or_default())?;
     api.functions.set_code_signing_config(&name, None).await?;
     Ok(no_content())
@@ -250,16 +241,20 @@ fn functions_with(api: &LambdaApi, id: &str) -> Vec<String> {
     functions.iter().filter(has_it).map(|function| function.arn.to_string()).collect()
 }
 
-fn id<'a>(api: &LambdaApi, arn: Option<&'a str>) -> Result<&'a str, ApiError> {
-    api.code_signing.id_of(arn.unwrap_or_default()).ok_or_else(not_found)
+/// Returns the id in an ARN.
+pub(crate) fn id<'a>(api: &LambdaApi, arn: Option<&'a str>) -> Result<&'a str, ApiError> {
+    let arn = arn.unwrap_or_default();
+    api.code_signing.id_of(arn).ok_or_else(|| not_found(arn))
 }
 
 fn page(max_items: Option<i64>) -> usize {
     max_items.map_or(PAGE, |items| usize::try_from(items).unwrap_or(1)).min(PAGE)
 }
 
-fn not_found() -> ApiError {
-    ApiError::not_found("The Lambda code signing configuration ARN can not be found.")
+fn not_found(arn: &str) -> ApiError {
+    ApiError::code_signing_config_missing(format!(
+        "The Lambda code signing configuration {arn} can not be found."
+    ))
 }
 
 fn not_attachable(arn: &str) -> ApiError {
@@ -284,7 +279,8 @@ fn no_content() -> Response {
 impl From<CodeSigningError> for ApiError {
     fn from(error: CodeSigningError) -> Self {
         match error {
-            CodeSigningError::NotFound { .. } => not_found(),
+            CodeSigningError::NotFound { arn } => not_found(&arn),
+            CodeSigningError::TooManyTags => FunctionsError::TooManyTags.into(),
             CodeSigningError::Store(error) => Self::service(&error),
         }
     }

@@ -11,10 +11,10 @@ use hearth_types::{
 use crate::error::ApiError;
 use crate::generated::shapes::{
     DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LoggingConfig,
-    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse, VpcConfigResponse,
+    RuntimeVersionConfig, TracingConfigResponse,
 };
 
-use crate::{LambdaApi, function_layers, validation};
+use crate::{LambdaApi, durable_config, function_layers, kept_only, validation};
 
 /// What `State` and its relatives show while something is being made.
 const CREATING: (&str, &str) = ("The function is being created.", "Creating");
@@ -58,12 +58,7 @@ pub(crate) fn describe(
         last_modified: Some(last_modified(function.last_modified_ms)),
         code_sha256: Some(function.code_sha256.to_string()),
         version: Some(function.version.to_string()),
-        vpc_config: configuration.vpc_config_is_set.then(|| VpcConfigResponse {
-            subnet_ids: Some(Vec::new()),
-            security_group_ids: Some(Vec::new()),
-            vpc_id: Some(String::new()),
-            ipv6_allowed_for_dual_stack: Some(false),
-        }),
+        vpc_config: configuration.vpc.as_ref().map(kept_only::describe_vpc),
         dead_letter_config: configuration
             .dead_letter_target
             .clone()
@@ -85,10 +80,8 @@ pub(crate) fn describe(
         package_type: Some("Zip".to_owned()),
         architectures: Some(vec![configuration.architecture.to_string()]),
         ephemeral_storage: Some(EphemeralStorage { size: Some(configuration.ephemeral_storage_mb.into()) }),
-        snap_start: Some(SnapStartResponse {
-            apply_on: Some("None".to_owned()),
-            optimization_status: Some("Off".to_owned()),
-        }),
+        file_system_configs: kept_only::describe_file_systems(&configuration.file_systems),
+        snap_start: Some(kept_only::describe_snap_start(function)),
         runtime_version_config: (api.runtime_version_arn)(configuration.runtime)
             .map(|arn| RuntimeVersionConfig { runtime_version_arn: Some(arn), ..Default::default() }),
         logging_config: Some(LoggingConfig {
@@ -97,6 +90,7 @@ pub(crate) fn describe(
             system_log_level: configuration.logging.system_level.map(|level| level.to_string()),
             log_group: Some(configuration.logging.group.to_string()),
         }),
+        durable_config: configuration.durable.as_ref().map(durable_config::describe),
         ..Default::default()
     }
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use hearth_auth::Identity;
 use hearth_aws_wire::{Response, json_response};
 use hearth_functions::{CreateFunction, FunctionConfiguration, FunctionsError};
 use hearth_types::limits::{TAGS_MAX, ZIP_BYTES_MAX};
@@ -15,7 +16,8 @@ use crate::error::ApiError;
 use crate::generated::shapes::CreateFunctionRequest;
 use crate::routes::Call;
 use crate::{
-    LambdaApi, code_signing, configuration, function_layers, function_name, input, tags, unsupported,
+    LambdaApi, code_signing, code_storage, configuration, durable_config, function_layers, function_name,
+    input, kept_only, tags, unsupported,
 };
 
 pub(crate) async fn answer(
@@ -25,6 +27,7 @@ pub(crate) async fn answer(
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
     let head = input::head(operation.input, labels, &request)?;
+    let identity = request.extensions().get::<Identity>().cloned();
     let body = input::body(operation.name, request).await?;
     let _upload = api.uploads.admit(&body).await;
     let (mut request, zip) = input::work_on(body, move |body| {
@@ -52,7 +55,7 @@ pub(crate) async fn answer(
     let logging = request.logging_config.unwrap_or_default();
     let environment = request.environment.and_then(|environment| environment.variables);
     let dead_letter = request.dead_letter_config.and_then(|config| config.target_arn);
-    let layers = function_layers::find(api, &request.layers.unwrap_or_default())?;
+    let layers = function_layers::find(api, &request.layers.unwrap_or_default(), identity.as_ref())?;
     let configuration = FunctionConfiguration {
         role: request.role.unwrap_or_default(),
         runtime,
@@ -72,13 +75,17 @@ pub(crate) async fn answer(
             .tracing_config
             .and_then(|config| TracingMode::parse(&config.mode?))
             .unwrap_or(TracingMode::PassThrough),
-        vpc_config_is_set: request.vpc_config.is_some(),
+        vpc: request.vpc_config.map(|config| kept_only::vpc(config, None)).transpose()?,
+        file_systems: kept_only::file_systems(request.file_system_configs.unwrap_or_default()),
+        snap_start: request.snap_start.as_ref().is_some_and(kept_only::snap_start),
         dead_letter_target: dead_letter.filter(|target| !target.is_empty()),
         kms_key_arn: request.kms_key_arn.filter(|arn| !arn.is_empty()),
         layers: layers.iter().map(|layer| layer.layer.clone()).collect(),
         logging: configuration::logging(&logging, &configuration::default_logging(&name))?,
+        durable: request.durable_config.map(durable_config::read),
         name,
     };
+    kept_only::check(configuration.vpc.as_ref(), &configuration.file_systems)?;
     let publish = request.publish == Some(true);
     let tags = request.tags.unwrap_or_default();
     tags::check_keys(&tags)?;
@@ -87,6 +94,8 @@ pub(crate) async fn answer(
     }
     // Last of all, when everything else is right.
     let (zip, _room) = source.read(api).await?;
+    let copies = if publish { 2 } else { 1 };
+    code_storage::check(api, copies * zip.len() as u64, 0)?;
     // Held only from here on: meanwhile, no code signing configuration can be changed.
     let signing = request.code_signing_config_arn.as_deref();
     let held = code_signing::hold(api, &configuration.name, signing).await?;
@@ -94,6 +103,7 @@ pub(crate) async fn answer(
     let create = CreateFunction { configuration, zip, layers, tags, code_signing_config, publish };
     let function = api.functions.create(create).await?;
     drop(held);
+    kept_only::warn(&function.configuration.name, &function.configuration);
     let described = configuration::describe(api, &function, None);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::CREATED, text))

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::function_name::target;
 use crate::generated::shapes::DeleteFunctionRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, input};
+use crate::{LambdaApi, event_invoke_config, input};
 
 pub(crate) async fn answer<B>(
     api: &LambdaApi,
@@ -16,12 +16,16 @@ pub(crate) async fn answer<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteFunctionRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteFunctionRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
     match target.qualifier {
-        None => api.functions.delete(&target.name).await?,
+        None => {
+            api.functions.delete(&target.name).await?;
+            if let Some(durable) = &api.durable {
+                durable.functions_changed();
+            }
+        }
         Some(qualifier) => {
             api.functions.get(&target.name)?;
             match qualifier {
@@ -38,6 +42,7 @@ pub(crate) async fn answer<B>(
                 // A version that is not there: believed to be no error on AWS (unrecorded).
                 Qualifier::Version(Version::Number(number)) => {
                     api.functions.delete_version(&target.name, number).await?;
+                    event_invoke_config::forget(api, &target.name, &qualifier).await?;
                 }
             }
         }

@@ -14,8 +14,7 @@ pub(crate) async fn answer<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteLayerVersionRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteLayerVersionRequest = input::of_head(operation, labels, request)?;
     let (name, number) =
         layers::layer_version(api, operation.name, asked.layer_name.as_deref(), asked.version_number)?;
     api.layers.delete(&name, number).await?;

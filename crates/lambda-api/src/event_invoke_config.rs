@@ -5,7 +5,7 @@
 use hearth_aws_wire::{Body, Response, json_response};
 use hearth_functions::FunctionsError;
 use hearth_invoke::{EventInvokeConfigChange, EventInvokeConfigError, EventInvokeConfigRecord};
-use hearth_types::{FunctionName, FunctionReference};
+use hearth_types::{FunctionName, FunctionReference, Qualifier};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -26,9 +26,7 @@ pub(crate) async fn answer_set(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let asked: PutFunctionEventInvokeConfigRequest = input::read(operation.input, head?, &body)?;
+    let asked: PutFunctionEventInvokeConfigRequest = input::whole(api, operation, labels, request).await?;
     let name = asked.function_name.as_deref().unwrap_or_default();
     let Target { name, qualifier } = target(api, operation.name, name, asked.qualifier.as_deref())?;
     let nothing = asked.maximum_retry_attempts.is_none()
@@ -62,8 +60,7 @@ pub(crate) async fn answer_get<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetFunctionEventInvokeConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetFunctionEventInvokeConfigRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
     let config = api.events.config(&target.name, target.qualifier.as_ref()).await?;
@@ -77,14 +74,28 @@ pub(crate) async fn answer_delete<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteFunctionEventInvokeConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteFunctionEventInvokeConfigRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
     api.events.remove_config(&target.name, target.qualifier.as_ref()).await?;
     let mut response = http::Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
+}
+
+/// Removes the configuration of a version or alias that is there no more, or not yet, if it has one: an alias of the same
+/// name must not find it.
+pub(crate) async fn forget(
+    api: &LambdaApi,
+    name: &FunctionName,
+    qualifier: &Qualifier,
+) -> Result<(), ApiError> {
+    match api.events.remove_config(name, Some(qualifier)).await {
+        Ok(()) | Err(EventInvokeConfigError::NoConfig { .. } | EventInvokeConfigError::NoFunction { .. }) => {
+            Ok(())
+        }
+        Err(error @ EventInvokeConfigError::Store(_)) => Err(error.into()),
+    }
 }
 
 /// Answers ListFunctionEventInvokeConfigs. A marker names the last qualifier of the page before.
@@ -94,8 +105,7 @@ pub(crate) async fn answer_list<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListFunctionEventInvokeConfigsRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListFunctionEventInvokeConfigsRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, None)?;
     if let Err(FunctionsError::NotFound { .. }) = api.functions.get(&target.name) {

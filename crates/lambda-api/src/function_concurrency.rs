@@ -2,7 +2,7 @@
 //! concurrency. It is the function's: its versions and aliases share it.
 
 use hearth_aws_wire::{Body, Response, json_response};
-use hearth_functions::FunctionsError;
+use hearth_functions::{ConcurrencyError, FunctionsError};
 use hearth_types::{Qualifier, Version};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
@@ -22,34 +22,26 @@ pub(crate) async fn answer_put(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let _upload = api.uploads.admit(&body).await;
-    let head = head?;
-    let asked: PutFunctionConcurrencyRequest =
-        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
+    let asked: PutFunctionConcurrencyRequest = input::whole(api, operation, labels, request).await?;
     let name = function_name::changeable(api, operation.name, &asked.function_name.unwrap_or_default())?;
     // What is more than any account has is refused as that.
     let reserved =
         u32::try_from(asked.reserved_concurrent_executions.unwrap_or_default()).unwrap_or(u32::MAX);
     let account_max = api.invoker.account_concurrency();
-    api.functions.set_reserved_concurrency(&name, Some(reserved), account_max).await?;
+    let put = api.functions.set_reserved_concurrency(&name, Some(reserved), account_max).await;
+    put.map_err(|error| match error {
+        ConcurrencyError::Functions(error) => with_latest(error).into(),
+        error => ApiError::from(error),
+    })?;
     reply(Some(reserved))
 }
 
 /// Answers GetFunctionConcurrency.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetFunctionConcurrencyRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetFunctionConcurrencyRequest = input::of_head(operation, labels, request)?;
     let name = function_name::changeable(api, operation.name, &asked.function_name.unwrap_or_default())?;
-    let function = api.functions.get(&name).map_err(|error| match error {
-        // As recorded: with the qualifier that nobody asked for.
-        FunctionsError::NotFound { arn } => {
-            FunctionsError::NotFound { arn: arn.with_qualifier(Some(Qualifier::Version(Version::Latest))) }
-        }
-        error => error,
-    })?;
+    let function = api.functions.get(&name).map_err(with_latest)?;
     reply(function.management.reserved_concurrency)
 }
 
@@ -60,13 +52,22 @@ pub(crate) async fn answer_delete<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteFunctionConcurrencyRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteFunctionConcurrencyRequest = input::of_head(operation, labels, request)?;
     let name = function_name::changeable(api, operation.name, &asked.function_name.unwrap_or_default())?;
     api.functions.set_reserved_concurrency(&name, None, api.invoker.account_concurrency()).await?;
     let mut response = http::Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
+}
+
+/// As recorded: a function that is not there is named with the qualifier that nobody asked for.
+fn with_latest(error: FunctionsError) -> FunctionsError {
+    match error {
+        FunctionsError::NotFound { arn } => {
+            FunctionsError::NotFound { arn: arn.with_qualifier(Some(Qualifier::Version(Version::Latest))) }
+        }
+        error => error,
+    }
 }
 
 fn reply(reserved: Option<u32>) -> Result<Response, ApiError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hearth_auth::Identity;
 use hearth_functions::{FunctionLayer, LayerInUse, LayersError};
 use hearth_types::limits::LAYERS_MAX;
 use hearth_types::{LayerName, LayerVersionArn};
@@ -11,15 +12,19 @@ use crate::error::ApiError;
 use crate::generated::shapes::Layer;
 use crate::layers::check_owner;
 
-/// Finds the layers that a request names, in its order.
-pub(crate) fn find(api: &LambdaApi, arns: &[String]) -> Result<Vec<LayerInUse>, ApiError> {
+/// Finds the layers that a request names, in its order. Who asks has to have a right to each.
+pub(crate) fn find(
+    api: &LambdaApi,
+    arns: &[String],
+    identity: Option<&Identity>,
+) -> Result<Vec<LayerInUse>, ApiError> {
     if arns.len() > LAYERS_MAX {
         return Err(ApiError::invalid_parameter(format!("Cannot reference more than {LAYERS_MAX} layers.")));
     }
     let mut seen: BTreeMap<LayerName, &str> = BTreeMap::new();
     let mut layers = Vec::new();
     for given in arns {
-        let (name, layer) = find_one(api, given)?;
+        let (name, layer) = find_one(api, given, identity)?;
         if let Some(other) = seen.insert(name, given) {
             return Err(ApiError::invalid_parameter(format!(
                 "Two different versions of the same layer are not allowed to be referenced in the same function. \
@@ -31,7 +36,11 @@ pub(crate) fn find(api: &LambdaApi, arns: &[String]) -> Result<Vec<LayerInUse>, 
     Ok(layers)
 }
 
-fn find_one(api: &LambdaApi, given: &str) -> Result<(LayerName, LayerInUse), ApiError> {
+fn find_one(
+    api: &LambdaApi,
+    given: &str,
+    identity: Option<&Identity>,
+) -> Result<(LayerName, LayerInUse), ApiError> {
     let missing = || ApiError::invalid_parameter(format!("Layer version {given} does not exist."));
     if given.contains(":awslayer:") {
         return Err(ApiError::invalid_parameter(format!(
@@ -48,6 +57,7 @@ fn find_one(api: &LambdaApi, given: &str) -> Result<(LayerName, LayerInUse), Api
         )));
     }
     check_owner(api, &arn.region, &arn.account, "GetLayerVersion", given)?;
+    api.check_layer(identity, &arn)?;
     match api.layers.for_function(&arn) {
         Ok(layer) => Ok((arn.name, layer)),
         Err(LayersError::VersionNotFound { .. }) => Err(missing()),

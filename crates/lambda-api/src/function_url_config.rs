@@ -27,10 +27,8 @@ pub(crate) async fn answer_create(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
     let port = port(&request);
-    let body = input::body(operation.name, request).await?;
-    let asked: CreateFunctionUrlConfigRequest = input::read(operation.input, head?, &body)?;
+    let asked: CreateFunctionUrlConfigRequest = input::whole(api, operation, labels, request).await?;
     let (name, alias) = whose(api, operation.name, asked.function_name, asked.qualifier.as_deref())?;
     let auth_type = asked.auth_type.as_deref().and_then(AuthType::parse).unwrap_or(AuthType::AwsIam);
     let is_mode_shown = asked.invoke_mode.is_some();
@@ -50,8 +48,7 @@ pub(crate) async fn answer_create(
 /// Answers GetFunctionUrlConfig.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetFunctionUrlConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetFunctionUrlConfigRequest = input::of_head(operation, labels, request)?;
     let (name, alias) = whose(api, operation.name, asked.function_name, asked.qualifier.as_deref())?;
     let url = api.functions.get_url(&name, alias.as_deref()).map_err(no_function)?;
     reply(StatusCode::OK, &json!(describe(api, &url, &port(request))))
@@ -64,18 +61,20 @@ pub(crate) async fn answer_update(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
     let port = port(&request);
-    let body = input::body(operation.name, request).await?;
-    let asked: UpdateFunctionUrlConfigRequest = input::read(operation.input, head?, &body)?;
+    let asked: UpdateFunctionUrlConfigRequest = input::whole(api, operation, labels, request).await?;
     let (name, alias) = whose(api, operation.name, asked.function_name, asked.qualifier.as_deref())?;
+    let is_mode_shown = asked.invoke_mode.is_some();
     let change = FunctionUrlChange {
         auth_type: asked.auth_type.as_deref().and_then(AuthType::parse),
         invoke_mode: asked.invoke_mode.as_deref().and_then(InvokeMode::parse),
         cors: asked.cors.map(read_cors),
     };
     let url = api.functions.update_url(&name, alias, change).await.map_err(no_function)?;
-    reply(StatusCode::OK, &json!(describe(api, &url, &port)))
+    let mut shown = describe(api, &url, &port);
+    // As recorded: the mode only when it was asked for.
+    shown.invoke_mode = shown.invoke_mode.filter(|_| is_mode_shown);
+    reply(StatusCode::OK, &json!(shown))
 }
 
 /// Answers DeleteFunctionUrlConfig.
@@ -85,8 +84,7 @@ pub(crate) async fn answer_delete<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteFunctionUrlConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteFunctionUrlConfigRequest = input::of_head(operation, labels, request)?;
     let (name, alias) = whose(api, operation.name, asked.function_name, asked.qualifier.as_deref())?;
     api.functions.delete_url(&name, alias).await.map_err(no_function)?;
     let mut response = http::Response::new(Body::default());
@@ -102,8 +100,7 @@ pub(crate) fn answer_list<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListFunctionUrlConfigsRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListFunctionUrlConfigsRequest = input::of_head(operation, labels, request)?;
     let (name, _) = whose(api, operation.name, asked.function_name, None)?;
     let urls = api.functions.list_urls(&name).map_err(no_function)?;
     let after = layers::read_marker(asked.marker.as_deref(), |place| {

@@ -10,8 +10,7 @@ use crate::{LambdaApi, code_location, get_function_configuration, input};
 
 pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetFunctionRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetFunctionRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let (function, described) =
         get_function_configuration::find(api, operation.name, &name, asked.qualifier.as_deref())?;

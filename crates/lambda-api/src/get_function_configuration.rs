@@ -14,8 +14,7 @@ use crate::{LambdaApi, configuration, input};
 
 pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetFunctionConfigurationRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetFunctionConfigurationRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let (_, described) = find(api, operation.name, &name, asked.qualifier.as_deref())?;
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;

@@ -11,8 +11,7 @@ use crate::{LambdaApi, input, layers};
 
 pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetLayerVersionRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetLayerVersionRequest = input::of_head(operation, labels, request)?;
     let (name, number) =
         layers::layer_version(api, operation.name, asked.layer_name.as_deref(), asked.version_number)?;
     show(api, request, &name, number)
@@ -25,8 +24,7 @@ pub(crate) fn answer_by_arn<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetLayerVersionByArnRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetLayerVersionByArnRequest = input::of_head(operation, labels, request)?;
     let given = asked.arn.unwrap_or_default();
     // The model allows AWS's own layers, too, and numbers of any length.
     let arn = LayerVersionArn::parse(&given).ok_or_else(layers::no_such_resource)?;

@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::LambdaApi;
 use crate::error::ApiError;
-use crate::generated::{Location, Member, Shape};
+use crate::generated::{Location, Member, Operation, Shape};
 use crate::routes::Labels;
 use crate::validation;
 
@@ -65,6 +66,30 @@ pub(crate) async fn work_on<T: Send + 'static>(
         Ok(done) => done,
         Err(error) => Err(ApiError::service(&error)),
     }
+}
+
+/// Reads a request whose body says nothing.
+pub(crate) fn of_head<T: DeserializeOwned, B>(
+    operation: &Operation,
+    labels: Labels,
+    request: &Request<B>,
+) -> Result<T, ApiError> {
+    read(operation.input, head(operation.input, labels, request)?, b"")
+}
+
+/// Reads a whole request.
+pub(crate) async fn whole<T: DeserializeOwned + Send + 'static>(
+    api: &LambdaApi,
+    operation: &'static Operation,
+    labels: Labels,
+    request: Request<Incoming>,
+) -> Result<T, ApiError> {
+    let head = head(operation.input, labels, &request);
+    // First the body, so that a wrong head is told over a connection that can go on.
+    let body = body(operation.name, request).await?;
+    let _upload = api.uploads.admit(&body).await;
+    let head = head?;
+    work_on(body, move |body| read(operation.input, head, &body)).await
 }
 
 /// Gathers what stands outside the body: labels of the path, query, headers. Nothing is checked yet; a text that is no

@@ -18,12 +18,13 @@ use crate::function_name::{Target, target};
 use crate::generated::Shape;
 use crate::generated::constraints::INVOCATION_REQUEST;
 use crate::routes::Call;
-use crate::{LambdaApi, input, unsupported, validation};
+use crate::{LambdaApi, durable_invoke, input, unsupported, validation};
 
 const INVOCATION_TYPE: &str = "x-amz-invocation-type";
 const LOG_TYPE: &str = "x-amz-log-type";
 const CLIENT_CONTEXT: &str = "x-amz-client-context";
 const TRACE_ID: &str = "x-amzn-trace-id";
+const DURABLE_EXECUTION_NAME: &str = "x-amz-durable-execution-name";
 
 /// What stands outside the payload.
 pub(crate) struct Head {
@@ -32,6 +33,7 @@ pub(crate) struct Head {
     wants_log_tail: bool,
     client_context: Option<Bytes>,
     trace: Option<TraceHeader>,
+    pub(crate) durable_execution_name: Option<String>,
 }
 
 impl Head {
@@ -62,10 +64,15 @@ pub(crate) async fn answer(
     let payload = read(request, &invocation_type).await;
     let head = head?;
     let payload = checked(payload?)?;
+    let durable = durable_invoke::find(api, &head)?;
     if head.is_dry_run {
         return dry_run(api, &head.target);
     }
+    let execution_name = head.durable_execution_name.clone();
     let (name, request) = head.with(request_id, payload);
+    if let Some(durable) = durable {
+        return durable_invoke::answer(api, durable, execution_name, &invocation_type, request).await;
+    }
     if invocation_type == "Event" {
         let trace = api.events.accept(&name, request).await?;
         let mut accepted = http::Response::new(Body::default());
@@ -166,6 +173,7 @@ pub(crate) fn head(
         wants_log_tail: text(headers, LOG_TYPE) == Some("Tail"),
         client_context: client_context(headers)?,
         trace: text(headers, TRACE_ID).and_then(TraceHeader::from_caller),
+        durable_execution_name: text(headers, DURABLE_EXECUTION_NAME).map(str::to_owned),
     })
 }
 
@@ -186,7 +194,7 @@ fn is_plain(api: &LambdaApi, function_name: &str, query: &str, headers: &HeaderM
         && known(INVOCATION_TYPE, &["RequestResponse"])
         && known(LOG_TYPE, &["None", "Tail"])
         && !headers.contains_key("x-amz-tenant-id")
-        && !headers.contains_key("x-amz-durable-execution-name")
+        && !headers.contains_key(DURABLE_EXECUTION_NAME)
 }
 
 /// Refuses a payload that says it is in another format. AWS documents 415 for whatever is not JSON, but its own SDKs

@@ -1,5 +1,5 @@
-//! AddLayerVersionPermission, RemoveLayerVersionPermission, GetLayerVersionPolicy: who else may use a version. Kept and
-//! shown; signatures are not checked yet, so nothing is refused by it.
+//! AddLayerVersionPermission, RemoveLayerVersionPermission, GetLayerVersionPolicy: who else may use a version. What it
+//! decides is told in [`crate::access`].
 
 use hearth_aws_wire::{Body, Response, json_response};
 use hearth_functions::{LayerStatement, LayerVersion};
@@ -22,12 +22,7 @@ pub(crate) async fn answer_add(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let _upload = api.uploads.admit(&body).await;
-    let head = head?;
-    let asked: AddLayerVersionPermissionRequest =
-        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
+    let asked: AddLayerVersionPermissionRequest = input::whole(api, operation, labels, request).await?;
     let (name, number) =
         layers::layer_version(api, operation.name, asked.layer_name.as_deref(), asked.version_number)?;
     let statement = LayerStatement {
@@ -50,8 +45,7 @@ pub(crate) async fn answer_remove<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: RemoveLayerVersionPermissionRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: RemoveLayerVersionPermissionRequest = input::of_head(operation, labels, request)?;
     let (name, number) =
         layers::layer_version(api, operation.name, asked.layer_name.as_deref(), asked.version_number)?;
     let sid = asked.statement_id.unwrap_or_default();
@@ -64,8 +58,7 @@ pub(crate) async fn answer_remove<B>(
 /// Answers GetLayerVersionPolicy.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetLayerVersionPolicyRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetLayerVersionPolicyRequest = input::of_head(operation, labels, request)?;
     let (name, number) =
         layers::layer_version(api, operation.name, asked.layer_name.as_deref(), asked.version_number)?;
     let version = api

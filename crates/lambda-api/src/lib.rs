@@ -3,18 +3,27 @@
 //!
 //! Who calls, and whether they may, has been found out before a request comes here (`hearth-auth`).
 
+mod access;
 mod account_settings;
 mod aliases;
 mod asked;
 mod code_location;
 mod code_signing;
 mod code_source;
+mod code_storage;
 mod configuration;
 mod create_function;
 mod delete_function;
 mod delete_layer_version;
+mod durable_callbacks;
+mod durable_checkpoint;
+mod durable_config;
+mod durable_executions;
+mod durable_invoke;
 mod error;
 mod event_invoke_config;
+mod event_source_mapping_input;
+mod event_source_mappings;
 mod function_concurrency;
 mod function_layers;
 mod function_name;
@@ -26,6 +35,7 @@ mod get_layer_version;
 mod input;
 mod invoke;
 mod invoke_with_response_stream;
+mod kept_only;
 mod layer_version_permission;
 mod layers;
 mod list_functions;
@@ -52,13 +62,17 @@ mod validation;
 use std::sync::Arc;
 
 use hearth_aws_wire::{REQUEST_ID, Response};
+use hearth_durable::DurableExecutions;
+use hearth_event_sources::EventSources;
 use hearth_functions::{Clock, CodeSigningConfigs, Functions, Layers};
 use hearth_invoke::{EventQueue, Invoker};
+use hearth_types::limits::TOTAL_CODE_BYTES_MAX;
 use hearth_types::{Architecture, RequestId, Runtime};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 
+pub use access::{ServiceCall, may_invoke, policy_of_function};
 use code_location::CodeLocations;
 use code_source::NoBuckets;
 pub use code_source::{CodeObjectError, CodeObjects};
@@ -83,6 +97,11 @@ pub struct LambdaApi {
     /// What this host can run.
     host_architecture: Architecture,
     code_objects: Arc<dyn CodeObjects>,
+    /// How many bytes packages may have together.
+    code_bytes_max: u64,
+    /// Who runs durable functions. Without, there are none.
+    durable: Option<Arc<DurableExecutions>>,
+    event_sources: Option<Arc<EventSources>>,
 }
 
 impl LambdaApi {
@@ -111,6 +130,9 @@ impl LambdaApi {
             runtime_version_arn,
             host_architecture,
             code_objects: Arc::new(NoBuckets),
+            code_bytes_max: TOTAL_CODE_BYTES_MAX,
+            durable: None,
+            event_sources: None,
         }
     }
 
@@ -118,6 +140,26 @@ impl LambdaApi {
     #[must_use]
     pub fn with_code_objects(mut self, code_objects: Arc<dyn CodeObjects>) -> Self {
         self.code_objects = code_objects;
+        self
+    }
+
+    /// Takes packages of so many bytes together.
+    #[must_use]
+    pub fn with_code_bytes_max(self, code_bytes_max: u64) -> Self {
+        Self { code_bytes_max, ..self }
+    }
+
+    /// Has durable functions, too.
+    #[must_use]
+    pub fn with_durable(mut self, durable: Arc<DurableExecutions>) -> Self {
+        self.durable = Some(durable);
+        self
+    }
+
+    /// Has queues and streams polled for functions.
+    #[must_use]
+    pub fn with_event_sources(mut self, event_sources: Arc<EventSources>) -> Self {
+        self.event_sources = Some(event_sources);
         self
     }
 
@@ -210,6 +252,13 @@ impl LambdaApi {
                 "ListFunctionEventInvokeConfigs" => {
                     event_invoke_config::answer_list(self, call, &request).await
                 }
+                "CreateEventSourceMapping" => event_source_mappings::answer_create(self, call, request).await,
+                "GetEventSourceMapping" => event_source_mappings::answer_get(self, call, &request),
+                "ListEventSourceMappings" => event_source_mappings::answer_list(self, call, &request),
+                "UpdateEventSourceMapping" => event_source_mappings::answer_update(self, call, request).await,
+                "DeleteEventSourceMapping" => {
+                    event_source_mappings::answer_delete(self, call, &request).await
+                }
                 "GetFunctionRecursionConfig" => recursion_config::answer_get(self, call, &request),
                 "PutFunctionRecursionConfig" => recursion_config::answer_put(self, call, request).await,
                 "GetRuntimeManagementConfig" => runtime_management_config::answer_get(self, call, &request),
@@ -232,6 +281,28 @@ impl LambdaApi {
                 }
                 "DeleteProvisionedConcurrencyConfig" => {
                     provisioned_concurrency::answer_delete(self, call, &request).await
+                }
+                "CheckpointDurableExecution" => durable_checkpoint::answer(self, call, request).await,
+                "GetDurableExecutionState" => durable_checkpoint::answer_state(self, call, &request).await,
+                "GetDurableExecution" => durable_executions::answer_get(self, call, &request).await,
+                "GetDurableExecutionHistory" => {
+                    durable_executions::answer_history(self, call, &request).await
+                }
+                "ListDurableExecutionsByFunction" => {
+                    durable_executions::answer_list(self, call, &request).await
+                }
+                "StopDurableExecution" => durable_executions::answer_stop(self, call, request).await,
+                "PauseDurableExecution" => durable_executions::answer_pause(self, call, request).await,
+                "ResumeDurableExecution" => durable_executions::answer_resume(self, call, request).await,
+                "DeleteDurableExecution" => durable_executions::answer_delete(self, call, &request).await,
+                "SendDurableExecutionCallbackSuccess" => {
+                    durable_callbacks::answer_success(self, call, request).await
+                }
+                "SendDurableExecutionCallbackFailure" => {
+                    durable_callbacks::answer_failure(self, call, request).await
+                }
+                "SendDurableExecutionCallbackHeartbeat" => {
+                    durable_callbacks::answer_heartbeat(self, call, &request).await
                 }
                 other => Err(ApiError::not_implemented(other)),
             },

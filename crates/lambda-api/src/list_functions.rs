@@ -14,8 +14,7 @@ use crate::{LambdaApi, configuration, input, layers, list_versions_by_function};
 
 pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let request: ListFunctionsRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let request: ListFunctionsRequest = input::of_head(operation, labels, request)?;
     // The place behind which the page begins. Of one that names no version, all of them are behind.
     let after = layers::read_marker(request.marker.as_deref(), place)?;
     let all_versions = request.function_version.is_some();

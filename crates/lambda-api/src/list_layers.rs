@@ -14,8 +14,7 @@ use crate::{LambdaApi, input, layers};
 
 pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListLayersRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListLayersRequest = input::of_head(operation, labels, request)?;
     let filter =
         layers::filter(asked.compatible_runtime.as_deref(), asked.compatible_architecture.as_deref());
     let after = layers::read_marker(asked.marker.as_deref(), |name| LayerName::new(name).ok())?;
@@ -45,8 +44,7 @@ pub(crate) fn answer_versions<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListLayerVersionsRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListLayerVersionsRequest = input::of_head(operation, labels, request)?;
     let name = layers::layer(api, operation.name, asked.layer_name.as_deref())?;
     let filter =
         layers::filter(asked.compatible_runtime.as_deref(), asked.compatible_architecture.as_deref());

@@ -14,8 +14,7 @@ use crate::{LambdaApi, configuration, input, layers};
 
 pub(crate) fn answer<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListVersionsByFunctionRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListVersionsByFunctionRequest = input::of_head(operation, labels, request)?;
     let name = changeable(api, operation.name, asked.function_name.as_deref().unwrap_or_default())?;
     let after = layers::read_marker(asked.marker.as_deref(), version)?;
     let limit = asked.max_items.map_or(LIST_FUNCTIONS_PAGE, |items| usize::try_from(items).unwrap_or(1));

@@ -1,5 +1,5 @@
-//! AddPermission, RemovePermission, GetPolicy: who else may use a function, version or alias. Kept and shown; see
-//! [`hearth_functions::Policy`].
+//! AddPermission, RemovePermission, GetPolicy: who else may use a function, version or alias. What it decides is
+//! told in [`crate::access`].
 
 use hearth_aws_wire::{Body, Response, json_response};
 use hearth_functions::{FunctionsError, PolicyError, Statement};
@@ -25,12 +25,7 @@ pub(crate) async fn answer_add(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let _upload = api.uploads.admit(&body).await;
-    let head = head?;
-    let asked: AddPermissionRequest =
-        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
+    let asked: AddPermissionRequest = input::whole(api, operation, labels, request).await?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
     if target.qualifier == Some(Qualifier::Version(Version::Latest)) {
@@ -72,8 +67,7 @@ pub(crate) async fn answer_remove<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: RemovePermissionRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: RemovePermissionRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
     if api.functions.get(&target.name).is_err() {
@@ -92,8 +86,7 @@ pub(crate) async fn answer_remove<B>(
 /// Answers GetPolicy.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetPolicyRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetPolicyRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
     let (policy, revision_id) = policy(api, &target)?;

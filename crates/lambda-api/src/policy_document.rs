@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hearth_auth::policy::Document;
 use hearth_functions::Statement;
 use hearth_types::AccountId;
 use serde::Serialize;
@@ -42,7 +43,7 @@ impl Written {
 
 /// Reads a whole policy of the resource `arn`. An error says what is wrong with it.
 ///
-/// A resource policy of Lambda may deny, too. Nothing would heed that here, so it is refused.
+/// What would not be heeded is refused: a condition that is not known here.
 pub(crate) fn read(arn: &str, policy: &str) -> Result<Vec<Statement>, String> {
     let policy: Value = serde_json::from_str(policy).map_err(|error| format!("it is not JSON: {error}"))?;
     let policy = policy.as_object().ok_or("it is not a JSON object")?;
@@ -80,9 +81,8 @@ fn read_statement(arn: &str, statement: &Value) -> Result<Statement, String> {
         Some(_) => return Err("a Sid is not a string of at most 100 characters".to_owned()),
     };
     match members.get("Effect").and_then(Value::as_str) {
-        Some("Allow") => {}
-        Some("Deny") => return Err("Hearth does not heed statements that deny yet".to_owned()),
-        _ => return Err("an Effect is not Allow".to_owned()),
+        Some("Allow" | "Deny") => {}
+        _ => return Err("an Effect is neither Allow nor Deny".to_owned()),
     }
     let principals = match members.get("Principal") {
         Some(Value::String(everybody)) if everybody == "*" => vec!["*"],
@@ -116,6 +116,11 @@ fn read_statement(arn: &str, statement: &Value) -> Result<Statement, String> {
     }
     if members.get("Condition").is_some_and(|condition| !condition.is_object()) {
         return Err("a Condition is not a JSON object".to_owned());
+    }
+    let mut document = Document::default();
+    document.push_text(&statement.to_string()).map_err(|error| error.to_string())?;
+    if let Some(unknown) = document.unknown_condition() {
+        return Err(format!("Hearth does not know the condition {unknown} yet"));
     }
     Ok(Statement { sid: sid.to_owned(), document: Some(statement.to_string()), ..Statement::default() })
 }

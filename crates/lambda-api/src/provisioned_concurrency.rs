@@ -28,12 +28,7 @@ pub(crate) async fn answer_put(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let _upload = api.uploads.admit(&body).await;
-    let head = head?;
-    let asked: PutProvisionedConcurrencyConfigRequest =
-        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
+    let asked: PutProvisionedConcurrencyConfigRequest = input::whole(api, operation, labels, request).await?;
     let name = asked.function_name.unwrap_or_default();
     let (name, qualifier) = of_version(api, operation.name, &name, asked.qualifier.as_deref())?;
     let requested =
@@ -56,10 +51,10 @@ pub(crate) async fn answer_put(
 /// Answers GetProvisionedConcurrencyConfig.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetProvisionedConcurrencyConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetProvisionedConcurrencyConfigRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let (name, qualifier) = of_version(api, operation.name, &name, asked.qualifier.as_deref())?;
+    check_there(api, &name, &qualifier)?;
     let ProvisionedAllocation { config, allocated, status } = find(api, &name, &qualifier)?;
     let (status, status_reason) = words(status);
     let reply = GetProvisionedConcurrencyConfigResponse {
@@ -80,8 +75,7 @@ pub(crate) fn answer_list<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListProvisionedConcurrencyConfigsRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: ListProvisionedConcurrencyConfigsRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let Target { name, .. } = target(api, operation.name, &name, None)?;
     let after = layers::read_marker(asked.marker.as_deref(), |qualifier| Some(qualifier.to_owned()))?;
@@ -121,10 +115,10 @@ pub(crate) async fn answer_delete<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteProvisionedConcurrencyConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteProvisionedConcurrencyConfigRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let (name, qualifier) = of_version(api, operation.name, &name, asked.qualifier.as_deref())?;
+    check_there(api, &name, &qualifier)?;
     api.functions.delete_provisioned_concurrency(&name, qualifier).await?;
     let mut response = http::Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -140,12 +134,28 @@ fn of_version(
 ) -> Result<(FunctionName, Qualifier), ApiError> {
     let Target { name, qualifier } = target(api, action, function_name, qualifier)?;
     match qualifier {
-        Some(Qualifier::Version(Version::Latest)) => Err(ConcurrencyError::ProvisionsLatest.into()),
-        Some(qualifier) => Ok((name, qualifier)),
-        None => Err(ApiError::invalid_parameter(
+        // As recorded: who would give it some hears of another reason than who asks for what it has.
+        Some(Qualifier::Version(Version::Latest)) if action == "PutProvisionedConcurrencyConfig" => {
+            Err(ConcurrencyError::ProvisionsLatest.into())
+        }
+        None | Some(Qualifier::Version(Version::Latest)) => Err(ApiError::invalid_parameter(
             "The function resource provided must be an alias or a published version.",
         )),
+        Some(qualifier) => Ok((name, qualifier)),
     }
+}
+
+/// Refuses versions and aliases that are not there: that they have none goes without saying.
+fn check_there(api: &LambdaApi, name: &FunctionName, qualifier: &Qualifier) -> Result<(), ApiError> {
+    let there = match qualifier {
+        Qualifier::Alias(alias) => {
+            api.functions.get(name).and_then(|_| api.functions.get_alias(name, alias)).map(drop)
+        }
+        Qualifier::Version(_) => {
+            api.functions.get(name).and_then(|_| api.functions.get_qualified(name, Some(qualifier))).map(drop)
+        }
+    };
+    there.map_err(|error| with_alias_text(error.into()))
 }
 
 fn find(

@@ -11,7 +11,7 @@ use crate::create_function::decode_zip;
 use crate::error::ApiError;
 use crate::generated::shapes::PublishLayerVersionRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, input, layers, unsupported};
+use crate::{LambdaApi, code_storage, input, layers, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -38,6 +38,7 @@ pub(crate) async fn answer(
     let in_s3 = [content.s3_bucket, content.s3_key, content.s3_object_version];
     let source = CodeSource::of(zip, in_s3, "Please provide a source for layer content.")?;
     let (zip, _room) = source.read(api).await?;
+    code_storage::check(api, zip.len() as u64, 0)?;
     // The model's check has let only words pass that are known.
     let runtimes = request.compatible_runtimes.unwrap_or_default();
     let architectures = request.compatible_architectures.unwrap_or_default();

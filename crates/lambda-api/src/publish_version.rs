@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::function_name::changeable;
 use crate::generated::shapes::PublishVersionRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, configuration, input, unsupported};
+use crate::{LambdaApi, code_storage, configuration, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -18,11 +18,12 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let request: PublishVersionRequest = input::read(operation.input, head?, &body)?;
+    let request: PublishVersionRequest = input::whole(api, operation, labels, request).await?;
     let name = changeable(api, operation.name, request.function_name.as_deref().unwrap_or_default())?;
     unsupported::check_publish(&request)?;
+    if !api.functions.is_published(&name)? {
+        code_storage::check(api, api.functions.get(&name)?.code_size, 0)?;
+    }
     let publish = PublishVersion {
         description: request.description,
         // An empty one is none, as tools send it along.

@@ -16,8 +16,7 @@ use crate::{LambdaApi, function_name, input};
 /// Answers GetFunctionRecursionConfig.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetFunctionRecursionConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetFunctionRecursionConfigRequest = input::of_head(operation, labels, request)?;
     let name = function_name::changeable(api, operation.name, &asked.function_name.unwrap_or_default())?;
     let recursive_loop = api.functions.get(&name)?.management.recursive_loop;
     let reply =
@@ -33,12 +32,7 @@ pub(crate) async fn answer_put(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let _upload = api.uploads.admit(&body).await;
-    let head = head?;
-    let asked: PutFunctionRecursionConfigRequest =
-        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
+    let asked: PutFunctionRecursionConfigRequest = input::whole(api, operation, labels, request).await?;
     let name = function_name::changeable(api, operation.name, &asked.function_name.unwrap_or_default())?;
     // The model's check has let only words pass that are known.
     let word = asked.recursive_loop.unwrap_or_default();

@@ -22,9 +22,7 @@ pub(crate) async fn answer_put(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let asked: PutResourcePolicyRequest = input::read(operation.input, head?, &body)?;
+    let asked: PutResourcePolicyRequest = input::whole(api, operation, labels, request).await?;
     let target = resource(api, operation.name, asked.resource_arn)?;
     permission::check(api, &target)?;
     let arn = permission::arn(api, &target);
@@ -41,8 +39,7 @@ pub(crate) async fn answer_put(
 /// Answers GetResourcePolicy.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetResourcePolicyRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetResourcePolicyRequest = input::of_head(operation, labels, request)?;
     let target = resource(api, operation.name, asked.resource_arn)?;
     let (policy, revision_id) = permission::policy(api, &target)?;
     let reply = GetResourcePolicyResponse { policy: Some(policy), revision_id: Some(revision_id) };
@@ -56,8 +53,7 @@ pub(crate) async fn answer_delete<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: DeleteResourcePolicyRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: DeleteResourcePolicyRequest = input::of_head(operation, labels, request)?;
     let target = resource(api, operation.name, asked.resource_arn)?;
     permission::check(api, &target)?;
     let Target { name, qualifier } = target;

@@ -1,9 +1,11 @@
 //! GetRuntimeManagementConfig, PutRuntimeManagementConfig: kept and shown. A host has one version of each runtime, so that
 //! one is all that `Manual` can ask for.
 
+use std::sync::Arc;
+
 use hearth_aws_wire::{Response, json_response};
-use hearth_functions::UpdateRuntimeOn;
-use hearth_types::{Qualifier, Version};
+use hearth_functions::{Function, UpdateRuntimeOn};
+use hearth_types::Qualifier;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 
@@ -19,12 +21,10 @@ use crate::{LambdaApi, input};
 /// Answers GetRuntimeManagementConfig.
 pub(crate) fn answer_get<B>(api: &LambdaApi, call: Call, request: &Request<B>) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: GetRuntimeManagementConfigRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
+    let asked: GetRuntimeManagementConfigRequest = input::of_head(operation, labels, request)?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
-    check_latest(api, &target)?;
-    let function = api.functions.get(&target.name)?;
+    let function = version(api, &target)?;
     let update_runtime_on = &function.management.update_runtime_on;
     let reply = GetRuntimeManagementConfigResponse {
         update_runtime_on: Some(update_runtime_on.as_str().to_owned()),
@@ -42,16 +42,10 @@ pub(crate) async fn answer_put(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let _upload = api.uploads.admit(&body).await;
-    let head = head?;
-    let asked: PutRuntimeManagementConfigRequest =
-        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
+    let asked: PutRuntimeManagementConfigRequest = input::whole(api, operation, labels, request).await?;
     let name = asked.function_name.unwrap_or_default();
     let target = target(api, operation.name, &name, asked.qualifier.as_deref())?;
-    check_latest(api, &target)?;
-    let function = api.functions.get(&target.name)?;
+    let function = version(api, &target)?;
     let word = asked.update_runtime_on.unwrap_or_default();
     // The texts are ours: AWS's are not recorded.
     if let Some(arn) = &asked.runtime_version_arn
@@ -73,18 +67,16 @@ pub(crate) async fn answer_put(
         function_arn: Some(api.functions.arn(&target.name, target.qualifier).to_string()),
         runtime_version_arn: update_runtime_on.runtime_version_arn().map(str::to_owned),
     };
-    api.functions.set_update_runtime_on(&target.name, update_runtime_on).await?;
+    api.functions.set_update_runtime_on(&target.name, function.version, update_runtime_on).await?;
     let text = serde_json::to_vec(&reply).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::OK, text))
 }
 
-/// Of the versions of a function, only `$LATEST` is there.
-fn check_latest(api: &LambdaApi, target: &Target) -> Result<(), ApiError> {
-    match &target.qualifier {
-        None | Some(Qualifier::Version(Version::Latest)) => Ok(()),
-        Some(qualifier) => {
-            let arn = api.functions.arn(&target.name, Some(qualifier.clone()));
-            Err(ApiError::not_found(format!("Function not found: {arn}")))
-        }
+/// Returns the version that is meant. An alias is none: as AWS documents the qualifier, it is `$LATEST` or a number.
+fn version(api: &LambdaApi, target: &Target) -> Result<Arc<Function>, ApiError> {
+    if let Some(alias @ Qualifier::Alias(_)) = &target.qualifier {
+        let arn = api.functions.arn(&target.name, Some(alias.clone()));
+        return Err(ApiError::not_found(format!("Function not found: {arn}")));
     }
+    Ok(api.functions.get_qualified(&target.name, target.qualifier.as_ref())?)
 }

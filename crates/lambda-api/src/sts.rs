@@ -3,7 +3,7 @@
 
 use hearth_auth::Caller;
 use hearth_aws_wire::Response;
-use hearth_types::RequestId;
+use hearth_types::{Arn, RequestId};
 use http::StatusCode;
 
 use crate::LambdaApi;
@@ -15,12 +15,11 @@ pub(crate) fn get_caller_identity(
     request_id: RequestId,
     caller: Option<Caller>,
 ) -> Response {
-    let account = &api.functions.settings().account;
-    let caller = caller.unwrap_or_else(|| Caller {
-        arn: format!("arn:aws:iam::{account}:root"),
-        user_id: account.to_string(),
-    });
+    let ours = &api.functions.settings().account;
+    let caller = caller
+        .unwrap_or_else(|| Caller { arn: format!("arn:aws:iam::{ours}:root"), user_id: ours.to_string() });
     let Caller { arn, user_id } = caller;
+    let account = Arn::parse(&arn).map_or(ours.as_str(), |arn| arn.account);
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
          <GetCallerIdentityResult><Arn>{arn}</Arn><UserId>{user_id}</UserId>\

@@ -1,4 +1,5 @@
-//! TagResource, UntagResource, ListTags: the tags of functions. What else the model lets have tags, Hearth has not.
+//! TagResource, UntagResource, ListTags: the tags of functions, code signing configurations and event source mappings. What
+//! else the model lets have tags is not found.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::error::ApiError;
 use crate::function_name::target;
 use crate::generated::shapes::{ListTagsRequest, ListTagsResponse, TagResourceRequest, UntagResourceRequest};
 use crate::routes::Call;
-use crate::{LambdaApi, input};
+use crate::{LambdaApi, code_signing, event_source_mappings, input};
 
 /// Answers TagResource.
 pub(crate) async fn answer_tag(
@@ -20,19 +21,22 @@ pub(crate) async fn answer_tag(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let _upload = api.uploads.admit(&body).await;
-    let head = head?;
-    let asked: TagResourceRequest =
-        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
-    let name = function(api, operation.name, &asked.resource.unwrap_or_default())?;
+    let asked: TagResourceRequest = input::whole(api, operation, labels, request).await?;
+    let resource = asked.resource.unwrap_or_default();
+    let tagged = tagged(api, operation.name, &resource)?;
     let tags = asked.tags.unwrap_or_default();
     if tags.is_empty() {
         return Err(cannot_be_processed());
     }
     check_keys(&tags)?;
-    api.functions.tag(&name, tags).await?;
+    match tagged {
+        Tagged::Function(name) => api.functions.tag(&name, tags).await?,
+        Tagged::CodeSigningConfig(id) => api.code_signing.tag(&id, tags).await?,
+        Tagged::Mapping(uuid) => {
+            let event_sources = event_source_mappings::event_sources(api)?;
+            event_sources.change_tags(&uuid, |own| own.extend(tags)).await?;
+        }
+    }
     Ok(no_content())
 }
 
@@ -43,10 +47,16 @@ pub(crate) async fn answer_untag<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: UntagResourceRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
-    let name = function(api, operation.name, &asked.resource.unwrap_or_default())?;
-    api.functions.untag(&name, asked.tag_keys.unwrap_or_default()).await?;
+    let asked: UntagResourceRequest = input::of_head(operation, labels, request)?;
+    let keys = asked.tag_keys.unwrap_or_default();
+    match tagged(api, operation.name, &asked.resource.unwrap_or_default())? {
+        Tagged::Function(name) => api.functions.untag(&name, keys).await?,
+        Tagged::CodeSigningConfig(id) => api.code_signing.untag(&id, &keys).await?,
+        Tagged::Mapping(uuid) => {
+            let event_sources = event_source_mappings::event_sources(api)?;
+            event_sources.change_tags(&uuid, |own| own.retain(|key, _| !keys.contains(key))).await?;
+        }
+    }
     Ok(no_content())
 }
 
@@ -57,10 +67,15 @@ pub(crate) fn answer_list<B>(
     request: &Request<B>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let asked: ListTagsRequest =
-        input::read(operation.input, input::head(operation.input, labels, request)?, b"")?;
-    let name = function(api, operation.name, &asked.resource.unwrap_or_default())?;
-    let reply = ListTagsResponse { tags: Some(api.functions.get(&name)?.tags.clone()) };
+    let asked: ListTagsRequest = input::of_head(operation, labels, request)?;
+    let tags = match tagged(api, operation.name, &asked.resource.unwrap_or_default())? {
+        Tagged::Function(name) => api.functions.get(&name)?.tags.clone(),
+        Tagged::CodeSigningConfig(id) => api.code_signing.get(&id)?.tags.clone(),
+        Tagged::Mapping(uuid) => {
+            event_source_mappings::event_sources(api)?.get(&uuid)?.mapping.record.tags.clone()
+        }
+    };
+    let reply = ListTagsResponse { tags: Some(tags) };
     let text = serde_json::to_vec(&reply).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::OK, text))
 }
@@ -77,20 +92,36 @@ pub(crate) fn check_keys(tags: &BTreeMap<String, String>) -> Result<(), ApiError
     }
 }
 
-/// Reads which function an ARN means. The model allows ARNs of other kinds, and nothing but ARNs.
-fn function(api: &LambdaApi, action: &str, arn: &str) -> Result<FunctionName, ApiError> {
+/// What has tags.
+enum Tagged {
+    Function(FunctionName),
+    CodeSigningConfig(String),
+    /// An event source mapping that is there, by its UUID.
+    Mapping(String),
+}
+
+/// Reads what an ARN means. The model allows ARNs of other kinds, and nothing but ARNs.
+fn tagged(api: &LambdaApi, action: &str, arn: &str) -> Result<Tagged, ApiError> {
     let not_found = |kind: &str| Err(ApiError::not_found(format!("{kind} not found: {arn}")));
     match arn.split(':').nth(5).unwrap_or_default() {
         "function" => {}
-        "event-source-mapping" => return not_found("Event source mapping"),
+        "event-source-mapping" => {
+            let mappings = api.event_sources.as_ref();
+            let known = mappings.and_then(|mappings| mappings.get(mappings.uuid_of(arn)?).ok());
+            return match known {
+                Some(known) => Ok(Tagged::Mapping(known.mapping.record.uuid.clone())),
+                None => not_found("Event source mapping"),
+            };
+        }
         "capacity-provider" => return not_found("Capacity provider"),
-        // The two texts above are recorded; this one is made after them.
-        "code-signing-config" => return not_found("Code signing config"),
+        "code-signing-config" => {
+            return Ok(Tagged::CodeSigningConfig(code_signing::id(api, Some(arn))?.to_owned()));
+        }
         _ => return Err(cannot_be_processed()),
     }
     let target = target(api, action, arn, None)?;
     match target.qualifier {
-        None => Ok(target.name),
+        None => Ok(Tagged::Function(target.name)),
         Some(_) => Err(ApiError::invalid_parameter(
             "Tags on function aliases and versions are not supported. Please specify a function ARN.",
         )),

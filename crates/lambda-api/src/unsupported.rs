@@ -7,8 +7,8 @@ use http::HeaderMap;
 use crate::LambdaApi;
 use crate::error::ApiError;
 use crate::generated::shapes::{
-    CreateFunctionRequest, FunctionCode, LayerVersionContentInput, PublishVersionRequest,
-    UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest, VpcConfig,
+    CreateFunctionRequest, FunctionCode, ImageConfig, LayerVersionContentInput, PublishVersionRequest,
+    UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest,
 };
 
 fn refuse(member: &str) -> Result<(), ApiError> {
@@ -19,13 +19,9 @@ pub(crate) fn refuse_if(is_set: bool, member: &str) -> Result<(), ApiError> {
     if is_set { refuse(member) } else { Ok(()) }
 }
 
-fn has_network(vpc: Option<&VpcConfig>) -> bool {
-    vpc.is_some_and(|vpc| {
-        let is_set = |ids: &Option<Vec<String>>| ids.as_ref().is_some_and(|ids| !ids.is_empty());
-        is_set(&vpc.subnet_ids)
-            || is_set(&vpc.security_group_ids)
-            || vpc.ipv6_allowed_for_dual_stack == Some(true)
-    })
+/// Only functions of container images have one. An empty one is what AWS shows of it.
+fn has_image(image: Option<&ImageConfig>) -> bool {
+    image.is_some_and(|image| *image != ImageConfig::default())
 }
 
 pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> Result<(), ApiError> {
@@ -34,17 +30,10 @@ pub(crate) fn check_create(api: &LambdaApi, request: &CreateFunctionRequest) -> 
     }
     refuse_if(request.package_type.as_deref() == Some("Image"), "PackageType Image")?;
     refuse_if(request.publish_to.is_some(), "PublishTo")?;
-    refuse_if(has_network(request.vpc_config.as_ref()), "VpcConfig")?;
-    refuse_if(
-        request.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
-        "FileSystemConfigs",
-    )?;
-    refuse_if(request.image_config.is_some(), "ImageConfig")?;
-    let apply_on = request.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
-    refuse_if(apply_on == Some("PublishedVersions"), "SnapStart")?;
+    refuse_if(has_image(request.image_config.as_ref()), "ImageConfig")?;
     refuse_if(request.tenancy_config.is_some(), "TenancyConfig")?;
     refuse_if(request.capacity_provider_config.is_some(), "CapacityProviderConfig")?;
-    refuse_if(request.durable_config.is_some(), "DurableConfig")?;
+    refuse_if(request.durable_config.is_some() && api.durable.is_none(), "DurableConfig")?;
     refuse_if(request.runtime_config.is_some(), "RuntimeConfig")?;
     refuse_if(request.accelerator_config.is_some(), "AcceleratorConfig")?;
     check_architecture(api, request.architectures.as_deref())
@@ -83,16 +72,8 @@ pub(crate) fn check_update_code(
 pub(crate) fn check_update_configuration(
     request: &UpdateFunctionConfigurationRequest,
 ) -> Result<(), ApiError> {
-    refuse_if(has_network(request.vpc_config.as_ref()), "VpcConfig")?;
-    refuse_if(
-        request.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()),
-        "FileSystemConfigs",
-    )?;
-    refuse_if(request.image_config.is_some(), "ImageConfig")?;
-    let apply_on = request.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.as_deref());
-    refuse_if(apply_on == Some("PublishedVersions"), "SnapStart")?;
+    refuse_if(has_image(request.image_config.as_ref()), "ImageConfig")?;
     refuse_if(request.capacity_provider_config.is_some(), "CapacityProviderConfig")?;
-    refuse_if(request.durable_config.is_some(), "DurableConfig")?;
     refuse_if(request.runtime_config.is_some(), "RuntimeConfig")?;
     refuse_if(request.accelerator_config.is_some(), "AcceleratorConfig")
 }
@@ -103,8 +84,7 @@ pub(crate) fn check_publish(request: &PublishVersionRequest) -> Result<(), ApiEr
 
 /// Headers of Invoke that ask for more than to run a function.
 pub(crate) fn check_invoke(headers: &HeaderMap) -> Result<(), ApiError> {
-    refuse_if(headers.contains_key("x-amz-tenant-id"), "TenantId")?;
-    refuse_if(headers.contains_key("x-amz-durable-execution-name"), "DurableExecutionName")
+    refuse_if(headers.contains_key("x-amz-tenant-id"), "TenantId")
 }
 
 /// Functions run on this host's processor: another instruction set would fail at the first call.

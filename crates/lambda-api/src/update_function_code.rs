@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::function_name::changeable;
 use crate::generated::shapes::UpdateFunctionCodeRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, code_signing, configuration, input, unsupported};
+use crate::{LambdaApi, code_signing, code_storage, configuration, input, unsupported};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -40,6 +40,11 @@ pub(crate) async fn answer(
         code_signing::check_deployment(api, &function)?;
     }
     let (zip, _room) = source.read(api).await?;
+    let publish = request.publish == Some(true) && request.dry_run != Some(true);
+    if let Ok(function) = api.functions.get(&function_name) {
+        let copies = if publish { 2 } else { 1 };
+        code_storage::check(api, copies * zip.len() as u64, function.code_size)?;
+    }
     let update = UpdateCode {
         zip,
         architecture: request

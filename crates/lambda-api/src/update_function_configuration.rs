@@ -1,5 +1,6 @@
 //! UpdateFunctionConfiguration: what is not named stays; an explicit empty value clears.
 
+use hearth_auth::Identity;
 use hearth_aws_wire::{Response, json_response};
 use hearth_functions::ConfigurationChange;
 use hearth_types::TracingMode;
@@ -10,7 +11,9 @@ use crate::error::ApiError;
 use crate::function_name::changeable;
 use crate::generated::shapes::UpdateFunctionConfigurationRequest;
 use crate::routes::Call;
-use crate::{LambdaApi, code_signing, configuration, function_layers, input, unsupported};
+use crate::{
+    LambdaApi, code_signing, configuration, durable_config, function_layers, input, kept_only, unsupported,
+};
 
 pub(crate) async fn answer(
     api: &LambdaApi,
@@ -18,12 +21,8 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response, ApiError> {
     let Call { operation, labels } = call;
-    let head = input::head(operation.input, labels, &request);
-    let body = input::body(operation.name, request).await?;
-    let _upload = api.uploads.admit(&body).await;
-    let head = head?;
-    let request: UpdateFunctionConfigurationRequest =
-        input::work_on(body, move |body| input::read(operation.input, head, &body)).await?;
+    let identity = request.extensions().get::<Identity>().cloned();
+    let request: UpdateFunctionConfigurationRequest = input::whole(api, operation, labels, request).await?;
     let name = request.function_name.as_deref().unwrap_or_default();
     let function_name = changeable(api, operation.name, name)?;
     unsupported::check_update_configuration(&request)?;
@@ -43,7 +42,15 @@ pub(crate) async fn answer(
             .transpose()?,
         environment: environment.map(configuration::variables).transpose()?,
         tracing_mode: request.tracing_config.and_then(|config| TracingMode::parse(&config.mode?)),
-        vpc_config_is_set: request.vpc_config.is_some(),
+        vpc: match request.vpc_config {
+            None => None,
+            Some(config) => {
+                let current = api.functions.get(&function_name)?;
+                Some(kept_only::vpc(config, current.configuration.vpc.as_ref())?)
+            }
+        },
+        file_systems: request.file_system_configs.map(kept_only::file_systems),
+        snap_start: request.snap_start.as_ref().map(kept_only::snap_start),
         dead_letter_target: request.dead_letter_config.map(|config| config.target_arn.and_then(not_empty)),
         kms_key_arn: request.kms_key_arn.map(not_empty),
         layers: match &request.layers {
@@ -54,7 +61,7 @@ pub(crate) async fn answer(
                 if !layers.is_empty() {
                     code_signing::check_deployment(api, &function)?;
                 }
-                Some(function_layers::find(api, layers)?)
+                Some(function_layers::find(api, layers, identity.as_ref())?)
             }
         },
         logging: match &request.logging_config {
@@ -64,9 +71,22 @@ pub(crate) async fn answer(
                 Some(configuration::logging(config, &current.configuration.logging)?)
             }
         },
+        durable: match request.durable_config {
+            None => None,
+            Some(config) => Some(durable_config::change(&*api.functions.get(&function_name)?, config)?),
+        },
         revision_id: request.revision_id,
     };
+    if change.vpc.is_some() || change.file_systems.is_some() {
+        let current = api.functions.get(&function_name)?;
+        let current = &current.configuration;
+        kept_only::check(
+            change.vpc.as_ref().or(current.vpc.as_ref()),
+            change.file_systems.as_ref().unwrap_or(&current.file_systems),
+        )?;
+    }
     let function = api.functions.update_configuration(&function_name, change).await?;
+    kept_only::warn(&function_name, &function.configuration);
     let described = configuration::describe(api, &function, None);
     let text = serde_json::to_vec(&described).map_err(|error| ApiError::service(&error))?;
     Ok(json_response(StatusCode::OK, text))

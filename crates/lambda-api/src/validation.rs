@@ -2,7 +2,7 @@
 //!
 //! `2 validation errors detected: Value '…' at 'functionName' failed to satisfy constraint: Member must …; Value …`
 //!
-//! Members are reported in the order of the model. Within one: the largest length or value, the least, the pattern, the
+//! Members are reported in the order of the model, mostly ([`in_order`]). Within one: the largest length or value, the least, the pattern, the
 //! enumeration.
 
 use hearth_types::Runtime;
@@ -111,7 +111,7 @@ impl Violations {
 
     fn collect(&mut self, shape: &'static Shape, value: &Value, path: &str) {
         let Shape::Structure(members) = shape else { return };
-        for member in *members {
+        for member in in_order(members) {
             let path = member_path(path, member.name);
             match value.get(member.name) {
                 None | Some(Value::Null) if member.required => self.add(|| {
@@ -247,6 +247,17 @@ fn of_text(shape: &'static Shape, text: &str) -> Vec<String> {
         broken.push(one_of(words));
     }
     broken
+}
+
+/// Returns members in the order in which AWS looks at them: that of the model, but for those of a layer that were
+/// recorded the other way round.
+fn in_order(members: &'static [Member]) -> impl Iterator<Item = &'static Member> {
+    let is_at = |at: usize, name: &str| members.get(at).is_some_and(|member| member.name == name);
+    members.iter().enumerate().map(move |(at, member)| match member.name {
+        "CompatibleArchitectures" if is_at(at + 1, "CompatibleRuntimes") => &members[at + 1],
+        "CompatibleRuntimes" if at > 0 && is_at(at - 1, "CompatibleArchitectures") => &members[at - 1],
+        _ => member,
+    })
 }
 
 /// All constraints of an element, whichever is broken, in the order in which AWS lists them.

@@ -110,9 +110,8 @@ impl Pool {
         permit: Permit,
         request: InvokeRequest,
     ) -> Result<(Arc<Environment>, Invocation), InvokeError> {
-        let trace = request.trace.clone().unwrap_or_else(|| {
-            TraceHeader::generate(u64::try_from(self.parts.clock.epoch_ms() / 1_000).unwrap_or(0))
-        });
+        let trace =
+            request.trace.clone().unwrap_or_else(|| TraceHeader::generate(self.parts.clock.epoch_ms()));
         let trace = trace.with_run_of(&version.arn);
         self.wait_for_finishing(&version).await;
         let (environment, why_cold) = match self.take_warm(&version, permit)? {

@@ -11,7 +11,7 @@ use crate::buckets::{BUCKETS_MAX, Bucket};
 use crate::error::S3Error;
 use crate::request::Asked;
 use crate::xml::{Element, Xml};
-use crate::{S3, description, document, empty, names, set, upload};
+use crate::{S3, description, document, empty, names, set, upload, xml};
 
 /// Longest description of a bucket to be. Ours: it has one or two elements.
 const CONFIGURATION_BYTES_MAX: u64 = 65_536;
@@ -41,7 +41,7 @@ impl S3 {
             .with_inside("Buckets", &buckets)
             .with_inside("Owner", &owner)
             .with_some("ContinuationToken", next);
-        Ok(document(answer.document("ListAllMyBucketsResult")))
+        Ok(document(xml::document(&answer, "ListAllMyBucketsResult")))
     }
 
     pub(crate) async fn create_bucket(
@@ -139,6 +139,6 @@ impl S3 {
     /// A bucket that never had versions says nothing of them.
     pub(crate) fn get_bucket_versioning(&self, asked: &Asked) -> Result<Response, S3Error> {
         self.buckets.read().bucket(asked.bucket())?;
-        Ok(document(Xml::default().document("VersioningConfiguration")))
+        Ok(document(xml::document(&Xml::default(), "VersioningConfiguration")))
     }
 }

@@ -7,7 +7,7 @@ use crate::object_operations::{UPLOAD_BYTES_MAX, read};
 use crate::request::Asked;
 use crate::upload::Sink;
 use crate::xml::Xml;
-use crate::{S3, description, document};
+use crate::{S3, description, document, encryption, xml};
 
 /// Conditions on the source: refused, because they would be taken and forgotten.
 const CONDITIONS: &str = "x-amz-copy-source-if-";
@@ -20,19 +20,7 @@ impl S3 {
         if asked.headers.contains_key("x-amz-checksum-algorithm") {
             return Err(S3Error::not_implemented("x-amz-checksum-algorithm of copies"));
         }
-        let wrong = || {
-            S3Error::invalid_argument(
-                "x-amz-copy-source",
-                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
-            )
-        };
-        let source = asked.header("x-amz-copy-source").unwrap_or_default();
-        let (source, version) = source.split_once("?versionId=").unwrap_or((source, "null"));
-        if version != "null" {
-            return Err(S3Error::new(404, "NoSuchVersion", "The specified version does not exist."));
-        }
-        let source = hearth_aws_wire::decode(source).ok_or_else(wrong)?;
-        let (bucket, key) = source.strip_prefix('/').unwrap_or(&source).split_once('/').ok_or_else(wrong)?;
+        let (bucket, key) = &source(asked)?;
         let object = {
             let state = self.buckets.read();
             state.bucket(asked.bucket())?;
@@ -40,7 +28,11 @@ impl S3 {
             object.ok_or_else(|| S3Error::no_such_key(key))?
         };
         let described = match asked.header("x-amz-metadata-directive") {
-            None | Some("COPY") if bucket == asked.bucket() && key == asked.key() => {
+            None | Some("COPY")
+                if *bucket == asked.bucket()
+                    && *key == asked.key()
+                    && !asked.headers.contains_key(encryption::HEADER) =>
+            {
                 return Err(S3Error::new(
                     400,
                     "InvalidRequest",
@@ -48,7 +40,12 @@ impl S3 {
                      object's metadata, storage class, website redirect location or encryption attributes.",
                 ));
             }
-            None | Some("COPY") => object.record.description.clone(),
+            None | Some("COPY") => {
+                let mut description = object.record.description.clone();
+                // It is of each writing, and does not go with the object.
+                encryption::keep(asked, &mut description);
+                description
+            }
             Some("REPLACE") => description::of(asked)?,
             Some(_) => {
                 return Err(S3Error::invalid_argument(
@@ -81,6 +78,26 @@ impl S3 {
         let answer = Xml::default()
             .with("ETag", format!("\"{}\"", record.etag))
             .with("LastModified", description::date(record.modified_ms));
-        Ok(document(answer.document("CopyObjectResult")))
+        let mut response = document(xml::document(&answer, "CopyObjectResult"));
+        encryption::tell(&mut response, &record.description);
+        Ok(response)
     }
+}
+
+/// Reads which object is copied: its bucket and its key.
+pub(crate) fn source(asked: &Asked) -> Result<(String, String), S3Error> {
+    let wrong = || {
+        S3Error::invalid_argument(
+            "x-amz-copy-source",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+        )
+    };
+    let source = asked.header("x-amz-copy-source").unwrap_or_default();
+    let (source, version) = source.split_once("?versionId=").unwrap_or((source, "null"));
+    if version != "null" {
+        return Err(S3Error::new(404, "NoSuchVersion", "The specified version does not exist."));
+    }
+    let source = hearth_aws_wire::decode(source).ok_or_else(wrong)?;
+    let (bucket, key) = source.strip_prefix('/').unwrap_or(&source).split_once('/').ok_or_else(wrong)?;
+    Ok((bucket.to_owned(), key.to_owned()))
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::checksum::Algorithm;
+use crate::encryption;
 use crate::error::S3Error;
 use crate::request::Asked;
 use crate::set;
@@ -46,6 +47,7 @@ pub(crate) fn of(asked: &Asked) -> Result<ObjectDescription, S3Error> {
             None => drop(description.headers.insert(name.to_owned(), text.to_owned())),
         }
     }
+    encryption::keep(asked, &mut description);
     // The framing of the upload is not that of the object.
     if let Some(encodings) = description.headers.remove("content-encoding") {
         let encodings: Vec<&str> = encodings

@@ -12,6 +12,7 @@ mod chunked;
 mod conditions;
 mod copy;
 mod description;
+mod encryption;
 mod error;
 mod lists;
 mod multipart;
@@ -27,7 +28,7 @@ mod xml;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use hearth_auth::{Resource, SignedPayload};
+use hearth_auth::SignedPayload;
 use hearth_aws_wire::{Body, BodyPieces, REQUEST_ID, Response};
 use hearth_store::{BlobStore, BucketStore, Clock, StoreError};
 use hearth_types::{Region, RequestId};
@@ -83,10 +84,8 @@ impl S3 {
 
     /// Returns what a request asks for, as rights name it. Empty when it is no operation, and nothing to allow.
     pub fn asked<B>(request: &Request<B>) -> Vec<hearth_auth::Asked> {
-        let asked = Asked::of(request.method(), request.uri(), request.headers());
-        let actions = asked.and_then(|asked| Operation::of(&asked)).map_or(vec![], Operation::actions);
-        let named = |action: &str| hearth_auth::Asked { action: action.to_owned(), resource: Resource::Any };
-        actions.into_iter().map(named).collect()
+        let Ok(asked) = Asked::of(request.method(), request.uri(), request.headers()) else { return vec![] };
+        Operation::of(&asked).map_or(vec![], |operation| operation.rights(&asked))
     }
 
     /// Answers a request.
@@ -133,6 +132,7 @@ impl S3 {
         let operation = Operation::of(asked)?;
         presigned::check(asked, self.buckets.clock.epoch_ms())?;
         unsupported::check(asked)?;
+        encryption::check(asked, operation)?;
         if let Some(key) = &asked.key {
             names::check_key(key)?;
         }

@@ -12,7 +12,7 @@ use crate::buckets::Object;
 use crate::error::S3Error;
 use crate::request::Asked;
 use crate::xml::Xml;
-use crate::{S3, description, document};
+use crate::{S3, description, document, xml};
 
 /// The longest page. Source: ListObjectsV2 in the S3 API reference, read 2026-11.
 const PAGE_MAX: u32 = 1_000;
@@ -77,7 +77,7 @@ impl S3 {
             .with_some("NextMarker", next.map(|entry| encoding.write(entry.name())))
             .with("MaxKeys", page_max.to_string());
         let list = entries(list, asked, &page, encoding, true);
-        Ok(document(list.document("ListBucketResult")))
+        Ok(document(xml::document(&list, "ListBucketResult")))
     }
 
     pub(crate) fn list_objects_v2(&self, asked: &Asked) -> Result<Response, S3Error> {
@@ -105,7 +105,7 @@ impl S3 {
             .with("MaxKeys", page_max.to_string());
         let with_owner = asked.query("fetch-owner") == Some("true");
         let list = entries(list, asked, &page, encoding, with_owner);
-        Ok(document(list.document("ListBucketResult")))
+        Ok(document(xml::document(&list, "ListBucketResult")))
     }
 
     /// Takes a page of what follows `after`.

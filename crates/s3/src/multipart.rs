@@ -16,7 +16,7 @@ use crate::error::S3Error;
 use crate::object_operations::{UPLOAD_BYTES_MAX, put};
 use crate::request::Asked;
 use crate::xml::{Element, Xml};
-use crate::{S3, conditions, description, document, empty, set, upload};
+use crate::{S3, conditions, description, document, empty, encryption, set, upload, xml};
 
 /// How many parts an object may have, and how small they may be, but for the last. Source: "Amazon S3 multipart upload
 /// limits", read 2026-11.
@@ -56,7 +56,8 @@ impl S3 {
             .with("Bucket", &record.bucket)
             .with("Key", &record.key)
             .with("UploadId", &record.id);
-        let mut response = document(answer.document("InitiateMultipartUploadResult"));
+        let mut response = document(xml::document(&answer, "InitiateMultipartUploadResult"));
+        encryption::tell(&mut response, &record.description);
         for name in ["x-amz-checksum-algorithm", "x-amz-checksum-type"] {
             if let Some(text) = asked.header(name) {
                 set(&mut response, name, text);
@@ -82,11 +83,12 @@ impl S3 {
             )
         })?;
         let id = asked.query("uploadId").unwrap_or_default().to_owned();
-        {
+        let description = {
             let state = self.buckets.read();
-            state.upload(&id, asked.bucket(), asked.key())?;
+            let upload = state.upload(&id, asked.bucket(), asked.key())?;
             state.check_room()?;
-        }
+            upload.record.description.clone()
+        };
         let _place = self.bodies.try_acquire().map_err(|_| S3Error::slow_down())?;
         let blobs = self.buckets.blobs.clone();
         let uploaded = upload::receive(asked, payload, body, UPLOAD_BYTES_MAX, blobs).await?;
@@ -117,6 +119,7 @@ impl S3 {
         self.buckets.change(piece.into_iter().collect(), plan, apply).await?;
         let mut response = empty(StatusCode::OK);
         set(&mut response, "etag", &format!("\"{}\"", record.etag));
+        encryption::tell(&mut response, &description);
         if let Some(checksum) = &record.checksum
             && let Some(algorithm) = Algorithm::of_name(&checksum.algorithm)
         {
@@ -174,13 +177,17 @@ impl S3 {
             Some(object)
         };
         let object = self.buckets.change(vec![], plan, apply).await?;
-        let etag = object.map(|object| object.record.etag.clone()).unwrap_or_default();
+        let etag = object.as_ref().map(|object| object.record.etag.clone()).unwrap_or_default();
         let answer = Xml::default()
             .with("Location", format!("/{}/{}", asked.bucket(), asked.key()))
             .with("Bucket", asked.bucket())
             .with("Key", asked.key())
             .with("ETag", format!("\"{etag}\""));
-        Ok(document(answer.document("CompleteMultipartUploadResult")))
+        let mut response = document(xml::document(&answer, "CompleteMultipartUploadResult"));
+        if let Some(object) = &object {
+            encryption::tell(&mut response, &object.record.description);
+        }
+        Ok(response)
     }
 
     pub(crate) async fn abort_multipart_upload(&self, asked: &Asked) -> Result<Response, S3Error> {
@@ -230,7 +237,7 @@ impl S3 {
             }
             list = list.with_inside("Part", &entry);
         }
-        Ok(document(list.document("ListPartsResult")))
+        Ok(document(xml::document(&list, "ListPartsResult")))
     }
 
     pub(crate) fn list_multipart_uploads(&self, asked: &Asked) -> Result<Response, S3Error> {
@@ -261,7 +268,7 @@ impl S3 {
                 .with("Initiated", description::date(upload.initiated_ms));
             list = list.with_inside("Upload", &entry);
         }
-        Ok(document(list.document("ListMultipartUploadsResult")))
+        Ok(document(xml::document(&list, "ListMultipartUploadsResult")))
     }
 }
 

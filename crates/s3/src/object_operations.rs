@@ -16,7 +16,7 @@ use crate::error::S3Error;
 use crate::request::Asked;
 use crate::upload::{self, Uploaded};
 use crate::xml::{Element, Xml};
-use crate::{READ_BYTES, S3, conditions, description, document, empty, names, set};
+use crate::{READ_BYTES, S3, conditions, description, document, empty, encryption, names, set, xml};
 
 /// The largest object that is uploaded at once, and the largest part. Source: "Amazon S3 multipart upload limits", read
 /// 2026-11.
@@ -59,6 +59,7 @@ impl S3 {
         let record = self.keep(asked, described, uploaded).await?;
         let mut response = empty(StatusCode::OK);
         set(&mut response, "etag", &format!("\"{}\"", record.etag));
+        encryption::tell(&mut response, &record.description);
         if let Some(checksum) = &record.checksum
             && let Some(algorithm) = Algorithm::of_name(&checksum.algorithm)
         {
@@ -160,7 +161,7 @@ impl S3 {
                 answer = answer.with_inside("Deleted", &Xml::default().with("Key", key));
             }
         }
-        Ok(document(answer.document("DeleteResult")))
+        Ok(document(xml::document(&answer, "DeleteResult")))
     }
 
     /// Removes objects, all at once. Those that are not there are no error.

@@ -1,5 +1,6 @@
 //! The table: which operation a request is, and what rights call it.
 
+use hearth_auth::Resource;
 use http::Method;
 
 use crate::error::S3Error;
@@ -124,7 +125,15 @@ impl Operation {
 
     /// The action that rights name. Source: "Actions, resources, and condition keys for Amazon S3" in the Service
     /// Authorization Reference, read 2026-11.
-    pub(crate) fn actions(self) -> Vec<&'static str> {
+    pub(crate) fn rights(self, asked: &Asked) -> Vec<hearth_auth::Asked> {
+        let right = |action: &str, resource| hearth_auth::Asked { action: action.to_owned(), resource };
+        let resource = match (self, &asked.bucket, &asked.key) {
+            (Self::ListBuckets, ..) | (_, None, _) => Resource::Any,
+            // Which ones says the body.
+            (Self::DeleteObjects, ..) => Resource::Untold,
+            (_, Some(bucket), None) => Resource::Named { arn: format!("arn:aws:s3:::{bucket}") },
+            (_, Some(bucket), Some(key)) => Resource::Named { arn: format!("arn:aws:s3:::{bucket}/{key}") },
+        };
         let action = match self {
             Self::ListBuckets => "s3:ListAllMyBuckets",
             Self::CreateBucket => "s3:CreateBucket",
@@ -135,7 +144,9 @@ impl Operation {
             Self::ListMultipartUploads => "s3:ListBucketMultipartUploads",
             Self::DeleteObjects | Self::DeleteObject => "s3:DeleteObject",
             Self::GetObject | Self::HeadObject => "s3:GetObject",
-            Self::CopyObject => return vec!["s3:PutObject", "s3:GetObject"],
+            Self::CopyObject => {
+                return vec![right("s3:PutObject", resource), right("s3:GetObject", source(asked))];
+            }
             Self::PutObject
             | Self::CreateMultipartUpload
             | Self::UploadPart
@@ -143,7 +154,15 @@ impl Operation {
             Self::AbortMultipartUpload => "s3:AbortMultipartUpload",
             Self::ListParts => "s3:ListMultipartUploadParts",
         };
-        vec![action]
+        vec![right(action, resource)]
+    }
+}
+
+/// Returns the object that is copied.
+fn source(asked: &Asked) -> Resource {
+    match crate::copy::source(asked) {
+        Ok((bucket, key)) => Resource::Named { arn: format!("arn:aws:s3:::{bucket}/{key}") },
+        Err(_) => Resource::Untold,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::request::Asked;
 
 /// Beginnings of headers.
 const REFUSED: [&str; 9] = [
-    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-",
     "x-amz-copy-source-server-side-encryption",
     "x-amz-tagging",
     "x-amz-object-lock",

@@ -4,6 +4,8 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 
+pub(crate) use hearth_aws_wire::xml::{Xml, escaped};
+
 use crate::error::S3Error;
 
 pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -11,50 +13,9 @@ const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 /// How deep elements may stand in each other: more than any request has.
 const DEPTH_MAX: usize = 8;
 
-/// Writes a text so that it stands for itself. What XML 1.0 has no way to write is left out; lists can be asked for
-/// percent-encoded keys.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\t' | '\n' | '\r' => escaped.push_str(&format!("&#{};", u32::from(character))),
-            control if control < ' ' || matches!(control, '\u{fffe}' | '\u{ffff}') => {}
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-/// Elements, one after the other.
-#[derive(Debug, Default)]
-pub(crate) struct Xml(String);
-
-impl Xml {
-    pub(crate) fn with(mut self, name: &str, text: impl AsRef<str>) -> Self {
-        self.0 += &format!("<{name}>{}</{name}>", escaped(text.as_ref()));
-        self
-    }
-
-    pub(crate) fn with_some(self, name: &str, text: Option<impl AsRef<str>>) -> Self {
-        match text {
-            Some(text) => self.with(name, text),
-            None => self,
-        }
-    }
-
-    pub(crate) fn with_inside(mut self, name: &str, inside: &Self) -> Self {
-        self.0 += &format!("<{name}>{}</{name}>", inside.0);
-        self
-    }
-
-    /// Returns a document with these elements in its root.
-    pub(crate) fn document(&self, root: &str) -> String {
-        format!("{DECLARATION}<{root} xmlns=\"{NAMESPACE}\">{}</{root}>", self.0)
-    }
+/// Returns a document with these elements in its root.
+pub(crate) fn document(xml: &Xml, root: &str) -> String {
+    format!("{DECLARATION}<{root} xmlns=\"{NAMESPACE}\">{}</{root}>", xml.text())
 }
 
 /// An element that was read: its name without a prefix, its text, and what stands in it.

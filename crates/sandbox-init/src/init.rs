@@ -22,7 +22,7 @@ use crate::privileges::Confinement;
 use crate::sockets::Sockets;
 use crate::tree;
 use crate::user_namespace::Owner;
-use crate::walls::{self, Failed, Network};
+use crate::walls::{self, Failed, Laid, Network};
 use crate::way_out::WayOut;
 
 /// How often a killing is repeated while processes are still there: one that forked just then got away.
@@ -102,6 +102,8 @@ struct Init {
     way_out: Option<WayOut>,
     /// Where the server asks for sockets inside, if it cannot open them itself.
     sockets: Option<Sockets>,
+    /// Between the foundation of walls and the walls.
+    laid: Option<Laid>,
     /// Set once the walls stand: before that nothing is started in an environment that is to have some.
     confinement: Option<Confinement>,
     groups: Groups,
@@ -125,6 +127,7 @@ impl Init {
             owner: birth.owner(),
             way_out,
             sockets: None,
+            laid: None,
             confinement: None,
             groups: Groups::default(),
         })
@@ -202,23 +205,30 @@ impl Init {
                     Err(errno) => self.say(&FromInit::StartFailed { process, errno: errno as i32 }),
                 }
             }
-            Some(ToInit::BuildWalls(_)) if !self.is_walled || self.confinement.is_some() => {
-                return Err(Errno::EPROTO);
+            Some(ToInit::LayFoundation(foundation)) => {
+                if !self.is_walled || self.laid.is_some() || self.confinement.is_some() {
+                    return Err(Errno::EPROTO);
+                }
+                match walls::lay_foundation(&foundation, self.owner, self.way_out.as_ref()) {
+                    Ok(laid) => {
+                        self.laid = Some(laid);
+                        self.say(&FromInit::FoundationLaid);
+                    }
+                    Err(failed) => return Ok(self.say_failed(failed)),
+                }
             }
             Some(ToInit::BuildWalls(walls)) => {
-                match walls::build(&walls, descriptors, self.owner, self.way_out.as_ref()) {
+                let laid = self.laid.take().ok_or(Errno::EPROTO)?;
+                let groups_are_ours = self.owner.is_none();
+                let confinement = Confinement::new(laid.user, walls.processes_max, groups_are_ours);
+                match walls::build(&walls, laid, descriptors, self.way_out.as_ref()) {
                     Ok(mut network) => {
-                        let groups_are_ours = self.owner.is_none();
-                        let confinement = Confinement::new(walls.user, walls.processes_max, groups_are_ours);
                         self.confinement = Some(confinement);
                         self.sockets = network.as_mut().and_then(|network| network.sockets.take());
                         let descriptors: Vec<i32> = network.iter().flat_map(Network::descriptors).collect();
                         self.say_with(&FromInit::WallsBuilt, &descriptors);
                     }
-                    Err(Failed { step, errno }) => {
-                        self.say(&FromInit::WallsFailed { step, errno: errno as i32 });
-                        return Ok(false);
-                    }
+                    Err(failed) => return Ok(self.say_failed(failed)),
                 }
             }
             Some(ToInit::EnterGroups { has_freezer }) => {
@@ -275,6 +285,12 @@ impl Init {
     /// Tells the server. If it cannot hear us any more, the next poll sees the closed socket.
     fn say(&self, message: &FromInit) {
         self.say_with(message, &[]);
+    }
+
+    /// Says why there are no walls. `false`: nothing can be done without them.
+    fn say_failed(&self, Failed { step, errno }: Failed) -> bool {
+        self.say(&FromInit::WallsFailed { step, errno: errno as i32 });
+        false
     }
 
     fn say_with(&self, message: &FromInit, descriptors: &[i32]) {

@@ -33,6 +33,7 @@ pub mod way_out;
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
+pub use root_file_system::shown_of_host;
 pub use seccomp::denied_calls;
 pub use walls::{AWS_API, RUNTIME_API, RUNTIME_API_PORT};
 

@@ -60,16 +60,22 @@ impl Default for Temporary {
     }
 }
 
-/// What an environment of its own namespaces is to look like from inside.
+/// What an environment of its own namespaces begins with, whatever its function: most of the work, which can be done
+/// before there is a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Walls {
-    /// An empty folder of the host. Its root file system is mounted there, seen by nobody else.
+pub struct Foundation {
+    /// A folder of the host, of which it is to see nothing. Its root file system is mounted there, seen by nobody else.
     pub root: OsString,
     /// The user and the group of its processes, of nobody else on the host.
     pub user: u32,
     /// Makes a user namespace, in which this user of the host, of nobody else either, is user 0. Not for an init that was
     /// born in one.
     pub root_user: Option<u32>,
+}
+
+/// What an environment looks like to its function.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Walls {
     /// What it sees besides the host's programs.
     pub binds: Vec<Bind>,
     /// Its `/tmp`.
@@ -85,9 +91,11 @@ pub struct Walls {
 /// From the server to init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToInit {
-    /// Build the walls; the first message, if there are to be any. [`FromInit::WallsBuilt`] or
-    /// [`FromInit::WallsFailed`] follows. The packet carries descriptors of what the walls say is prepared: the network
-    /// namespace, then the mount of `/tmp`.
+    /// Lay the foundation of walls; the first message, if there are to be any. [`FromInit::FoundationLaid`] or
+    /// [`FromInit::WallsFailed`] follows.
+    LayFoundation(Foundation),
+    /// Build the walls on it. [`FromInit::WallsBuilt`] or [`FromInit::WallsFailed`] follows. The packet carries descriptors
+    /// of what the walls say is prepared: the network namespace, then the mount of `/tmp`.
     BuildWalls(Walls),
     /// Every process that is started from now on is to begin in the cgroups whose files the packet carries: see
     /// [`Groups`](crate::groups::Groups).
@@ -116,6 +124,8 @@ pub enum ToInit {
 /// From init to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromInit {
+    /// The foundation is there.
+    FoundationLaid,
     /// The walls stand. If init has made the network, the packet carries listeners inside, for the Runtime API and for the
     /// AWS API, and a socket that answers each packet with a socket inside: whoever cannot prepare a network has no right
     /// to enter it either.
@@ -250,9 +260,13 @@ impl ToInit {
             }
             Self::KillAll => encoder.number(2),
             Self::EnterGroups { has_freezer } => encoder.number(4).number((*has_freezer).into()),
+            Self::LayFoundation(foundation) => encoder
+                .number(5)
+                .text(&foundation.root)
+                .number(foundation.user.into())
+                .number(foundation.root_user.map_or(u64::MAX, u64::from)),
             Self::BuildWalls(walls) => {
-                let encoder = encoder.number(3).text(&walls.root).number(walls.user.into());
-                let encoder = encoder.number(walls.root_user.map_or(u64::MAX, u64::from));
+                let encoder = encoder.number(3);
                 let encoder = match walls.temporary {
                     Temporary::Mounted => encoder.number(0).number(0),
                     Temporary::Memory { bytes_max } => encoder.number(1).number(bytes_max),
@@ -284,10 +298,12 @@ impl ToInit {
             1 => Self::Signal { process: decoder.number()? as u32, signal: decoder.int()? },
             2 => Self::KillAll,
             4 => Self::EnterGroups { has_freezer: decoder.number()? != 0 },
-            3 => Self::BuildWalls(Walls {
+            5 => Self::LayFoundation(Foundation {
                 root: decoder.text()?,
                 user: u32::try_from(decoder.number()?).ok()?,
                 root_user: u32::try_from(decoder.number()?).ok(),
+            }),
+            3 => Self::BuildWalls(Walls {
                 temporary: decoder.temporary()?,
                 processes_max: decoder.number()?,
                 resolver: decoder.text()?,
@@ -304,6 +320,7 @@ impl FromInit {
     pub fn encode(&self) -> Vec<u8> {
         let encoder = Encoder::default();
         let encoder = match *self {
+            Self::FoundationLaid => encoder.number(7),
             Self::WallsBuilt => encoder.number(5),
             Self::WallsFailed { ref step, errno } => {
                 encoder.number(6).text(&step.into()).number(errno as u64)
@@ -330,6 +347,7 @@ impl FromInit {
         let kind = decoder.number()?;
         match kind {
             4 => return Some(Self::AllGone),
+            7 => return Some(Self::FoundationLaid),
             5 => return Some(Self::WallsBuilt),
             6 => {
                 let step = decoder.text()?.into_string().ok()?;
@@ -394,10 +412,9 @@ mod tests {
             log_fd: Some(62),
             open_files_max: 1_024,
         };
+        let foundation =
+            Foundation { root: "/run/root".into(), user: 1_900_000_000, root_user: Some(2_000_000_000) };
         let walls = Walls {
-            root: "/run/root".into(),
-            user: 1_900_000_000,
-            root_user: Some(2_000_000_000),
             binds: vec![Bind { host: "/srv/code".into(), inside: "/var/task".into() }],
             temporary: Temporary::Memory { bytes_max: 512 << 20 },
             processes_max: 1_024,
@@ -412,7 +429,9 @@ mod tests {
             ToInit::EnterGroups { has_freezer: true },
             ToInit::EnterGroups { has_freezer: false },
             ToInit::BuildWalls(walls.clone()),
-            ToInit::BuildWalls(Walls { temporary: Temporary::Mounted, root_user: None, ..walls }),
+            ToInit::BuildWalls(Walls { temporary: Temporary::Mounted, ..walls }),
+            ToInit::LayFoundation(foundation.clone()),
+            ToInit::LayFoundation(Foundation { root_user: None, ..foundation }),
         ] {
             assert_eq!(ToInit::decode(&message.encode()), Some(message));
         }
@@ -426,6 +445,7 @@ mod tests {
                 memory_kb_max: 0,
             },
             FromInit::AllGone,
+            FromInit::FoundationLaid,
             FromInit::WallsBuilt,
             FromInit::WallsFailed { step: "mount /proc".to_owned(), errno: 1 },
         ] {

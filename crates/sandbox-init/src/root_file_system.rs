@@ -14,7 +14,7 @@ use std::fs;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -79,6 +79,9 @@ const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 /// empty one.
 const TEMPORARY_BYTES_PER_FILE: u64 = 1_024;
 
+/// Of the file systems that are made for an environment.
+const FLAGS: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV);
+
 /// Where `/tmp` comes from.
 pub(crate) enum TemporaryMount {
     /// From the server: a mount that is nowhere yet. It is empty, everybody may write to it, and it has its flags.
@@ -87,23 +90,20 @@ pub(crate) enum TemporaryMount {
     Memory { bytes_max: u64 },
 }
 
-/// Builds it and makes it the root.
-pub(crate) fn build(walls: &Walls, temporary: TemporaryMount) -> Result<(), Failed> {
-    let root = Path::new(&walls.root);
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+/// Begins it, on top of the folder `root`, with what is the same for every function.
+pub(crate) fn begin(root: &Path, user: u32) -> Result<(), Failed> {
     // Folders and a few files of /etc; nobody can write to it later.
-    mount(Some("hearth"), root, Some("tmpfs"), flags, Some("mode=755,size=4m"))
+    mount(Some("hearth"), root, Some("tmpfs"), FLAGS, Some("mode=755,size=4m"))
         .map_err(step("mount a root file system"))?;
 
     for folder in ["etc", "proc", "dev", "tmp", "var/task", "var/runtime", "opt", "run", "home", "mnt"] {
         make_folder(&root.join(folder))?;
     }
-    symlink("/tmp", root.join("var/tmp")).map_err(io_step("link /var/tmp"))?;
 
     let proc_options = Some("hidepid=2");
-    let proc_flags = flags | MsFlags::MS_NOEXEC;
     let proc = root.join("proc");
-    mount(Some("proc"), &proc, Some("proc"), proc_flags, proc_options).map_err(step("mount /proc"))?;
+    mount(Some("proc"), &proc, Some("proc"), FLAGS | MsFlags::MS_NOEXEC, proc_options)
+        .map_err(step("mount /proc"))?;
     mask(&proc)?;
 
     for name in DEVICES {
@@ -115,33 +115,48 @@ pub(crate) fn build(walls: &Walls, temporary: TemporaryMount) -> Result<(), Fail
         symlink(Path::new("/proc/self").join(target), link).map_err(io_step("make links in /dev"))?;
     }
 
-    let tmp = root.join("tmp");
-    match temporary {
-        TemporaryMount::Made(mount) => put_mount(&mount, &tmp).map_err(step("mount /tmp"))?,
-        TemporaryMount::Memory { bytes_max } => {
-            let files_max = bytes_max / TEMPORARY_BYTES_PER_FILE;
-            let options = format!("mode=1777,size={bytes_max},nr_inodes={files_max}");
-            mount(Some("tmp"), &tmp, Some("tmpfs"), flags, Some(options.as_str()))
-                .map_err(step("mount /tmp"))?;
-        }
-    }
-
-    etc(&root.join("etc"), walls)?;
+    etc(&root.join("etc"), user)?;
     for name in ETC {
         let host = Path::new("/etc").join(name);
         if host.exists() {
             bind(&host, &root.join("etc").join(name), MsFlags::MS_REC, READ_ONLY)?;
         }
     }
+    for (host, metadata) in programs() {
+        if metadata.is_dir() {
+            bind(&host, &beneath(root, &host), MsFlags::MS_REC, READ_ONLY)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds what is the function's, and makes it the root.
+pub(crate) fn complete(root: &Path, walls: &Walls, temporary: TemporaryMount) -> Result<(), Failed> {
+    let tmp = root.join("tmp");
+    match temporary {
+        TemporaryMount::Made(mount) => put_mount(&mount, &tmp).map_err(step("mount /tmp"))?,
+        TemporaryMount::Memory { bytes_max } => {
+            let files_max = bytes_max / TEMPORARY_BYTES_PER_FILE;
+            let options = format!("mode=1777,size={bytes_max},nr_inodes={files_max}");
+            mount(Some("tmp"), &tmp, Some("tmpfs"), FLAGS, Some(options.as_str()))
+                .map_err(step("mount /tmp"))?;
+        }
+    }
+    fs::write(root.join("etc/resolv.conf"), walls.resolver.as_bytes())
+        .map_err(io_step("write /etc/resolv.conf"))?;
     for walled in &walls.binds {
-        let inside = Path::new(&walled.inside);
-        let inside = inside.strip_prefix("/").unwrap_or(inside);
+        let inside = beneath(root, Path::new(&walled.inside));
         // Without what may be mounted below: code and interpreters are folders of one file system.
-        bind(Path::new(&walled.host), &root.join(inside), MsFlags::empty(), READ_ONLY)?;
+        bind(Path::new(&walled.host), &inside, MsFlags::empty(), READ_ONLY)?;
     }
     // Links last: nothing above may be led out by one.
-    for name in PROGRAMS {
-        programs(&Path::new("/").join(name), &root.join(name))?;
+    symlink("/tmp", root.join("var/tmp")).map_err(io_step("link /var/tmp"))?;
+    for (host, metadata) in programs() {
+        if metadata.is_symlink() {
+            let what = || format!("link {}", host.display());
+            let target = fs::read_link(&host).map_err(io_step(what()))?;
+            symlink(target, beneath(root, &host)).map_err(io_step(what()))?;
+        }
     }
 
     set_mount(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0)
@@ -153,31 +168,34 @@ pub(crate) fn build(walls: &Walls, temporary: TemporaryMount) -> Result<(), Fail
     chdir("/").map_err(step("enter the root"))
 }
 
-/// A folder is bound; a link, such as `/bin` to `usr/bin`, is made again.
-fn programs(host: &Path, inside: &Path) -> Result<(), Failed> {
-    let Ok(metadata) = fs::symlink_metadata(host) else { return Ok(()) };
-    if metadata.is_symlink() {
-        let what = || format!("link {}", host.display());
-        let target = fs::read_link(host).map_err(io_step(what()))?;
-        symlink(target, inside).map_err(io_step(what()))
-    } else {
-        bind(host, inside, MsFlags::MS_REC, READ_ONLY)
-    }
+/// Returns what of the host every environment sees, if it is there.
+pub fn shown_of_host() -> impl Iterator<Item = PathBuf> {
+    let of_etc = ETC.iter().map(|name| Path::new("/etc").join(name));
+    PROGRAMS.iter().map(|name| Path::new("/").join(name)).chain(of_etc)
 }
 
-fn etc(folder: &Path, walls: &Walls) -> Result<(), Failed> {
-    let user = walls.user;
-    let files: [(&str, Vec<u8>); 6] = [
+/// Returns where the host has its programs: folders, which are bound, and links, such as `/bin` to `usr/bin`, which are made
+/// again.
+fn programs() -> impl Iterator<Item = (PathBuf, fs::Metadata)> {
+    let of_host = PROGRAMS.iter().map(|name| Path::new("/").join(name));
+    of_host.filter_map(|path| fs::symlink_metadata(&path).ok().map(|metadata| (path, metadata)))
+}
+
+/// Returns where an absolute path is below `root`.
+fn beneath(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+fn etc(folder: &Path, user: u32) -> Result<(), Failed> {
+    let files: [(&str, String); 5] = [
         (
             "passwd",
-            format!("root:x:0:0:root:/root:/sbin/nologin\n{USER}:x:{user}:{user}::/tmp:/sbin/nologin\n")
-                .into_bytes(),
+            format!("root:x:0:0:root:/root:/sbin/nologin\n{USER}:x:{user}:{user}::/tmp:/sbin/nologin\n"),
         ),
-        ("group", format!("root:x:0:\n{USER}:x:{user}:\n").into_bytes()),
-        ("hosts", b"127.0.0.1 localhost sandbox.localdomain sandbox\n".to_vec()),
-        ("hostname", b"sandbox\n".to_vec()),
-        ("nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n".to_vec()),
-        ("resolv.conf", walls.resolver.as_bytes().to_vec()),
+        ("group", format!("root:x:0:\n{USER}:x:{user}:\n")),
+        ("hosts", "127.0.0.1 localhost sandbox.localdomain sandbox\n".to_owned()),
+        ("hostname", "sandbox\n".to_owned()),
+        ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
     ];
     for (name, content) in files {
         fs::write(folder.join(name), content).map_err(io_step(format!("write /etc/{name}")))?;

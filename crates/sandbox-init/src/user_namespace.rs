@@ -12,10 +12,11 @@
 //! An ordinary user has no rights to build with but those that a user namespace gives: init is born in it.
 
 use std::fs::File;
+use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{ForkResult, Gid, Pid, Uid, pause, setgroups, setresgid, setresuid};
+use nix::unistd::{ForkResult, Gid, Uid, pause, setgroups, setresgid, setresuid};
 
 use crate::launcher;
 use crate::walls::{Failed, io_step, step};
@@ -46,32 +47,42 @@ impl Owner {
     }
 }
 
-/// Moves this process, which is process 1 and root on the host, into a new user namespace in which `user` is that user of
-/// the host, and user 0 is the host's `root`. This process is user 0 there afterwards.
-pub(crate) fn enter(user: u32, root: u32) -> Result<(), Failed> {
-    // Only a process outside may map users that are not its own. So another one is the first inside, and nobody waits for
-    // it: it need not even come to run. It is reaped like any orphan.
-    let first = match launcher::fork_into(CloneFlags::CLONE_NEWUSER).map_err(step("make a user namespace"))? {
-        ForkResult::Child => loop {
-            pause();
-        },
-        ForkResult::Parent { child } => child,
-    };
-    let entered = map_and_enter(first, user, root);
-    let _ = kill(first, Signal::SIGKILL);
-    entered?;
-    let (first, group) = (Uid::from_raw(0), Gid::from_raw(0));
-    setgroups(&[]).map_err(step("leave the host's groups"))?;
-    setresgid(group, group, group).map_err(step("leave the host's root"))?;
-    setresuid(first, first, first).map_err(step("leave the host's root"))
+/// A user namespace that nobody is in yet.
+pub(crate) struct UserNamespace(File);
+
+impl UserNamespace {
+    /// Makes one, as root on the host: `user` is that user of the host in it, and user 0 is the host's `root`. `proc` is
+    /// where this process' pid namespace is shown.
+    pub(crate) fn new(user: u32, root: u32, proc: &Path) -> Result<Self, Failed> {
+        // Only a process outside may map users that are not its own. So another one is the first inside, and nobody waits
+        // for it: it need not even come to run. It is reaped like any orphan.
+        let first =
+            match launcher::fork_into(CloneFlags::CLONE_NEWUSER).map_err(step("make a user namespace"))? {
+                ForkResult::Child => loop {
+                    pause();
+                },
+                ForkResult::Parent { child } => child,
+            };
+        let made = map_and_open(&proc.join(first.to_string()), user, root);
+        let _ = kill(first, Signal::SIGKILL);
+        made.map(Self)
+    }
+
+    /// Moves this process, which is process 1 and root on the host, into it. It is user 0 there afterwards.
+    pub(crate) fn enter(self) -> Result<(), Failed> {
+        setns(self.0, CloneFlags::CLONE_NEWUSER).map_err(step("enter a user namespace"))?;
+        let (first, group) = (Uid::from_raw(0), Gid::from_raw(0));
+        setgroups(&[]).map_err(step("leave the host's groups"))?;
+        setresgid(group, group, group).map_err(step("leave the host's root"))?;
+        setresuid(first, first, first).map_err(step("leave the host's root"))
+    }
 }
 
-fn map_and_enter(first: Pid, user: u32, root: u32) -> Result<(), Failed> {
+fn map_and_open(first: &Path, user: u32, root: u32) -> Result<File, Failed> {
     for map in ["uid_map", "gid_map"] {
         // In one call, as the kernel wants it.
-        std::fs::write(format!("/proc/{first}/{map}"), format!("0 {root} 1\n{user} {user} 1\n"))
+        std::fs::write(first.join(map), format!("0 {root} 1\n{user} {user} 1\n"))
             .map_err(io_step(format!("write {map} of a user namespace")))?;
     }
-    let namespace = File::open(format!("/proc/{first}/ns/user")).map_err(io_step("open a user namespace"))?;
-    setns(namespace, CloneFlags::CLONE_NEWUSER).map_err(step("enter a user namespace"))
+    File::open(first.join("ns/user")).map_err(io_step("open a user namespace"))
 }

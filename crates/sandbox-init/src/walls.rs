@@ -2,19 +2,23 @@
 //!
 //! Runs once, in init, which is process 1 of a new pid namespace already (see `launcher`). Everything that is mounted
 //! here is seen by this environment only and goes with its last process. See `root_file_system` for what it finds.
+//!
+//! The foundation is the same for every function and most of the work: it can be laid before there is a call. Nothing of
+//! any function has been near it, and it is used once.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::messages::{Temporary, Walls};
+use crate::messages::{Foundation, Temporary, Walls};
 use crate::root_file_system::TemporaryMount;
 use crate::sockets::Sockets;
-use crate::user_namespace::{self, Owner};
+use crate::user_namespace::{Owner, UserNamespace};
 use crate::way_out::WayOut;
 use crate::{exec, landlock, privileges, root_file_system};
 
@@ -65,49 +69,76 @@ impl Network {
     }
 }
 
-/// Builds them. `descriptors` are what the walls say is handed in; `owner` is whose user namespace this process was born
-/// in, if it was; `way_out` is what connects the network that is made here with others. Returns the network inside, if none was handed in.
-pub(crate) fn build(
-    walls: &Walls,
-    descriptors: Vec<OwnedFd>,
+/// What is there before the walls.
+pub(crate) struct Laid {
+    root: PathBuf,
+    /// Of the environment's processes.
+    pub(crate) user: u32,
+    /// To enter at the end, if init was not born in one.
+    user_namespace: Option<UserNamespace>,
+    /// What of the host's networks has no route inside, if there is a way out.
+    closed: Option<Vec<(Ipv4Addr, u8)>>,
+}
+
+/// Lays the foundation. `owner` is whose user namespace this process was born in, if it was; `way_out` is what will
+/// connect its network with others.
+pub(crate) fn lay_foundation(
+    foundation: &Foundation,
     owner: Option<Owner>,
     way_out: Option<&WayOut>,
-) -> Result<Option<Network>, Failed> {
-    let mut descriptors = descriptors.into_iter();
-    let mut handed_in =
-        |what: &str| descriptors.next().ok_or(Errno::EBADF).map_err(step(format!("take over {what}")));
+) -> Result<Laid, Failed> {
     if let Some(owner) = owner {
-        owner.become_only_user(walls.user)?;
+        owner.become_only_user(foundation.user)?;
     }
     exec::goes_before_the_service();
     let closed = way_out.map(|_| WayOut::closed_networks()).transpose()?;
-    let mut namespaces = CloneFlags::CLONE_NEWNS
+    let namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWCGROUP;
-    if walls.network_is_prepared {
-        let network = handed_in("a network")?;
-        setns(network, CloneFlags::CLONE_NEWNET).map_err(step("enter a network"))?;
-    } else {
-        namespaces |= CloneFlags::CLONE_NEWNET;
-    }
     unshare(namespaces).map_err(step("make namespaces"))?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     // Nothing that is mounted here may reach the host, nor the other way round.
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount::<str, str, str, str>(None, "/", None, private, None).map_err(step("separate the mounts"))?;
     set_host_name().map_err(step("set the host name"))?;
+    let root = PathBuf::from(&foundation.root);
+    root_file_system::begin(&root, foundation.user)?;
+    let proc = root.join("proc");
+    let user_namespace =
+        foundation.root_user.map(|of_root| UserNamespace::new(foundation.user, of_root, &proc));
+    Ok(Laid { root, user: foundation.user, user_namespace: user_namespace.transpose()?, closed })
+}
+
+/// Builds the walls on their foundation. `descriptors` are what the walls say is handed in. Returns the network inside, if
+/// none was handed in.
+pub(crate) fn build(
+    walls: &Walls,
+    laid: Laid,
+    descriptors: Vec<OwnedFd>,
+    way_out: Option<&WayOut>,
+) -> Result<Option<Network>, Failed> {
+    let mut descriptors = descriptors.into_iter();
+    let mut handed_in =
+        |what: &str| descriptors.next().ok_or(Errno::EBADF).map_err(step(format!("take over {what}")));
+    let network = if walls.network_is_prepared {
+        let network = handed_in("a network")?;
+        setns(network, CloneFlags::CLONE_NEWNET).map_err(step("enter a network"))?;
+        None
+    } else {
+        unshare(CloneFlags::CLONE_NEWNET).map_err(step("make a network"))?;
+        Some(own_network()?)
+    };
     let temporary = match walls.temporary {
         Temporary::Mounted => TemporaryMount::Made(handed_in("/tmp")?),
         Temporary::Memory { bytes_max } => TemporaryMount::Memory { bytes_max },
     };
-    let network = if walls.network_is_prepared { None } else { Some(own_network()?) };
-    if let (Some(way_out), Some(closed)) = (way_out, closed) {
-        way_out.connect(&closed)?;
+    if let (Some(way_out), Some(closed)) = (way_out, &laid.closed) {
+        way_out.connect(closed)?;
     }
-    root_file_system::build(walls, temporary)?;
-    if let Some(root) = walls.root_user {
-        user_namespace::enter(walls.user, root)?;
+    root_file_system::complete(&laid.root, walls, temporary)?;
+    if let Some(user_namespace) = laid.user_namespace {
+        user_namespace.enter()?;
     }
     privileges::keep_what_init_needs().map_err(step("drop capabilities"))?;
     landlock::restrict()?;

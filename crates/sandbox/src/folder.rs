@@ -35,12 +35,10 @@ impl Folders {
         self.left_over
     }
 
-    /// Makes the folder of an environment, with a folder `name` in it.
-    pub(crate) fn make(&self, environment: EnvironmentId, name: &str) -> Result<Folder, SandboxError> {
-        let folder = self.folder.join(environment.to_string());
-        fs::create_dir_all(folder.join(name))
-            .map_err(|source| SandboxError::Prepare { what: "a folder of an environment", source })?;
-        let folder = Folder(folder);
+    /// Makes the folder of an environment.
+    pub(crate) fn make(&self, environment: EnvironmentId) -> Result<Folder, SandboxError> {
+        let folder = Folder(self.folder.join(environment.to_string()));
+        fs::create_dir_all(&folder.0).map_err(not_made)?;
         fail::fail_point!("sandbox::folder");
         Ok(folder)
     }
@@ -63,7 +61,16 @@ fn remove_left_over(folder: &Path) -> io::Result<()> {
 /// The folder of an environment. Dropping it removes it.
 pub(crate) struct Folder(PathBuf);
 
+fn not_made(source: io::Error) -> SandboxError {
+    SandboxError::Prepare { what: "a folder of an environment", source }
+}
+
 impl Folder {
+    /// Makes a folder in it.
+    pub(crate) fn add(&self, name: &str) -> Result<(), SandboxError> {
+        fs::create_dir(self.join(name)).map_err(not_made)
+    }
+
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

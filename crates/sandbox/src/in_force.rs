@@ -4,7 +4,7 @@ use hearth_sandbox_init::{denied_calls, landlock};
 
 use crate::Fact;
 use crate::cgroups::{Controller, Discovery, Hierarchy};
-use crate::namespaces::USER_FIRST;
+use crate::foundations::USER_FIRST;
 use crate::rootless::Mode;
 
 /// What is in force, in the order in which it is read.

@@ -10,6 +10,7 @@ pub mod cgroups;
 mod ephemeral_storage;
 mod facts;
 mod folder;
+mod foundations;
 mod in_force;
 mod launcher;
 mod memory;

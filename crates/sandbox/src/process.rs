@@ -37,7 +37,8 @@ impl ProcessSandboxes {
     }
 
     fn create_now(&self, environment: EnvironmentId) -> Result<Box<dyn Sandbox>, SandboxError> {
-        let folder = self.folders.make(environment, TEMPORARY)?;
+        let folder = self.folders.make(environment)?;
+        folder.add(TEMPORARY)?;
         let processes = Processes::begin(&self.launchers, ENVIRONMENT, None, true)?;
         Ok(Box::new(ProcessSandbox { processes, folder }))
     }

@@ -183,8 +183,10 @@ impl Processes {
                 }
                 SandboxEvent::AllGone
             }
-            // Said once, before anything else, and heard by whoever asked for walls.
-            FromInit::WallsBuilt | FromInit::WallsFailed { .. } => SandboxEvent::Lost,
+            // Said before anything else, and heard by whoever asked for walls.
+            FromInit::FoundationLaid | FromInit::WallsBuilt | FromInit::WallsFailed { .. } => {
+                SandboxEvent::Lost
+            }
         }
     }
 

@@ -73,6 +73,14 @@ pub enum CredentialsError {
         /// Where in the line.
         column: usize,
     },
+    /// It is not a key that this program writes.
+    #[error("`{}` has {bytes} bytes, and is no master key of sessions", path.display())]
+    DamagedKey {
+        /// Which file.
+        path: PathBuf,
+        /// How long it is.
+        bytes: usize,
+    },
     /// Others may read it.
     #[error("the keys in `{}` can be read by others than their owner (mode {mode:o})", path.display())]
     Readable {
@@ -84,6 +92,9 @@ pub enum CredentialsError {
     /// That is no name.
     #[error("`{0}` is not a name for a key: letters, digits and `+=,.@_-`, up to 64")]
     Name(String),
+    /// That is no organization.
+    #[error("`{0}` is not the id of an organization, such as `o-1a2b3c4d5e`")]
+    Organization(String),
     /// Nobody has it.
     #[error("there is no key `{0}`")]
     Unknown(String),
@@ -97,8 +108,11 @@ impl CredentialsError {
                 Some("take their right away with `chmod 600`, and think about who has read it")
             }
             Self::Damaged { .. } => Some("restore the file, or remove it and make new keys"),
+            Self::DamagedKey { .. } => {
+                Some("restore the file, or remove it: sessions of roles that go on are good for nothing then")
+            }
             Self::Unknown(_) => Some("`hearth credentials list` shows those that there are"),
-            Self::Io { .. } | Self::Name(_) => None,
+            Self::Io { .. } | Self::Name(_) | Self::Organization(_) => None,
         }
     }
 }
@@ -112,6 +126,24 @@ struct Kept {
     name: String,
     policy: Policy,
     created_at_ms: i64,
+    /// Without one, it is of the account of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization_id: Option<String>,
+}
+
+/// Whom a key is made for.
+#[derive(Debug, Clone)]
+pub struct KeyOwner {
+    /// The name of the user.
+    pub name: String,
+    /// What they may do.
+    pub policy: Policy,
+    /// Their account. `None` for that of the server; others get to what policies let them to.
+    pub account: Option<AccountId>,
+    /// The organization of that account, such as `o-1a2b3c4d5e`.
+    pub organization_id: Option<String>,
 }
 
 /// A key as it is shown: without its secret.
@@ -125,6 +157,10 @@ pub struct KnownKey {
     pub policy: Policy,
     /// When it was made, in milliseconds since 1970.
     pub created_at_ms: i64,
+    /// Whose it is. `None` for the account of the server.
+    pub account: Option<String>,
+    /// The organization of that account.
+    pub organization_id: Option<String>,
 }
 
 /// The keys of a data folder.
@@ -141,23 +177,24 @@ impl CredentialsFile {
     }
 
     /// Makes a key. Its secret is returned here and never again.
-    pub fn add(
-        &self,
-        name: &str,
-        policy: Policy,
-        now_epoch_ms: i64,
-    ) -> Result<(KnownKey, Secret), CredentialsError> {
+    pub fn add(&self, owner: KeyOwner, now_epoch_ms: i64) -> Result<(KnownKey, Secret), CredentialsError> {
+        let KeyOwner { name, policy, account, organization_id } = owner;
         let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
         if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_of_a_name) {
             return Err(CredentialsError::Name(name.chars().take(NAME_CHARS_MAX).collect()));
+        }
+        if let Some(id) = organization_id.as_deref().filter(|id| !is_organization(id)) {
+            return Err(CredentialsError::Organization(id.chars().take(NAME_CHARS_MAX).collect()));
         }
         let (access_key_id, secret) = Temporary::permanent().map_err(|source| self.io(source))?;
         let kept = Kept {
             access_key_id,
             secret_access_key: secret.expose().to_owned(),
-            name: name.to_owned(),
+            name,
             policy,
             created_at_ms: now_epoch_ms,
+            account: account.map(|account| account.to_string()),
+            organization_id,
         };
         let known = known(&kept);
         self.change(|all| {
@@ -246,7 +283,15 @@ fn known(kept: &Kept) -> KnownKey {
         name: kept.name.clone(),
         policy: kept.policy,
         created_at_ms: kept.created_at_ms,
+        account: kept.account.clone(),
+        organization_id: kept.organization_id.clone(),
     }
+}
+
+/// Source: the Organizations API reference, read 2026-11.
+fn is_organization(id: &str) -> bool {
+    let is_of_one = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    id.strip_prefix("o-").is_some_and(|id| (10..=32).contains(&id.len()) && id.bytes().all(is_of_one))
 }
 
 /// The keys that a running server takes.
@@ -287,12 +332,10 @@ impl KnownCredentials {
     }
 
     fn read(&self) -> Result<(), CredentialsError> {
-        let keys: HashMap<_, _> = self
-            .file
-            .read()?
-            .into_iter()
-            .map(|kept| (kept.access_key_id.clone(), Arc::new(self.credential(kept))))
-            .collect();
+        let mut keys = HashMap::new();
+        for kept in self.file.read()? {
+            keys.insert(kept.access_key_id.clone(), Arc::new(self.credential(kept)?));
+        }
         let any = !keys.is_empty();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         if any {
@@ -301,7 +344,12 @@ impl KnownCredentials {
         Ok(())
     }
 
-    fn credential(&self, kept: Kept) -> Credential {
+    fn credential(&self, kept: Kept) -> Result<Credential, CredentialsError> {
+        let account = match kept.account {
+            None => self.account.clone(),
+            Some(account) => AccountId::new(&account)
+                .map_err(|_| self.file.io(io::Error::other("an account in it does not have 12 digits")))?,
+        };
         let rights = match kept.policy {
             Policy::Admin => Right::admin(),
             Policy::InvokeOnly => Right::invoke_only(),
@@ -309,14 +357,15 @@ impl KnownCredentials {
         };
         // The id of a user differs from that of a key in how it begins.
         let user_id = format!("AIDA{}", kept.access_key_id.get(4..).unwrap_or_default());
-        let arn = format!("arn:aws:iam::{}:user/{}", self.account, kept.name);
-        Credential {
+        let arn = format!("arn:aws:iam::{account}:user/{}", kept.name);
+        let user = Identity::user(Caller { arn, user_id }, account, rights);
+        Ok(Credential {
             access_key_id: kept.access_key_id,
             secret_access_key: Secret::new(kept.secret_access_key),
             session_token: None,
             expires_ms: None,
-            identity: Identity { caller: Caller { arn, user_id }, rights, own: None },
-        }
+            identity: Identity { organization_id: kept.organization_id, ..user },
+        })
     }
 }
 
@@ -382,13 +431,17 @@ mod tests {
         }
     }
 
+    fn owner(name: &str, policy: Policy) -> KeyOwner {
+        KeyOwner { name: name.to_owned(), policy, account: None, organization_id: None }
+    }
+
     #[test]
     fn a_key_is_kept_for_its_owner_alone_and_its_secret_is_not_shown_again() {
         let folder = Folder::new("kept");
         let file = CredentialsFile::of(&folder.0);
         assert_eq!(file.list().unwrap(), []);
-        let (ada, secret) = file.add("ada", Policy::Admin, 1).unwrap();
-        let (bob, _) = file.add("bob", Policy::ReadOnly, 2).unwrap();
+        let (ada, secret) = file.add(owner("ada", Policy::Admin), 1).unwrap();
+        let (bob, _) = file.add(owner("bob", Policy::ReadOnly), 2).unwrap();
         assert_eq!(file.list().unwrap(), [ada.clone(), bob.clone()]);
         let mode = fs::metadata(folder.0.join(FILE)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
@@ -396,8 +449,21 @@ mod tests {
         file.remove(&ada.access_key_id).unwrap();
         assert_eq!(file.list().unwrap(), [bob]);
         assert!(matches!(file.remove(&ada.access_key_id), Err(CredentialsError::Unknown(_))));
+        for id in ["", "o-1", "1a2b3c4d5e6f", "o-1A2B3C4D5E6F"] {
+            let eve = KeyOwner { organization_id: Some(id.to_owned()), ..owner("eve", Policy::Admin) };
+            assert!(matches!(file.add(eve, 1), Err(CredentialsError::Organization(_))), "{id}");
+        }
+        let account = AccountId::new("222222222222").unwrap();
+        let organization_id = Some("o-1a2b3c4d5e".to_owned());
+        let eve = KeyOwner { account: Some(account), organization_id, ..owner("eve", Policy::Admin) };
+        let (eve, _) = file.add(eve, 3).unwrap();
+        assert_eq!(eve.account.as_deref(), Some("222222222222"));
+        assert_eq!(file.list().unwrap()[1], eve);
         for name in ["", "a b", "a/b", "ü", &"x".repeat(65)] {
-            assert!(matches!(file.add(name, Policy::Admin, 1), Err(CredentialsError::Name(_))), "{name}");
+            assert!(
+                matches!(file.add(owner(name, Policy::Admin), 1), Err(CredentialsError::Name(_))),
+                "{name}"
+            );
         }
     }
 
@@ -405,7 +471,7 @@ mod tests {
     fn a_file_that_others_may_read_or_that_is_damaged_is_refused_without_a_word_of_it() {
         let folder = Folder::new("refused");
         let file = CredentialsFile::of(&folder.0);
-        let (_, secret) = file.add("ada", Policy::Admin, 1).unwrap();
+        let (_, secret) = file.add(owner("ada", Policy::Admin), 1).unwrap();
         let path = folder.0.join(FILE);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(file.list(), Err(CredentialsError::Readable { mode: 0o644, .. })));
@@ -421,7 +487,7 @@ mod tests {
             let error = file.list().unwrap_err();
             assert!(matches!(error, CredentialsError::Damaged { .. }), "{error}");
             assert!(!format!("{error} {error:?}").contains(secret.expose()));
-            assert!(file.add("bob", Policy::Admin, 1).is_err(), "nothing is written over it");
+            assert!(file.add(owner("bob", Policy::Admin), 1).is_err(), "nothing is written over it");
         }
     }
 }

@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
+use hearth_auth::policy::Context;
 use hearth_auth::{Claim, Credential, Credentials, Expected, Protocol, Refusal};
 use hearth_aws_wire::{CredentialScope, Response, drop_body, read_ahead};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_s3::S3;
+use hearth_schedules::Schedules;
 use hearth_telemetry::Clock;
 use hearth_types::Region;
 use http::Request;
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use hyper::body::Incoming;
 
+use crate::front::{Front, HEARTH, asked_of_hearth};
+use crate::root;
 use crate::root::{claimed_service, other_service};
-use crate::{Front, HEARTH, root};
 
 /// Where STS's global endpoint is: clients sign for that region, whatever their own is.
 const GLOBAL_REGION: &str = "us-east-1";
@@ -25,6 +28,7 @@ enum Door {
     Lambda,
     Logs,
     S3,
+    Scheduler,
     /// `/`: STS, IAM, and services that are answered with a refusal.
     Root,
     /// A service with paths of its own, which is not here: answered with a refusal.
@@ -41,6 +45,8 @@ impl Door {
             Self::Hearth
         } else if S3::is_asked(request) {
             Self::S3
+        } else if Schedules::is_asked(request) {
+            Self::Scheduler
         } else if path == "/" {
             Self::Root
         } else if other_service(front, request).is_some() {
@@ -56,7 +62,7 @@ impl Door {
             Self::S3 => Protocol::S3,
             Self::Root if request.headers().contains_key("x-amz-target") => Protocol::Json11,
             Self::Root => Protocol::Query,
-            Self::Lambda | Self::Other | Self::Hearth => Protocol::RestJson,
+            Self::Lambda | Self::Scheduler | Self::Other | Self::Hearth => Protocol::RestJson,
         }
     }
 
@@ -66,6 +72,7 @@ impl Door {
             Self::Lambda => "lambda".to_owned(),
             Self::Logs => "logs".to_owned(),
             Self::S3 => "s3".to_owned(),
+            Self::Scheduler => "scheduler".to_owned(),
             Self::Hearth => "hearth".to_owned(),
             // Its signature is as good as any other.
             Self::Other => claimed_service(request).unwrap_or("lambda").to_owned(),
@@ -73,7 +80,7 @@ impl Door {
             Self::Root => {
                 let claimed = CredentialScope::of(request.headers()).map(|scope| scope.service);
                 claimed
-                    .filter(|claimed| !["lambda", "logs", "s3"].contains(claimed))
+                    .filter(|claimed| !["lambda", "logs", "s3", "scheduler"].contains(claimed))
                     .unwrap_or("sts")
                     .to_owned()
             }
@@ -117,24 +124,29 @@ impl Guard {
             }
         };
         if door == Door::S3 {
-            return self.admit_to_s3(claim, request).await;
+            return self.admit_to_s3(front, claim, request).await;
         }
         let body = read_ahead(&mut request, self.body_bytes_max).await;
         let admitted = body
             .map_err(|error| Refusal::of_body(&error, self.body_bytes_max))
             .and_then(|body| Ok((claim.verify(&body)?, body)))
             .and_then(|(credential, body)| {
+                let identity = &credential.identity;
+                let plain = |asked| (asked, Context::default());
                 let asked = match door {
-                    Door::Lambda => front.api.asked(request.method(), request.uri()),
-                    Door::Logs => Some(front.cloudwatch_logs.asked(&request, &body)),
+                    Door::Lambda => {
+                        front.api.asked(request.method(), request.uri(), &body, &identity.account).map(plain)
+                    }
+                    Door::Logs => Some(plain(front.cloudwatch_logs.asked(&request, &body))),
                     // Who somebody is, they may always ask.
-                    Door::Root => root::asked(&request, &body),
+                    Door::Root => root::asked(front, &request, &body),
                     // Who hears that there is nothing needs no right to it.
                     Door::Other => None,
+                    Door::Scheduler => Schedules::asked(&request).map(plain),
                     Door::S3 => unreachable!("its bodies are not read here"),
-                    Door::Hearth => Some(crate::asked_of_hearth(&request)),
+                    Door::Hearth => Some(plain(asked_of_hearth(&request))),
                 };
-                asked.map_or(Ok(()), |asked| credential.identity.check(&asked))?;
+                asked.map_or(Ok(()), |(asked, context)| front.check(identity, &asked, context))?;
                 Ok(credential)
             });
         match admitted {
@@ -150,11 +162,15 @@ impl Guard {
     /// and whoever reads the body compares it with what the head says of it.
     async fn admit_to_s3(
         &self,
+        front: &Front,
         claim: Claim,
         mut request: Request<Incoming>,
     ) -> Result<Request<Incoming>, Response> {
         let admitted = claim.verify_head().and_then(|(credential, payload)| {
-            S3::asked(&request).iter().try_for_each(|asked| credential.identity.check(asked))?;
+            let identity = &credential.identity;
+            S3::asked(&request)
+                .iter()
+                .try_for_each(|asked| front.check(identity, asked, Context::default()))?;
             Ok((credential, payload))
         });
         match admitted {
@@ -181,7 +197,9 @@ impl Guard {
         let (service, global) = (door.service(request), self.global_region.as_ref());
         let regions: Vec<&Region> = match door {
             Door::Root => std::iter::once(&self.region).chain(global).collect(),
-            Door::Lambda | Door::Logs | Door::S3 | Door::Other | Door::Hearth => vec![&self.region],
+            Door::Lambda | Door::Logs | Door::S3 | Door::Scheduler | Door::Other | Door::Hearth => {
+                vec![&self.region]
+            }
         };
         let expected = Expected { service: &service, regions: &regions, now_epoch_ms: self.clock.epoch_ms() };
         Claim::of(request.method(), request.uri(), request.headers(), &expected, &*self.credentials)

@@ -5,31 +5,37 @@ mod credentials;
 mod deployment;
 mod descriptors;
 mod event_clock;
+mod front;
 mod guard;
 mod insight;
 mod offline;
 mod own_api;
 mod root;
 mod runtimes;
+mod session_key;
 mod settings;
+mod start_error;
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hearth_auth::{Asked, Credentials, Resource};
-use hearth_aws_wire::{Peer, Response, Server, ServerSettings, drop_body};
+use hearth_auth::Credentials;
+pub use hearth_aws_client::{Endpoint, EndpointError, Keys};
+use hearth_aws_wire::{Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
-use hearth_code::{Packages, PackagesError};
+use hearth_code::Packages;
 use hearth_destinations::Services;
-pub use hearth_destinations::{Endpoint, EndpointError, Keys};
-use hearth_function_url::{Address, FunctionUrls, Keys as KeysOfUrls};
-use hearth_functions::{CodeSigningConfigs, Functions, FunctionsSettings, Layers, OpenError};
+use hearth_durable::DurableExecutions;
+use hearth_event_sources::{EventSources, EventSourcesParts};
+use hearth_function_url::{FunctionUrls, Keys as KeysOfUrls};
+use hearth_functions::{CodeSigningConfigs, Functions, FunctionsSettings, Layers};
 use hearth_iam::Iam;
-use hearth_invoke::{Concurrency, ConcurrencyLimits, Destinations, EventClock, EventQueue, Invoker};
-use hearth_lambda_api::LambdaApi;
+use hearth_invoke::{
+    Concurrency, ConcurrencyLimits, Destinations, DurableFunctions, EventClock, EventQueue, Invoker,
+};
+use hearth_lambda_api::{LambdaApi, policy_of_function};
 pub use hearth_pool::NetworkPolicies;
 use hearth_pool::{Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
@@ -37,14 +43,13 @@ use hearth_s3::S3;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
 use hearth_sandbox::process::ProcessSandboxes;
 pub use hearth_sandbox::{Facts, Isolation, NetworkPolicy};
-use hearth_sandbox::{NetworkFacts, SandboxError, Sandboxes};
+use hearth_sandbox::{NetworkFacts, Sandboxes};
+use hearth_schedules::Schedules;
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{LocalBlobStore, StoreError};
-use hearth_telemetry::{Clock, LogStore, LogStoreError, LogStoreSettings, Recorder};
+use hearth_telemetry::{Clock, LogStore, LogStoreSettings, Recorder};
 use hearth_types::limits::REQUEST_BYTES_MAX;
-use hearth_types::{AccountId, Architecture, NameError, Region, Runtime, UnknownRuntime};
-use http::{Method, Request};
-use hyper::body::Incoming;
+use hearth_types::{AccountId, Architecture, Region, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -52,91 +57,20 @@ use code_objects::CodeInS3;
 use credentials::{AllKeys, KnownCredentials};
 use deployment::{HostDeployment, runtime_ready};
 use event_clock::SteadyClock;
+use front::{Front, Outside};
 use guard::Guard;
 use insight::Insight;
 use own_api::OwnApis;
 use runtimes::{Installations, RuntimesApi};
 
-pub use credentials::{CredentialsError, CredentialsFile, KnownKey, Policy};
+pub use credentials::{CredentialsError, CredentialsFile, KeyOwner, KnownKey, Policy};
 pub use hearth_auth::{Right, RightError, Secret};
 pub use hearth_runtimes::{
     InstallError, InstallOptions, NODE_SDK_CLIENTS_DEFAULT, Progress, Watcher, node_sdk_clients,
 };
 pub use offline::{OfflineRuntimes, list_runtimes};
 pub use settings::Settings;
-
-/// Why a server could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is wrong.
-    #[error("a setting is wrong")]
-    Name(#[from] NameError),
-    /// An interpreter was named for a runtime that does not exist.
-    #[error("an interpreter was named for no runtime")]
-    Interpreter(#[from] UnknownRuntime),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// Which address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The data folder cannot be used.
-    #[error("cannot use the data folder")]
-    Store(#[from] StoreError),
-    /// The functions in it cannot be read.
-    #[error("cannot read the functions of the data folder")]
-    Functions(#[from] OpenError),
-    /// The packages in it cannot be used.
-    #[error("cannot use the packages of the data folder")]
-    Packages(#[from] PackagesError),
-    /// The runtime packages in it cannot be used.
-    #[error("cannot use the runtime packages of the data folder")]
-    Runtimes(#[source] InstallError),
-    /// The logs in it cannot be used.
-    #[error("cannot use the logs of the data folder")]
-    Logs(#[from] LogStoreError),
-    /// The keys in it cannot be used.
-    #[error("cannot use the keys of the data folder")]
-    Credentials(#[from] CredentialsError),
-    /// Everybody who reaches that address could do everything.
-    #[error(
-        "{address} can be reached from other machines, and there are no keys that callers would have to have"
-    )]
-    Open {
-        /// Which address.
-        address: SocketAddr,
-    },
-    /// Functions cannot be run.
-    #[error("cannot run functions")]
-    Sandbox(#[from] SandboxError),
-}
-
-impl StartError {
-    /// What the operator can do about it.
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                Some("another program listens there; stop it, or name another address with `--listen`")
-            }
-            Self::Store(error) | Self::Functions(OpenError::Store(error)) => error.hint(),
-            Self::Runtimes(error) => error.hint(),
-            Self::Sandbox(error) => error.hint(),
-            Self::Credentials(error) => error.hint(),
-            Self::Open { .. } => Some(
-                "make a key with `hearth credentials add NAME`, listen on 127.0.0.1, or say `--allow-unauthenticated` where \
-                 only those come who may do everything",
-            ),
-            Self::Name(_)
-            | Self::Interpreter(_)
-            | Self::Listen { .. }
-            | Self::Functions(_)
-            | Self::Packages(_)
-            | Self::Logs(_) => None,
-        }
-    }
-}
+pub use start_error::StartError;
 
 /// Why a server could not end in order.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +84,9 @@ pub struct Running {
     serving: JoinHandle<()>,
     pool: Arc<Pool>,
     events: Arc<EventQueue>,
+    schedules: Arc<Schedules>,
+    durable: Arc<DurableExecutions>,
+    event_sources: Arc<EventSources>,
     logs: Arc<LogStore>,
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
@@ -170,6 +107,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let runtimes = Arc::new(runtimes_of(&settings, data)?);
     let store = Arc::new(EmbeddedStore::open(data)?);
     let credentials = KnownCredentials::open(data, account.clone())?;
+    let session_key = session_key::open(data)?;
     let address = settings.listen;
     if !address.ip().is_loopback() && !credentials.are_required() {
         if !settings.allow_unauthenticated {
@@ -247,7 +185,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     });
 
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
-    let iam = Iam::open(store.clone(), account.clone(), wall_clock.clone()).await?;
+    let iam =
+        Iam::open(store.clone(), store.clone(), account.clone(), wall_clock.clone(), session_key).await?;
     let s3 = S3::open(store.clone(), s3_objects, wall_clock.clone(), region.clone()).await?;
     let ours = FunctionsSettings { region: region.clone(), account: account.clone() };
     let layers = Layers::open(store.clone(), deployment.clone(), ours.clone(), wall_clock.clone()).await?;
@@ -279,11 +218,31 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let invoker = Arc::new(Invoker::new(functions.clone(), concurrency, pool.clone()));
     functions.set_concurrency_listener(invoker.clone());
     let event_clock: Arc<dyn EventClock> = Arc::new(SteadyClock::new(clock));
+    let event_sources = EventSources::open(EventSourcesParts {
+        store: store.clone(),
+        functions: functions.clone(),
+        invoker: invoker.clone(),
+        clock: event_clock.clone(),
+        wall_clock: wall_clock.clone(),
+        endpoint: settings.aws_endpoint.clone(),
+    })
+    .await?;
     let services = settings
         .aws_endpoint
         .map(|endpoint| -> Arc<dyn Destinations> { Arc::new(Services::new(endpoint, event_clock.clone())) });
     let has_services = services.is_some();
-    let events = EventQueue::start(invoker.clone(), store.clone(), event_clock, services);
+    let durable = Arc::new(DurableExecutions::new(
+        invoker.clone(),
+        functions.clone(),
+        store.clone(),
+        event_clock.clone(),
+    ));
+    let of_invoker: Arc<dyn DurableFunctions> = durable.clone();
+    invoker.set_durable(Arc::downgrade(&of_invoker));
+    drop(of_invoker);
+    let events = EventQueue::start(invoker.clone(), store.clone(), event_clock.clone(), services);
+    let ours = (region.clone(), account.clone());
+    let schedules = Schedules::start(store.clone(), ours, event_clock, events.clone()).await?;
     let waiting = events.counts().await?.deliveries;
     if waiting > 0 && !has_services {
         tracing::warn!(
@@ -299,7 +258,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         node_sdk_clients: settings.node_sdk_clients,
         installations: Installations::default(),
     });
-    let cloudwatch_logs = CloudWatchLogs::new(logs.clone(), clock, region.clone(), account);
+    let cloudwatch_logs = CloudWatchLogs::new(logs.clone(), clock, region.clone(), account.clone());
     let guarded_region = region.clone();
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
@@ -308,6 +267,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         are_required: {
             let credentials = credentials.clone();
             Box::new(move || credentials.are_required())
+        },
+        policies: {
+            let functions = functions.clone();
+            Box::new(move |name, qualifier| policy_of_function(&functions, name, qualifier))
         },
     };
     let function_urls = FunctionUrls::new(functions.clone(), invoker.clone(), wall_clock.clone(), keys);
@@ -321,7 +284,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         host_architecture(),
         runtime_version_arn,
     )
-    .with_code_objects(Arc::new(CodeInS3(s3.clone())));
+    .with_code_objects(Arc::new(CodeInS3(s3.clone())))
+    .with_code_bytes_max(settings.code_storage_mb.saturating_mul(1 << 20))
+    .with_durable(durable.clone())
+    .with_event_sources(event_sources.clone());
     let insight = Insight {
         functions,
         pool: pool.clone(),
@@ -338,12 +304,15 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         cloudwatch_logs,
         iam,
         s3,
+        account,
+        schedules: schedules.clone(),
         clock,
         insight,
         runtimes: runtimes_api.clone(),
     });
 
     let _ = front_inside.set(Arc::downgrade(&front));
+    durable.go_on().await?;
 
     let (stop, stopped) = watch::channel(false);
     let mut limits = ServerSettings::default();
@@ -364,6 +333,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         serving,
         pool,
         events,
+        schedules,
+        durable,
+        event_sources,
         logs,
         packages,
         runtimes: runtimes_api,
@@ -389,10 +361,15 @@ impl Running {
         // What is dropped from now on stays on disk: the functions are only not running.
         self.packages.keep_all();
         let _ = self.stop.send(true);
+        self.schedules.stop().await;
         self.events.stop();
+        self.durable.stop();
+        self.event_sources.stop();
         self.runtimes.installations.stop().await;
         self.pool.drain().await;
         self.events.drain().await;
+        self.durable.drain().await;
+        self.event_sources.drain().await;
         // Answers are on their way; a client that does not take its own is not waited for.
         let served = tokio::time::timeout(settings::ENDING_LIMIT, self.serving).await;
         let (logs, store) = (self.logs, self.store);
@@ -449,97 +426,6 @@ async fn prepare_runtimes(functions: &Functions, runtimes: &Arc<Runtimes>, packa
         }
     });
     futures_util::future::join_all(preparing).await;
-}
-
-/// The front as it is seen from outside: from the first key on, only who has one comes in.
-struct Outside {
-    front: Arc<Front>,
-    credentials: Arc<KnownCredentials>,
-    guard: Guard,
-}
-
-impl Outside {
-    async fn answer(&self, request: Request<Incoming>) -> Response {
-        let is_of_a_function = Address::of_host(request.headers(), request.uri()).is_some();
-        if !self.credentials.are_required() || is_of_a_function || is_for_everybody(request.uri().path()) {
-            return self.front.answer(request).await;
-        }
-        match self.guard.admit(&self.front, request).await {
-            Ok(request) => self.front.answer(request).await,
-            Err(refusal) => refusal,
-        }
-    }
-}
-
-/// Whether a path is answered without a signature: probes have no keys, and the location of a function's code carries a
-/// token that says as much as the signature of a presigned URL. The URLs of functions ask by themselves, each as it is set.
-fn is_for_everybody(path: &str) -> bool {
-    let Some(path) = path.strip_prefix(HEARTH) else { return false };
-    path == "health" || path.starts_with("code/") || path.starts_with("url/")
-}
-
-/// Where Hearth's own HTTP is.
-const HEARTH: &str = "/_hearth/";
-
-/// What stands behind the listener: the APIs of Lambda, CloudWatch Logs, IAM, STS and S3, the URLs of functions, and
-/// Hearth's own.
-struct Front {
-    api: LambdaApi,
-    function_urls: FunctionUrls,
-    cloudwatch_logs: Arc<CloudWatchLogs>,
-    iam: Arc<Iam>,
-    s3: Arc<S3>,
-    clock: Clock,
-    insight: Insight,
-    runtimes: Arc<RuntimesApi>,
-}
-
-impl Front {
-    async fn answer(&self, request: Request<Incoming>) -> Response {
-        if let Some(address) = Address::of_host(request.headers(), request.uri()) {
-            return self.function_urls.answer(address, Peer::of(&request), request).await;
-        }
-        let Some(path) = request.uri().path().strip_prefix(HEARTH) else {
-            return self.answer_aws(request).await;
-        };
-        let path = path.to_owned();
-        let (first, rest) = path.split_once('/').unwrap_or((&path, ""));
-        match first {
-            "code" => self.api.answer_code(rest).await,
-            "runtimes" => self.runtimes.answer(rest, request).await,
-            "url" => {
-                let peer = Peer::of(&request);
-                self.function_urls.answer(Address::of_path(rest), peer, request).await
-            }
-            _ => self.insight.answer(&path, &request).await,
-        }
-    }
-
-    /// Answers as AWS: Hearth's own HTTP is a path like any other that Lambda does not have.
-    async fn answer_aws(&self, request: Request<Incoming>) -> Response {
-        if CloudWatchLogs::is_asked(&request) {
-            self.cloudwatch_logs.answer(request).await
-        } else if S3::is_asked(&request) {
-            self.s3.answer(request).await
-        } else if request.uri().path() == "/" {
-            root::answer(self, request).await
-        } else if let Some(service) = root::other_service(self, &request) {
-            let refusal = root::refuse(service);
-            drop_body(request).await;
-            refusal
-        } else {
-            self.api.answer(request).await
-        }
-    }
-}
-
-/// What a request asks Hearth's own HTTP for, as rights name it.
-fn asked_of_hearth<B>(request: &Request<B>) -> Asked {
-    let action = match *request.method() {
-        Method::GET | Method::HEAD => "hearth:Get",
-        _ => "hearth:Change",
-    };
-    Asked { action: action.to_owned(), resource: Resource::Any }
 }
 
 /// The wall clock for those who need only that.

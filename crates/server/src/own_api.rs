@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::Front;
+use crate::front::Front;
 use crate::guard::Guard;
 
 /// How many connections an environment may have open to it; more wait. An SDK's pool has ten to fifty.
@@ -150,12 +150,13 @@ fn identity(id: EnvironmentId, version: &ResolvedVersion, rights: Arc<[Right]>) 
     // `role/path/NAME`
     let role = role.rsplit('/').next().unwrap_or_default();
     let name = &configuration.name;
+    let caller = Caller {
+        arn: format!("arn:aws:sts::{}:assumed-role/{role}/{name}", version.arn.account),
+        user_id: format!("AROA{}:{name}", &id.to_string()[..17].to_uppercase()),
+    };
     Identity {
-        caller: Caller {
-            arn: format!("arn:aws:sts::{}:assumed-role/{role}/{name}", version.arn.account),
-            user_id: format!("AROA{}:{name}", &id.to_string()[..17].to_uppercase()),
-        },
-        rights,
+        role_arn: Some(configuration.role.clone()),
         own: Some(Own { function: name.clone(), log_group: configuration.logging.group.clone() }),
+        ..Identity::user(caller, version.arn.account.clone(), rights)
     }
 }

@@ -1,6 +1,7 @@
 //! What arrives at `/` in the query protocol: IAM and STS. GetCallerIdentity, and the refusal of other services at that
 //! path, are `hearth-lambda-api`'s. Services with paths of their own that are not here are refused by name.
 
+use hearth_auth::policy::Context;
 use hearth_auth::{Asked, Identity, Protocol, Refusal};
 use hearth_aws_wire::{CredentialScope, ErrorBody, MessageKey, REQUEST_ID, Response, WireError, read_ahead};
 use hearth_iam::Form;
@@ -8,13 +9,13 @@ use hearth_types::RequestId;
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 
-use crate::Front;
+use crate::front::Front;
 
 /// How long a form may be: policies are in it, percent-encoded.
 const FORM_BYTES_MAX: usize = 512 << 10;
 
 /// The services whose requests have been told apart before, or are Hearth's own.
-const OURS: [&str; 6] = ["lambda", "logs", "s3", "iam", "sts", "hearth"];
+const OURS: [&str; 7] = ["lambda", "logs", "s3", "iam", "sts", "scheduler", "hearth"];
 
 /// Returns the service that a request says it is signed for.
 pub(crate) fn claimed_service<B>(request: &Request<B>) -> Option<&str> {
@@ -24,7 +25,7 @@ pub(crate) fn claimed_service<B>(request: &Request<B>) -> Option<&str> {
 /// Returns the service that a request is for, when that is none of ours, and its path is none of Lambda's.
 pub(crate) fn other_service<'a, B>(front: &Front, request: &'a Request<B>) -> Option<&'a str> {
     let claimed = claimed_service(request).filter(|service| !OURS.contains(service))?;
-    front.api.asked(request.method(), request.uri()).is_none().then_some(claimed)
+    (!front.api.has_operation(request.method(), request.uri())).then_some(claimed)
 }
 
 /// 501: a service that is not here.
@@ -60,12 +61,14 @@ fn form<B>(request: &Request<B>, body: &[u8]) -> Form {
     }
 }
 
-/// Returns what a request with this body asks for. `None` for what everybody may: to know who they are.
-pub(crate) fn asked<B>(request: &Request<B>, body: &[u8]) -> Option<Asked> {
+/// Returns what a request with this body asks for, in which circumstances. `None` for what everybody may: to know who they
+/// are.
+pub(crate) fn asked<B>(front: &Front, request: &Request<B>, body: &[u8]) -> Option<(Asked, Context)> {
     if !is_query(request) {
         return None;
     }
-    hearth_iam::asked(form(request, body).action()?)
+    let form = form(request, body);
+    Some((front.iam.asked(&form)?, hearth_iam::context(&form)))
 }
 
 /// Answers a request at `/`.
@@ -89,8 +92,7 @@ pub(crate) async fn answer(front: &Front, mut request: Request<Incoming>) -> Res
             Some(Ok(None)) | None => {}
         }
     }
-    let Some(action) = form.action().filter(|action| hearth_iam::asked(action).is_some()).map(str::to_owned)
-    else {
+    let Some(action) = form.action().filter(|action| hearth_iam::is_ours(action)).map(str::to_owned) else {
         return front.api.answer(request).await;
     };
     let request_id = RequestId::random();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_auth::Right;
-use hearth_destinations::Endpoint;
+use hearth_aws_client::Endpoint;
 use hearth_pool::NetworkPolicies;
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
 use hearth_sandbox::Isolation;
@@ -40,6 +40,8 @@ pub struct Settings {
     pub account_concurrency: u32,
     /// Requests a second that a function takes for each unit of its concurrency.
     pub requests_per_concurrency: u32,
+    /// Room for the packages of functions, their versions and layers, in MB.
+    pub code_storage_mb: u64,
     /// New environments that a function may have in ten seconds.
     pub environments_per_10_s: u32,
     /// How long an environment may be idle before it is ended.
@@ -74,6 +76,7 @@ impl Settings {
             account: "000000000000".to_owned(),
             account_concurrency: limits::ACCOUNT_CONCURRENCY_DEFAULT,
             requests_per_concurrency: limits::REQUESTS_PER_CONCURRENCY_DEFAULT,
+            code_storage_mb: limits::TOTAL_CODE_BYTES_MAX >> 20,
             environments_per_10_s: limits::ENVIRONMENTS_PER_10_S_DEFAULT,
             idle_timeout: Duration::from_secs(600),
             cold_starts_max: 32,

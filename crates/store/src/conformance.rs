@@ -1,5 +1,6 @@
 //! What every store must do, whatever its engine. Called by the tests of each.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -7,8 +8,10 @@ use bytes::Bytes;
 use crate::{
     AliasRecord, BlobStore, CodeSigningConfigRecord, CodeSigningStore, DROPPED_WITH_FUNCTION,
     DeadLetterRecord, DeliveryRecord, EventEnd, EventInvokeConfigRecord, EventProgress, EventRecord,
-    EventStore, FunctionLayerRecord, FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore,
-    LayerVersionRecord, Outcome, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
+    EventSourceMappingRecord, EventSourceMappingStore, EventStore, FileSystemRecord, FunctionLayerRecord,
+    FunctionRecord, FunctionStore, LayerStatementRecord, LayerStore, LayerVersionRecord, Outcome,
+    ShardPosition, ShardPositionRecord, TumblingWindowRecord, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
+    VpcRecord,
 };
 
 /// A record to try things with.
@@ -32,7 +35,19 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         architecture: "x86_64".to_owned(),
         tracing_mode: "PassThrough".to_owned(),
         dead_letter_target: None,
-        vpc_config_is_set: false,
+        vpc_config_is_set: true,
+        vpc: Some(VpcRecord {
+            subnet_ids: vec!["subnet-1".to_owned()],
+            security_group_ids: vec!["sg-1".to_owned()],
+            ipv6_allowed_for_dual_stack: true,
+        }),
+        file_systems: vec![FileSystemRecord {
+            arn: "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0".to_owned(),
+            local_mount_path: "/mnt/data".to_owned(),
+            is_in_s3: true,
+            direct_s3_read: None,
+        }],
+        snap_start: true,
         kms_key_arn: None,
         layers: vec![FunctionLayerRecord {
             arn: "arn:aws:lambda:us-east-1:000000000000:layer:l:1".to_owned(),
@@ -58,6 +73,7 @@ pub fn a_record(name: &str, revision_id: &str) -> FunctionRecord {
         state_reason: None,
         last_update: Some("Successful".to_owned()),
         last_update_reason: None,
+        durable: None,
         serving: None,
     }
 }
@@ -324,6 +340,7 @@ pub async fn check_code_signing(store: &dyn CodeSigningStore) {
         description: "ü".to_owned(),
         allowed_publishers: vec!["p".to_owned()],
         policy: "Warn".to_owned(),
+        tags: [("team".to_owned(), "blue".to_owned())].into(),
         last_modified_ms: 1,
     };
     let (done, conflict) = (Outcome::Done, Outcome::Conflict);
@@ -441,4 +458,73 @@ pub async fn check_blob_files(store: &dyn BlobStore, folder: &Path) {
     let absent = folder.join("absent");
     assert!(!store.get_file("absent".to_owned(), absent.clone()).await.expect("absence is no error"));
     assert!(!absent.exists());
+}
+
+/// Makes an event source mapping.
+pub fn a_mapping(uuid: &str, revision_id: &str) -> EventSourceMappingRecord {
+    EventSourceMappingRecord {
+        uuid: uuid.to_owned(),
+        revision_id: revision_id.to_owned(),
+        function: "f".to_owned(),
+        qualifier: Some("live".to_owned()),
+        event_source_arn: "arn:aws:kinesis:us-east-1:000000000000:stream/s".to_owned(),
+        enabled: true,
+        deleting: false,
+        last_modified_ms: 1_700_000_000_000,
+        batch_size: 100,
+        window_seconds: 1,
+        filters: vec!["{}".to_owned()],
+        response_types: vec!["ReportBatchItemFailures".to_owned()],
+        concurrency_max: None,
+        parallelization_factor: 2,
+        starting_position: Some("AT_TIMESTAMP".to_owned()),
+        starting_timestamp_ms: Some(1),
+        on_failure: Some("arn:aws:sqs:us-east-1:000000000000:q".to_owned()),
+        record_age_seconds_max: -1,
+        retries_max: 3,
+        bisect: true,
+        tumbling_window_seconds: 0,
+        tags: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+    }
+}
+
+/// Checks a store of event source mappings that is empty.
+///
+/// # Panics
+/// When the store does not do what it must.
+pub async fn check_event_source_mappings(store: &dyn EventSourceMappingStore) {
+    let (one, other) = (a_mapping("1", "a"), a_mapping("1", "b"));
+    let (done, conflict) = (Outcome::Done, Outcome::Conflict);
+    let insert = async |record| store.insert_mapping(record).await.expect("records can be kept");
+    let replace = async |seen: &str, record| {
+        store.replace_mapping(seen.to_owned(), record).await.expect("records can be replaced")
+    };
+    let positions =
+        async |mapping: &str| store.positions(mapping.to_owned()).await.expect("records can be read");
+    let put = async |records| store.put_positions(records).await.expect("records can be kept");
+    assert_eq!(insert(one.clone()).await, done);
+    assert_eq!(insert(one.clone()).await, conflict);
+    assert_eq!(replace("x", other.clone()).await, conflict);
+    assert_eq!(replace("a", other.clone()).await, done);
+    assert_eq!(store.mappings().await.expect("records can be read"), [other]);
+
+    let position = |mapping: &str, shard: &str, position| ShardPositionRecord {
+        mapping: mapping.to_owned(),
+        shard: shard.to_owned(),
+        position,
+        window: Some(TumblingWindowRecord { start_ms: 5, state: "{}".to_owned() }),
+    };
+    let first = position("1", "s0", ShardPosition::Since(7));
+    let second = position("1", "s1", ShardPosition::TrimHorizon);
+    let of_other = position("10", "s0", ShardPosition::Finished);
+    put(vec![first, second.clone(), of_other.clone()]).await;
+    let moved = position("1", "s0", ShardPosition::After("42".to_owned()));
+    put(vec![moved.clone()]).await;
+    assert_eq!(positions("1").await, [moved, second.clone()]);
+    store.remove_position("1/s0".to_owned()).await.expect("records can be removed");
+    assert_eq!(positions("1").await, [second]);
+    store.remove_mapping("1".to_owned()).await.expect("records can be removed");
+    assert!(store.mappings().await.expect("records can be read").is_empty());
+    assert!(positions("1").await.is_empty(), "they go with their mapping");
+    assert_eq!(positions("10").await, [of_other]);
 }

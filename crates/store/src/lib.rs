@@ -1,20 +1,24 @@
 //! What is kept: traits by question, and the embedded engine behind them.
 //!
 //! [`FunctionStore`] keeps the records of functions, [`LayerStore`] those of layers,
-//! [`EventStore`] the queue of asynchronous events, [`BlobStore`] keeps packages as they came. A change is durable when
+//! [`EventStore`] the queue of asynchronous events, [`DurableStore`] durable executions, [`BlobStore`] keeps packages as they came. A change is durable when
 //! its method returns, and wholly there or wholly absent after any crash.
 
 mod blobs;
 mod bucket_records;
 pub mod conformance;
 mod deliveries;
+mod durable_executions;
 pub mod embedded;
+mod event_source_mapping_records;
 mod events;
 mod function_url_records;
 pub mod memory;
 mod policy_records;
 mod records;
 mod role_records;
+mod schedule_records;
+mod session_records;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -28,6 +32,15 @@ pub use bucket_records::{
     PartRecord, PieceRecord, UploadRecord,
 };
 pub use deliveries::{DeadLetterRecord, DeliveryRecord, DeliveryStore, EventEnd, QueuedDelivery};
+pub use durable_executions::{
+    Details, DueExecution, DurableChange, DurableStore, ErrorObject, EventDetails, EventType,
+    ExecutionFilter, ExecutionRecord, ExecutionStatus, HistoryRecord, LastCheckpoint, LoadedExecution,
+    OperationRecord, OperationStatus, PauseRecord,
+};
+pub use event_source_mapping_records::{
+    EventSourceMappingRecord, EventSourceMappingStore, ShardPosition, ShardPositionRecord,
+    TumblingWindowRecord,
+};
 pub use events::{
     DROPPED_WITH_FUNCTION, EventCounts, EventInvokeConfigRecord, EventInvokeConfigStore, EventProgress,
     EventRecord, EventStore, QueuedEvent, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
@@ -35,10 +48,12 @@ pub use events::{
 pub use function_url_records::{CorsRecord, FunctionUrlRecord};
 pub use policy_records::{PolicyRecord, StatementRecord};
 pub use records::{
-    AliasRecord, CodeSigningConfigRecord, FunctionLayerRecord, FunctionRecord, LayerStatementRecord,
-    LayerVersionRecord, ProvisionedConcurrencyRecord,
+    AliasRecord, CodeSigningConfigRecord, DurableConfigRecord, FileSystemRecord, FunctionLayerRecord,
+    FunctionRecord, LayerStatementRecord, LayerVersionRecord, ProvisionedConcurrencyRecord, VpcRecord,
 };
 pub use role_records::{RoleRecord, RoleStore};
+pub use schedule_records::{ScheduleGroupRecord, ScheduleRecord, ScheduleStore};
+pub use session_records::{SessionRecord, SessionStore};
 
 /// The wall clock, handed in.
 pub trait Clock: Send + Sync + 'static {

@@ -50,6 +50,15 @@ pub struct FunctionRecord {
     /// Whether a network was ever spoken of. Records of older releases do not say, and then none was.
     #[serde(default)]
     pub vpc_config_is_set: bool,
+    /// The network. Records of older releases have none: it had to be empty.
+    #[serde(default)]
+    pub vpc: Option<VpcRecord>,
+    /// The file systems.
+    #[serde(default)]
+    pub file_systems: Vec<FileSystemRecord>,
+    /// Whether published versions are to start from a snapshot.
+    #[serde(default)]
+    pub snap_start: bool,
     /// Where failed asynchronous events go.
     pub dead_letter_target: Option<String>,
     /// The key for variables.
@@ -102,6 +111,9 @@ pub struct FunctionRecord {
     pub last_update: Option<String>,
     /// Why the update failed: a code and a text.
     pub last_update_reason: Option<(String, String)>,
+    /// How its executions are kept, when it is a durable function.
+    #[serde(default)]
+    pub durable: Option<DurableConfigRecord>,
     /// What goes on serving while an update is in progress, or after it failed.
     #[serde(default)]
     pub serving: Option<Box<FunctionRecord>>,
@@ -115,6 +127,17 @@ impl FunctionRecord {
             Some(number) => format!("{}:{number}", self.name),
         }
     }
+}
+
+/// What the owner of a durable function has set, as it is kept with the function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurableConfigRecord {
+    /// How long an execution may take, in seconds.
+    pub execution_timeout_s: u32,
+    /// How long an execution is kept after its end, in days.
+    pub retention_days: u32,
+    /// The key that the owner named for the data.
+    pub kms_key_arn: Option<String>,
 }
 
 /// An alias, as it is kept with its function.
@@ -144,6 +167,30 @@ pub struct ProvisionedConcurrencyRecord {
     pub requested: u32,
     /// When that was asked for, in milliseconds since 1970.
     pub last_modified_ms: i64,
+}
+
+/// The network of a function, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpcRecord {
+    /// Its subnets.
+    pub subnet_ids: Vec<String>,
+    /// Its security groups.
+    pub security_group_ids: Vec<String>,
+    /// Whether IPv6 may be used in it.
+    pub ipv6_allowed_for_dual_stack: bool,
+}
+
+/// A file system of a function, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSystemRecord {
+    /// The ARN of its access point.
+    pub arn: String,
+    /// Where functions are to find it.
+    pub local_mount_path: String,
+    /// Whether it was said to be in S3.
+    pub is_in_s3: bool,
+    /// How it is then read.
+    pub direct_s3_read: Option<String>,
 }
 
 /// A layer that a function has, as it is kept with the function: the version itself may be deleted later.
@@ -218,6 +265,9 @@ pub struct CodeSigningConfigRecord {
     pub allowed_publishers: Vec<String>,
     /// `Warn` or `Enforce`.
     pub policy: String,
+    /// The tags. Records of older releases have none.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// When it was last changed, in milliseconds since 1970.
     pub last_modified_ms: i64,
 }

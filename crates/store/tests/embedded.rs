@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_store::conformance::{
-    a_layer_version, a_record, check_blob_files, check_blobs, check_code_signing, check_events,
-    check_functions, check_layers,
+    a_layer_version, a_record, check_blob_files, check_blobs, check_code_signing,
+    check_event_source_mappings, check_events, check_functions, check_layers,
 };
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::memory::{MemoryCodeSigning, MemoryLayers};
@@ -37,6 +37,7 @@ async fn the_embedded_store_does_what_every_store_must() {
     check_layers(&MemoryLayers::default()).await;
     check_code_signing(&MemoryCodeSigning::default()).await;
     check_code_signing(&EmbeddedStore::open(&folder("code-signing")).unwrap()).await;
+    check_event_source_mappings(&EmbeddedStore::open(&folder("event-source-mappings")).unwrap()).await;
     let queue = EmbeddedStore::open(&folder("events")).unwrap();
     check_events(&queue, &queue).await;
     check_blobs(&LocalBlobStore::open(&folder("blobs")).unwrap()).await;
@@ -96,7 +97,11 @@ async fn a_file_of_a_release_before_layers_is_taken_over() {
     let connection = rusqlite::Connection::open(folder.join("hearth.db")).unwrap();
     let later = "DROP TABLE layer_versions; DROP TRIGGER events_go_with_their_function; DROP TABLE events;
         DROP TABLE dropped_events; DROP TABLE deliveries;
-        DROP TABLE code_signing_configs; DROP TABLE roles;
+        DROP TRIGGER durable_executions_lose_their_function;
+        DROP TABLE durable_events; DROP TABLE durable_operations; DROP TABLE durable_executions;
+        DROP TABLE code_signing_configs; DROP TABLE roles; DROP TABLE sessions;
+         DROP TABLE schedule_groups; DROP TABLE schedules;
+         DROP TABLE event_source_mappings; DROP TABLE shard_positions;
         DROP TABLE s3_buckets; DROP TABLE s3_objects; DROP TABLE s3_uploads; DROP TABLE s3_parts;
         DROP TRIGGER event_invoke_configs_go_with_their_function; DROP TABLE event_invoke_configs";
     connection.execute_batch(later).unwrap();

@@ -31,6 +31,11 @@ impl RequestId {
     }
 }
 
+/// Returns a new UUID in lower case, for what has no id of a type of its own: mappings, durable executions, objects.
+pub fn random_uuid() -> String {
+    Uuid::new_v4().to_string()
+}
+
 /// The id of one execution environment: 32 lower hex digits, as they end the name of its log stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EnvironmentId(Uuid);
@@ -146,8 +151,9 @@ impl TraceHeader {
         (!value.is_empty() && value.len() <= TRACE_HEADER_BYTES_MAX && plain).then(|| Self(value.to_owned()))
     }
 
-    /// Makes the header of an invocation that came without one: not sampled.
-    pub fn generate(epoch_seconds: u64) -> Self {
+    /// Makes the header of an invocation that came without one at `epoch_ms`: not sampled.
+    pub fn generate(epoch_ms: i64) -> Self {
+        let epoch_seconds = u64::try_from(epoch_ms / 1_000).unwrap_or_default();
         let random = Uuid::new_v4().as_simple().to_string();
         let parent = &Uuid::new_v4().as_simple().to_string()[..16];
         Self(format!("Root=1-{:08x}-{};Parent={parent};Sampled=0", epoch_seconds as u32, &random[..24]))
@@ -256,7 +262,7 @@ mod tests {
     fn a_trace_header_carries_no_line_break() {
         assert!(TraceHeader::from_caller("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700").is_some());
         assert!(TraceHeader::from_caller("Root=1\r\nX: y").is_none());
-        let made = TraceHeader::generate(0x5bef_4de7);
+        let made = TraceHeader::generate(0x5bef_4de7 * 1_000);
         assert!(made.as_str().starts_with("Root=1-5bef4de7-"), "{}", made.as_str());
         assert!(made.as_str().ends_with(";Sampled=0"), "{}", made.as_str());
     }

@@ -4,6 +4,7 @@
 //! whoever holds a [`FunctionName`] need not check it again.
 
 mod arn;
+mod backoff;
 mod cold_reason;
 mod configuration;
 mod extension;
@@ -14,12 +15,13 @@ mod names;
 mod runtime;
 
 pub use arn::{Arn, ArnError, FunctionArn, FunctionReference};
+pub use backoff::Backoff;
 pub use cold_reason::ColdReason;
 pub use configuration::{
     Architecture, InitializationType, LogFormat, LogLevel, MemoryMb, TimeoutSeconds, TracingMode,
 };
 pub use extension::{ExtensionEvents, ExtensionId, ExtensionName, ExtensionState};
-pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, TraceHeader};
+pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, TraceHeader, random_uuid};
 pub use layers::{LayerReference, LayerVersionArn};
 pub use names::{
     AccountId, FunctionName, LayerName, LogGroupName, LogStreamName, NameError, Qualifier, Region, Version,

@@ -23,7 +23,7 @@ pub const ZIP_BYTES_MAX: usize = 52_428_800;
 pub const REQUEST_BYTES_MAX: usize = 70_167_211;
 /// Largest unpacked deployment package, layers included.
 pub const UNZIPPED_BYTES_MAX: u64 = 262_144_000;
-/// Packages of all functions and layers of an account together, as they were sent. Shown, and so far not enforced.
+/// Packages of all functions, their versions and layers of an account together, as they were sent.
 /// Source: `TotalCodeSize` of a new account's `GetAccountSettings`, read 2026-11.
 pub const TOTAL_CODE_BYTES_MAX: u64 = 80_530_636_800;
 /// How many tags a function may have. Source: Lambda Developer Guide, "Using tags on Lambda functions", read 2026-11.

@@ -6,11 +6,21 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use hearth_tests::{Folder, Mounted, NewFunction, Server, Settings, eventually, python};
+use hearth_tests::{
+    Folder, Function, Mounted, NewFunction, Server, Settings, eventually, http, lines_of, python,
+};
 use serde_json::json;
 
 fn function(name: &str) -> NewFunction {
-    python(name, "print('loaded')\ndef handler(event, context): return event\n")
+    python(
+        name,
+        "
+print('loaded')
+def handler(event, context):
+    if isinstance(event, str): print('event', event)
+    return event
+",
+    )
 }
 
 /// Creates a function and returns status, error type and message.
@@ -24,6 +34,21 @@ fn names(server: &Server) -> Vec<String> {
     let list = server.http("GET", "/2015-03-31/functions", b"").json();
     let functions = list["Functions"].as_array().unwrap();
     functions.iter().map(|it| it["FunctionName"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Sends an event and returns status and error type.
+fn send_event(server: &Server, name: &str, event: &str) -> (u16, String) {
+    let headers = [("X-Amz-Invocation-Type", "Event")];
+    let path = format!("/2015-03-31/functions/{name}/invocations");
+    let answer = http(server.address(), "POST", &path, &headers, event.as_bytes());
+    (answer.status, answer.header("x-amzn-ErrorType").unwrap_or_default().to_owned())
+}
+
+/// Waits until no event is left, and returns which the function had.
+fn events_of(function: &Function<'_>, number: usize) -> Vec<String> {
+    eventually("the queue is empty", || (function.server().hearth("events")["queued"] == 0).then_some(()));
+    let log = function.logs_until("the events", |log| lines_of(log, "event ").len() >= number);
+    lines_of(&log, "event ").into_iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// Writes until there is no room.
@@ -62,12 +87,17 @@ fn case_112_a_full_disk_refuses_changes_serves_the_rest_and_is_got_over_without_
         assert_eq!(kept.invoke(number.to_string()).success(), number, "warm calls go on");
     }
     assert!(server.stderr().contains("cannot write logs"), "{}", server.stderr());
+    // What cannot be kept is not acknowledged. (What has room in the blocks that the database has already may be.)
+    let large = format!("\"{}\"", "refused".repeat(20_000));
+    assert_eq!(send_event(&server, "kept", &large), (500, "ServiceException".to_owned()));
 
     fs::remove_file(&ballast).unwrap();
     let created = server.create(function("created"));
     assert_eq!(created.invoke("2").success(), 2);
     kept.update_configuration(&json!({ "Description": "changed" }));
     created.logs_with_reports(1);
+    assert_eq!(send_event(&server, "kept", "\"accepted\"").0, 202);
+    assert_eq!(events_of(&kept, 1), ["event accepted"], "what was refused never runs");
     server.stop();
 
     let server = Settings::new().data_path(&data).start();
@@ -89,6 +119,7 @@ fn case_115_after_a_sync_that_failed_nothing_is_acknowledged_until_a_restart() {
     }
     let delete = server.http("DELETE", "/2015-03-31/functions/before", b"");
     assert_eq!(delete.status, 500, "later success could not be believed: {}", delete.text());
+    assert_eq!(send_event(&server, "before", "\"refused\""), (500, "ServiceException".to_owned()));
     assert_eq!(before.invoke("1").success(), 1, "what needs no disk goes on");
     assert!(server.stderr().contains("the disk failed to keep a change"), "{}", server.stderr());
     server.stop();
@@ -96,6 +127,8 @@ fn case_115_after_a_sync_that_failed_nothing_is_acknowledged_until_a_restart() {
     let server = Settings::new().data_dir(&data).start();
     assert_eq!(names(&server), ["before"]);
     server.create(function("after"));
+    assert_eq!(send_event(&server, "before", "\"accepted\"").0, 202);
+    assert_eq!(events_of(&server.function("before"), 1), ["event accepted"], "what was refused never runs");
 }
 
 #[test]

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 
-use hearth_tests::{
-    Folder, Gate, Notes, PYTHON_NOTES, PYTHON_WAIT, Server, Settings, eventually, python, rounds, try_http,
-};
+use hearth_tests::{Folder, Notes, PYTHON_NOTES, Server, Settings, eventually, python, rounds, try_http};
 use serde_json::json;
 
 /// The moments of an event, each of which may be the server's last.
@@ -23,14 +21,12 @@ const POINTS: [&str; 8] = [
 /// How often the last moment is passed before it is the last, at most.
 const PASSINGS_MAX: usize = 7;
 
-/// Notes the number of each event; first it waits at a gate when it is told to.
+/// Notes the number of each event.
 fn noting(notes: &Notes) -> hearth_tests::NewFunction {
     let source = format!(
-        "{PYTHON_WAIT}{PYTHON_NOTES}
+        "{PYTHON_NOTES}
 note = notes_of({})
-def handler(event, context):
-    if event.get('gate'): wait_at(event['gate'])
-    note(event['number'])
+def handler(event, context): note(event['number'])
 ",
         notes.number()
     );
@@ -38,9 +34,9 @@ def handler(event, context):
 }
 
 /// Sends an event. `None` when the server has died instead of answering.
-fn send(server: &Server, number: usize, gate: Option<u64>) -> Option<()> {
+fn send(server: &Server, number: usize) -> Option<()> {
     let path = "/2015-03-31/functions/noting/invocations";
-    let payload = json!({ "number": number, "gate": gate }).to_string();
+    let payload = json!({ "number": number }).to_string();
     let headers = [("X-Amz-Invocation-Type", "Event")];
     let answer = try_http(server.address(), "POST", path, &headers, payload.as_bytes()).ok()?;
     assert_eq!(answer.status, 202, "{}", answer.text());
@@ -81,7 +77,7 @@ def handler(event, context): note(event['requestPayload']['number'])
             Ok(server) => {
                 loop {
                     sent += 1;
-                    match send(&server, sent, None) {
+                    match send(&server, sent) {
                         Some(()) => accepted.push(sent),
                         None => break,
                     }
@@ -107,29 +103,4 @@ def handler(event, context): note(event['requestPayload']['number'])
         let again: usize = ran.values().map(|times| times - 1).sum();
         eprintln!("{what}: {kills} kills, {} events accepted, {again} attempts too many", accepted.len());
     }
-}
-
-#[test]
-fn case_109_events_that_wait_when_the_server_is_killed_run_on_the_next_one() {
-    let (data, notes) = (Arc::new(Folder::new()), Notes::new());
-    let gate = Gate::new();
-    let server = Settings::new().data_dir(&data).arguments(&["--concurrency", "1"]).start();
-    server.create(noting(&notes));
-    let count = rounds(200, 100_000);
-    for number in 1..=count {
-        send(&server, number, Some(gate.number())).expect("nobody kills it yet");
-    }
-    gate.wait_for(1);
-    server.kill();
-    gate.open();
-    assert_eq!(notes.all(), Vec::<String>::new(), "none has run to its end");
-    let server = Settings::new().data_dir(&data).start();
-    eventually("the queue is empty", || (server.hearth("events")["queued"] == 0).then_some(()));
-    let resident_kib = server.resident_kib();
-    server.stop();
-    eprintln!("{count} events, {resident_kib} KiB resident");
-    let mut ran: Vec<usize> = notes.all().iter().map(|number| number.parse().unwrap()).collect();
-    ran.sort_unstable();
-    assert_eq!(ran, (1..=count).collect::<Vec<_>>(), "each of them once");
-    assert!(resident_kib < 300 << 10, "{resident_kib} KiB");
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hearth_tests::{
-    Folder, LIMIT, NewFunction, Package, Server, Settings, eventually, hearth_with_fault_points,
+    Folder, LIMIT, NewFunction, Package, Random, Server, Settings, eventually, hearth_with_fault_points,
     processes_of, python, rounds, try_http, try_within, within,
 };
 use serde_json::{Value, json};
@@ -27,12 +27,11 @@ const PASSINGS_MAX: u64 = 60;
 
 #[test]
 fn case_110_a_server_killed_at_any_point_of_a_change_keeps_what_it_has_answered() {
-    let seed = std::env::var("HEARTH_SEED").map_or(0x5eed, |seed| seed.parse().unwrap());
     // Two folders at once: the machine has two processors, and a round is mostly waiting.
     thread::scope(|scope| {
         for half in 1..=2 {
             scope.spawn(move || {
-                let mut history = History::new(seed * 2 + half);
+                let mut history = History::new(half);
                 for round in 0..rounds(200, 10_000) / 2 {
                     history.round(round);
                 }
@@ -68,12 +67,11 @@ struct History {
 }
 
 impl History {
-    fn new(seed: u64) -> Self {
-        eprintln!("HEARTH_SEED for half of this: {seed}");
+    fn new(half: u64) -> Self {
         let folder = Folder::new();
         // A program of this folder, so that its processes can be told from those of other tests.
         fs::copy(hearth_with_fault_points(), folder.path().join("hearth")).unwrap();
-        let (known, random) = (Known::default(), Random(seed));
+        let (known, random) = (Known::default(), Random::new(half));
         Self {
             folder,
             data: Arc::new(Folder::new()),
@@ -300,17 +298,4 @@ print(sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check').fetchone()[
     let database = data.path().join("hearth.db");
     let output = std::process::Command::new("python3").args(["-c", script]).arg(database).output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// A sequence of numbers that a seed repeats. (Sebastiano Vigna's SplitMix64.)
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
 }

@@ -1,5 +1,9 @@
 //! Bringing the server to the template, one change after the other; and back to what it was, when one of them fails.
 
+mod event_sources;
+mod taking_back;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,14 +16,18 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::plan::{self, Change};
-use super::server::{Companion, Known, KnownFunction, Request, function_path, layer_path, tags_path};
+use self::taking_back::{Back, Settles, Undo};
+use super::plan::{self, Action, Change};
+use super::schedules::{SchedulePlan, group_requests};
+use super::server::{
+    Companion, Known, KnownFunction, Request, function_path, layer_path, package_members, tags_path,
+};
 use crate::client::{Client, ClientError, escape};
 
 /// How long a function may take to become Active, or its update to become Successful.
-const SETTLE_LIMIT: Duration = Duration::from_secs(300);
+pub(super) const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 /// How often it is looked at: at first, and at last.
-const LOOK_PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+pub(super) const LOOK_PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplyError {
@@ -33,22 +41,6 @@ pub(crate) enum ApplyError {
     Interrupted,
     #[error("{0}")]
     Resolve(String),
-}
-
-/// What takes back a change.
-struct Undo {
-    what: String,
-    request: Request,
-    /// The function that has to be settled before, and that there is a moment after it.
-    function: Option<String>,
-}
-
-/// What became of taking everything back.
-#[derive(Debug, Default)]
-pub(super) struct Undone {
-    pub(super) undone: Vec<String>,
-    /// What is still there, and why.
-    pub(super) left: Vec<(String, String)>,
 }
 
 /// Changes that are being made.
@@ -86,8 +78,8 @@ impl<'client> Applying<'client> {
         if self.interrupted.load(Ordering::Relaxed) { Err(ApplyError::Interrupted) } else { Ok(()) }
     }
 
-    fn undo(&mut self, what: String, request: Request, function: Option<&str>) {
-        self.undo.push(Undo { what, request, function: function.map(str::to_owned) });
+    fn undo(&mut self, what: String, back: impl Into<Back>, settles: Settles) {
+        self.undo.push(Undo { what, back: back.into(), settles });
     }
 
     /// Makes a change that `back` takes back. When the connection breaks nobody knows whether it was made: then it is taken
@@ -96,12 +88,12 @@ impl<'client> Applying<'client> {
         &mut self,
         request: &Request,
         what: String,
-        back: Request,
-        function: Option<&str>,
+        back: impl Into<Back>,
+        settles: Settles,
     ) -> Result<(), ApplyError> {
         let done = request.send(self.client).await;
         if matches!(done, Ok(_) | Err(ClientError::Broken { .. })) {
-            self.undo(what, back, function);
+            self.undo(what, back, settles);
         }
         done?;
         Ok(())
@@ -112,33 +104,6 @@ impl<'client> Applying<'client> {
         wait(self.client, name, Some(&self.interrupted)).await
     }
 
-    /// Takes everything back, the last first. What cannot be taken back does not keep the rest from it.
-    pub(super) async fn take_back(self) -> Undone {
-        let mut result = Undone::default();
-        for undo in self.undo.into_iter().rev() {
-            if let Some(function) = &undo.function {
-                // Whatever became of it: only an update that is under way is in the way.
-                let _ = settle(self.client, function).await;
-            }
-            match undo.request.send(self.client).await {
-                Ok(_) => {
-                    if let Some(function) = &undo.function {
-                        let _ = settle(self.client, function).await;
-                    }
-                    result.undone.push(undo.what);
-                }
-                // It never came to be.
-                Err(ClientError::Refused { status: StatusCode::NOT_FOUND, .. })
-                    if undo.request.method == Method::DELETE =>
-                {
-                    result.undone.push(undo.what);
-                }
-                Err(error) => result.left.push((undo.what, error.to_string())),
-            }
-        }
-        result
-    }
-
     /// Publishes a version of a layer, and returns its ARN.
     pub(super) async fn publish_layer(&mut self, layer: &Layer, zip: &[u8]) -> Result<String, ApplyError> {
         self.check_interrupted()?;
@@ -146,12 +111,16 @@ impl<'client> Applying<'client> {
         body.retain(|_, value| {
             !value.as_array().is_some_and(Vec::is_empty) && !value.as_str().is_some_and(str::is_empty)
         });
-        body.insert("Content".to_owned(), json!({ "ZipFile": STANDARD.encode(zip) }));
+        body.insert("Content".to_owned(), package_members(&layer.code, zip).into());
         let request = Request::new(Method::POST, layer_path(&layer.name, ""), Some(Value::Object(body)));
         let published = request.ask(self.client).await?;
         let version = published["Version"].as_u64().unwrap_or_default();
         let path = layer_path(&layer.name, &format!("/{version}"));
-        self.undo(format!("version {version} of layer `{}`", layer.name), Request::delete(path), None);
+        self.undo(
+            format!("version {version} of layer `{}`", layer.name),
+            Request::delete(path),
+            Settles::Nothing,
+        );
         Ok(published["LayerVersionArn"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -174,14 +143,16 @@ impl<'client> Applying<'client> {
                 Change::Create => self.create(function, zip, stack).await?,
                 Change::Code { architectures } => {
                     let Some(there) = there else { continue };
-                    self.update_code(name, zip, architectures.as_ref(), there, revision.take()).await?;
+                    let package = package_members(&function.code, zip);
+                    self.update_code(name, package, architectures.as_ref(), there, revision.take()).await?;
                 }
                 Change::Configuration { to, from } => {
                     self.update_configuration(name, to, from, revision.take()).await?;
                 }
                 Change::Tags { set, remove } => {
                     let Some(there) = there else { continue };
-                    self.tag(name, set, remove, there).await?;
+                    let arn = there.configuration["FunctionArn"].as_str().unwrap_or_default();
+                    self.tag(&format!("`{name}`"), arn, set, remove, &there.tags).await?;
                 }
                 Change::Publish => self.publish(function, there).await?,
                 Change::Companion { companion, to, from } => {
@@ -195,19 +166,25 @@ impl<'client> Applying<'client> {
     async fn create(&mut self, function: &Function, zip: &[u8], stack: &str) -> Result<(), ApplyError> {
         let name = &function.name;
         let mut body = function.request.clone();
-        body.insert("Code".to_owned(), json!({ "ZipFile": STANDARD.encode(zip) }));
+        // These say nothing of a new function, and would be shown of it.
+        body.retain(|member, value| match member.as_str() {
+            "VpcConfig" => value["SubnetIds"] != json!([]) || value["SecurityGroupIds"] != json!([]),
+            "FileSystemConfigs" => *value != json!([]),
+            _ => true,
+        });
+        body.insert("Code".to_owned(), package_members(&function.code, zip).into());
         body.insert("Tags".to_owned(), json!(plan::tags(function, stack)));
         let path = "/2015-03-31/functions".to_owned();
         let create = Request::new(Method::POST, path, Some(Value::Object(body)));
         let delete = Request::delete(function_path(name, ""));
-        self.change(&create, format!("function `{name}`, which was new"), delete, None).await?;
+        self.change(&create, format!("function `{name}`, which was new"), delete, Settles::Nothing).await?;
         self.settle(name).await
     }
 
     async fn update_code(
         &mut self,
         name: &str,
-        zip: &[u8],
+        package: Map<String, Value>,
         architectures: Option<&Value>,
         there: &KnownFunction,
         revision: Option<Value>,
@@ -216,8 +193,9 @@ impl<'client> Applying<'client> {
         // `http://HOST:PORT/PATH`: the same server.
         let path = location.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
         let old = self.client.send(Method::GET, &path, &[], Bytes::new()).await?.body;
-        let body = |zip: &[u8], architectures: Option<&Value>, revision: Option<Value>| {
-            let mut body = json!({ "ZipFile": STANDARD.encode(zip) });
+        let old = Map::from_iter([("ZipFile".to_owned(), STANDARD.encode(old).into())]);
+        let body = |package: Map<String, Value>, architectures: Option<&Value>, revision: Option<Value>| {
+            let mut body = Value::Object(package);
             if let Some(architectures) = architectures {
                 body["Architectures"] = architectures.clone();
             }
@@ -227,10 +205,10 @@ impl<'client> Applying<'client> {
             Some(body)
         };
         let path = function_path(name, "/code");
-        let update = Request::new(Method::PUT, path.clone(), body(zip, architectures, revision));
+        let update = Request::new(Method::PUT, path.clone(), body(package, architectures, revision));
         let old_architectures = architectures.map(|_| &there.configuration["Architectures"]);
-        let back = Request::new(Method::PUT, path, body(&old, old_architectures, None));
-        self.change(&update, format!("code of `{name}`"), back, Some(name)).await?;
+        let back = Request::new(Method::PUT, path, body(old, old_architectures, None));
+        self.change(&update, format!("code of `{name}`"), back, Settles::function(name)).await?;
         self.settle(name).await
     }
 
@@ -248,18 +226,18 @@ impl<'client> Applying<'client> {
         }
         let update = Request::new(Method::PUT, path.clone(), Some(Value::Object(body)));
         let back = Request::new(Method::PUT, path, Some(Value::Object(from.clone())));
-        self.change(&update, format!("configuration of `{name}`"), back, Some(name)).await?;
+        self.change(&update, format!("configuration of `{name}`"), back, Settles::function(name)).await?;
         self.settle(name).await
     }
 
     async fn tag(
         &mut self,
-        name: &str,
-        set: &std::collections::BTreeMap<String, String>,
+        whose: &str,
+        arn: &str,
+        set: &BTreeMap<String, String>,
         remove: &[String],
-        there: &KnownFunction,
+        before: &BTreeMap<String, String>,
     ) -> Result<(), ApplyError> {
-        let arn = there.configuration["FunctionArn"].as_str().unwrap_or_default();
         let path = tags_path(arn);
         let tag = |tags: Value| Request::new(Method::POST, path.clone(), Some(json!({ "Tags": tags })));
         let untag = |keys: &[&String]| {
@@ -270,19 +248,19 @@ impl<'client> Applying<'client> {
         if !remove.is_empty() {
             untag(&remove.iter().collect::<Vec<_>>()).send(self.client).await?;
             let old: Map<String, Value> =
-                remove.iter().filter_map(|key| Some((key.clone(), json!(there.tags.get(key)?)))).collect();
-            self.undo(format!("tags of `{name}`"), tag(Value::Object(old)), None);
+                remove.iter().filter_map(|key| Some((key.clone(), json!(before.get(key)?)))).collect();
+            self.undo(format!("tags of {whose}"), tag(Value::Object(old)), Settles::Nothing);
         }
         if !set.is_empty() {
             tag(json!(set)).send(self.client).await?;
             let old: Map<String, Value> =
-                set.keys().filter_map(|key| Some((key.clone(), json!(there.tags.get(key)?)))).collect();
-            let new: Vec<&String> = set.keys().filter(|key| !there.tags.contains_key(*key)).collect();
+                set.keys().filter_map(|key| Some((key.clone(), json!(before.get(key)?)))).collect();
+            let new: Vec<&String> = set.keys().filter(|key| !before.contains_key(*key)).collect();
             if !old.is_empty() {
-                self.undo(format!("tags of `{name}`"), tag(Value::Object(old)), None);
+                self.undo(format!("tags of {whose}"), tag(Value::Object(old)), Settles::Nothing);
             }
             if !new.is_empty() {
-                self.undo(format!("new tags of `{name}`"), untag(&new), None);
+                self.undo(format!("new tags of {whose}"), untag(&new), Settles::Nothing);
             }
         }
         Ok(())
@@ -304,7 +282,11 @@ impl<'client> Applying<'client> {
         // What has not changed since the last version is that version.
         if there.is_some() && !before.contains(&version) {
             let path = function_path(name, &format!("?Qualifier={}", escape(&version)));
-            self.undo(format!("version {version} of `{name}`"), Request::delete(path), Some(name));
+            self.undo(
+                format!("version {version} of `{name}`"),
+                Request::delete(path),
+                Settles::function(name),
+            );
         }
         self.settle(&format!("{name}:{version}")).await?;
         let aliases = function_path(name, "/aliases");
@@ -315,7 +297,7 @@ impl<'client> Applying<'client> {
                 let body = json!({ "Name": alias.name, "FunctionVersion": version });
                 let create = Request::new(Method::POST, aliases, Some(body));
                 if there.is_some() {
-                    self.change(&create, what, Request::delete(path), None).await?;
+                    self.change(&create, what, Request::delete(path), Settles::Nothing).await?;
                 } else {
                     create.send(self.client).await?;
                 }
@@ -330,7 +312,8 @@ impl<'client> Applying<'client> {
                     "FunctionVersion": old["FunctionVersion"],
                     "RoutingConfig": weights(old_weights),
                 });
-                self.change(&update, what, Request::new(Method::PUT, path, Some(body)), None).await?;
+                self.change(&update, what, Request::new(Method::PUT, path, Some(body)), Settles::Nothing)
+                    .await?;
             }
         }
         Ok(())
@@ -365,10 +348,33 @@ impl<'client> Applying<'client> {
                 Some(members) => put(members, to.is_some()),
                 None => delete(),
             };
-            self.change(&request, format!("{} of `{name}`", companion.property()), back, None).await?;
+            self.change(&request, format!("{} of `{name}`", companion.property()), back, Settles::Nothing)
+                .await?;
         }
         if companion == Companion::ProvisionedConcurrency && to.is_some() {
             self.wait_until_provisioned(name, alias).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the changes of a stack's schedules. Fails with what was being done.
+    pub(super) async fn schedules(&mut self, plan: &SchedulePlan) -> Result<(), (String, ApplyError)> {
+        if let Some(group) = &plan.new_group {
+            let (request, back) = group_requests(group);
+            let what = format!("group of schedules `{group}`");
+            let made = self.change(&request, what.clone(), back, Settles::Nothing).await;
+            made.map_err(|error| (format!("create the {what}"), error))?;
+        }
+        for change in &plan.changes {
+            if matches!(change.action, Action::Keep | Action::Leave) {
+                continue;
+            }
+            let (request, back) = change.requests();
+            let what = format!("schedule `{}`", change.name);
+            let doing = format!("{} {what}", change.action.word());
+            self.check_interrupted().map_err(|error| (doing.clone(), error))?;
+            let made = self.change(&request, what, back, Settles::Nothing).await;
+            made.map_err(|error| (doing, error))?;
         }
         Ok(())
     }
@@ -503,7 +509,7 @@ Resources:
             let mut applying = Applying::new(&client);
             let (change, back) =
                 (Request::new(Method::POST, "/a".into(), None), Request::delete("/a".into()));
-            let done = applying.change(&change, "a".to_owned(), back, None).await;
+            let done = applying.change(&change, "a".to_owned(), back, Settles::Nothing).await;
             assert!(matches!(done, Err(ApplyError::Client(ClientError::Broken { .. }))), "{done:?}");
             let undone = applying.take_back().await;
             assert_eq!((undone.undone, undone.left), (vec!["a".to_owned()], vec![]));

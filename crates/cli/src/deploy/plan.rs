@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::server::{Companion, Found, Known, STACK_TAG};
 
 /// The tag with the name of the resource in its template.
-const LOGICAL_ID_TAG: &str = "hearth:logical-id";
+pub(super) const LOGICAL_ID_TAG: &str = "hearth:logical-id";
 
 /// What is done about one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +90,59 @@ pub(super) fn layer_changes(layer: &Layer, sha256: &str, version: Option<&Value>
 
 /// Returns the tags that a function is to have: the template's, and which stack it is of.
 pub(super) fn tags(function: &Function, stack: &str) -> BTreeMap<String, String> {
-    let mut tags = function.tags.clone();
+    with_stack(&function.tags, stack, &function.place.logical_id)
+}
+
+/// Adds to tags those that say which resource of which stack something is.
+pub(super) fn with_stack(
+    tags: &BTreeMap<String, String>,
+    stack: &str,
+    logical_id: &str,
+) -> BTreeMap<String, String> {
+    let mut tags = tags.clone();
     tags.insert(STACK_TAG.to_owned(), stack.to_owned());
-    tags.insert(LOGICAL_ID_TAG.to_owned(), function.place.logical_id.clone());
+    tags.insert(LOGICAL_ID_TAG.to_owned(), logical_id.to_owned());
     tags
+}
+
+/// Names a function that is to be durable and is not, or the other way: it is said when a function is made, or never.
+pub(super) fn durable_or_not(function: &Function, known: &Known) -> Option<Finding> {
+    let there = known.function.as_ref()?;
+    let (wanted, is) =
+        (function.request.contains_key("DurableConfig"), there.configuration["DurableConfig"].is_object());
+    let name = &function.name;
+    let what = match (wanted, is) {
+        (true, false) => "is not durable, and the template has `DurableConfig`",
+        (false, true) => "is durable, and the template has no `DurableConfig`",
+        _ => return None,
+    };
+    let message = format!(
+        "function `{name}` {what}: that is decided when a function is created; delete it first, or give it another name"
+    );
+    Some(Finding { line: function.place.line, message })
+}
+
+/// Tags that are set, and those that go.
+pub(super) type TagChanges = (BTreeMap<String, String>, Vec<String>);
+
+/// Says how tags change, if they do.
+pub(super) fn tag_changes(
+    to: &BTreeMap<String, String>,
+    from: &BTreeMap<String, String>,
+) -> Option<TagChanges> {
+    let set: BTreeMap<String, String> = to
+        .iter()
+        .filter(|(key, value)| from.get(*key) != Some(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let remove: Vec<String> = from.keys().filter(|key| !to.contains_key(*key)).cloned().collect();
+    (!set.is_empty() || !remove.is_empty()).then_some((set, remove))
+}
+
+/// Says the same in words.
+pub(super) fn tags_in_words((set, remove): &TagChanges) -> String {
+    let names: BTreeSet<&str> = set.keys().chain(remove).map(String::as_str).collect();
+    format!("tags {}", names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// Returns what a function is to have beside its configuration, with its line in the template.
@@ -164,16 +213,9 @@ pub(super) fn function_changes(
             changes.push(Change::Configuration { to, from });
         }
         is_changed = !changes.is_empty();
-        let tags = tags(function, stack);
-        let set: BTreeMap<String, String> = tags
-            .iter()
-            .filter(|(key, value)| there.tags.get(*key) != Some(value))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        let remove: Vec<String> = there.tags.keys().filter(|key| !tags.contains_key(*key)).cloned().collect();
-        if !set.is_empty() || !remove.is_empty() {
-            let names: BTreeSet<&str> = set.keys().chain(&remove).map(String::as_str).collect();
-            details.push(format!("tags {}", names.into_iter().collect::<Vec<_>>().join(", ")));
+        if let Some(tags) = tag_changes(&tags(function, stack), &there.tags) {
+            details.push(tags_in_words(&tags));
+            let (set, remove) = tags;
             changes.push(Change::Tags { set, remove });
         }
     } else {
@@ -245,7 +287,7 @@ fn configuration_changes(to: &Map<String, Value>, there: &Value) -> (Map<String,
         if matches!(member.as_str(), "FunctionName" | "Architectures") {
             continue;
         }
-        let from = as_requested(member, &there[member]);
+        let from = as_requested(member, &there[member], value);
         if from != *value {
             changed.insert(member.clone(), value.clone());
             before.insert(member.clone(), from);
@@ -254,9 +296,24 @@ fn configuration_changes(to: &Map<String, Value>, there: &Value) -> (Map<String,
     (changed, before)
 }
 
-/// Turns a member of an answer into what a request would have said for it.
-fn as_requested(member: &str, told: &Value) -> Value {
+/// Turns a member of an answer into what a request would have said for it, instead of `wanted`.
+fn as_requested(member: &str, told: &Value, wanted: &Value) -> Value {
     match member {
+        "VpcConfig" => json!({
+            "SubnetIds": told["SubnetIds"].as_array().cloned().unwrap_or_default(),
+            "SecurityGroupIds": told["SecurityGroupIds"].as_array().cloned().unwrap_or_default(),
+            "Ipv6AllowedForDualStack": told["Ipv6AllowedForDualStack"].as_bool().unwrap_or_default(),
+        }),
+        "FileSystemConfigs" => {
+            let systems = told.as_array().into_iter().flatten().map(without_nulls);
+            Value::Array(systems.collect())
+        }
+        "SnapStart" => json!({ "ApplyOn": told["ApplyOn"].as_str().unwrap_or("None") }),
+        // What is not said stays as it is.
+        "DurableConfig" => {
+            let members = wanted.as_object().into_iter().flatten();
+            Value::Object(members.map(|(name, _)| (name.clone(), told[name].clone())).collect())
+        }
         "Layers" => {
             let arns = told.as_array().into_iter().flatten().map(|layer| layer["Arn"].clone());
             Value::Array(arns.collect())
@@ -385,6 +442,8 @@ mod tests {
             "ReservedConcurrentExecutions: 0\nRecursiveLoop: Allow\nLoggingConfig: {LogFormat: JSON}",
             "EventInvokeConfig: {MaximumRetryAttempts: 0}\nDeadLetterQueue: {Type: SQS, TargetArn: arn}",
             "FunctionUrlConfig: {AuthType: NONE, Cors: {AllowOrigins: ['*'], MaxAge: 5}}",
+            "VpcConfig: {SubnetIds: [a], SecurityGroupIds: [b]}\nSnapStart: {ApplyOn: PublishedVersions}",
+            "FileSystemConfigs: [{Arn: a, LocalMountPath: /mnt/a}]\nDurableConfig: {ExecutionTimeout: 60}",
         ] {
             let (changes, details) =
                 function_changes(&function(properties), SHA256, "shop", &there(properties));
@@ -437,6 +496,32 @@ mod tests {
                 RecursionConfig null <- {"RecursiveLoop":"Allow"}
                 EventInvokeConfig null <- {"MaximumRetryAttempts":0}
                 Url {"AuthType":"NONE","InvokeMode":"BUFFERED"} <- null
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_kept_of_a_function_is_compared_as_the_server_shows_it() {
+        let mut known = there("DurableConfig: {ExecutionTimeout: 60, RetentionPeriodInDays: 1}");
+        let configuration = &mut known.function.as_mut().unwrap().configuration;
+        // As of a function that has nothing of it; and a member that nobody asked for.
+        configuration["VpcConfig"].take();
+        configuration["FileSystemConfigs"].take();
+        configuration["SnapStart"] = json!({ "ApplyOn": "None", "OptimizationStatus": "Off" });
+        configuration["DurableConfig"]["KMSKeyArn"] = "arn".into();
+        let same = function("DurableConfig: {RetentionPeriodInDays: 1}");
+        assert_eq!(function_changes(&same, SHA256, "shop", &known).0, vec![]);
+        assert_eq!(durable_or_not(&same, &known), None);
+        let not_durable = durable_or_not(&function(""), &known).unwrap();
+        assert!(not_durable.message.starts_with("function `f` is durable, and"), "{not_durable}");
+        let durable = durable_or_not(&same, &there("")).unwrap();
+        assert!(durable.message.starts_with("function `f` is not durable, and"), "{durable}");
+        check(
+            "VpcConfig: {SubnetIds: [a], SecurityGroupIds: [b]}",
+            "SnapStart: {ApplyOn: PublishedVersions}",
+            expect![[r#"
+                SnapStart None -> PublishedVersions, VpcConfig {"Ipv6AllowedForDualStack":false,"SecurityGroupIds":["b"],"SubnetIds":["a"]} -> {"Ipv6AllowedForDualStack":false,"SecurityGroupIds":[],"SubnetIds":[]}
+                configuration {"SnapStart":{"ApplyOn":"PublishedVersions"},"VpcConfig":{"Ipv6AllowedForDualStack":false,"SecurityGroupIds":[],"SubnetIds":[]}} <- {"SnapStart":{"ApplyOn":"None"},"VpcConfig":{"Ipv6AllowedForDualStack":false,"SecurityGroupIds":["b"],"SubnetIds":["a"]}}
             "#]],
         );
     }

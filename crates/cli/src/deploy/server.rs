@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use hearth_deploy::Function;
+use hearth_deploy::{Code, Function};
 use http::{Method, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::client::{Answer, Client, ClientError, escape};
 
@@ -221,7 +224,7 @@ pub(super) async fn optional(client: &Client, path: &str) -> Result<Option<Value
     }
 }
 
-fn tags(document: &Value) -> BTreeMap<String, String> {
+pub(super) fn tags(document: &Value) -> BTreeMap<String, String> {
     let tags = document["Tags"].as_object().into_iter().flatten();
     tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
@@ -270,6 +273,33 @@ pub(super) async fn function_url(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Gets a package from a bucket of the server.
+pub(super) async fn object(
+    client: &Client,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> anyhow::Result<Vec<u8>> {
+    let escaped: Vec<String> = key.split('/').map(|part| escape(part).to_string()).collect();
+    let version = version.map_or_else(String::new, |version| format!("?versionId={}", escape(version)));
+    let path = format!("/{}/{}{version}", escape(bucket), escaped.join("/"));
+    let object = client.get_object(&path).await;
+    let object = object.with_context(|| format!("cannot get `s3://{bucket}/{key}` from the server"))?;
+    Ok(object.to_vec())
+}
+
+/// Returns a package as a request names it: with its bytes, or where it is in a bucket.
+pub(super) fn package_members(code: &Code, zip: &[u8]) -> Map<String, Value> {
+    let members = match code {
+        Code::Bucket { bucket, key, version, .. } => {
+            json!({ "S3Bucket": bucket, "S3Key": key, "S3ObjectVersion": version })
+        }
+        Code::Path { .. } | Code::Inline { .. } => json!({ "ZipFile": STANDARD.encode(zip) }),
+    };
+    let members = members.as_object().into_iter().flatten();
+    members.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Returns the versions of a layer, the newest first; not more than AWS lists on one page.

@@ -1,8 +1,9 @@
-//! Changes of what stands beside the configuration. They touch neither the revision nor the environments.
+//! Changes of what stands beside the configuration. They touch neither the revision nor the environments; a published version
+//! is kept under a new revision.
 
 use std::sync::Arc;
 
-use hearth_types::FunctionName;
+use hearth_types::{FunctionName, Version};
 
 use super::{Functions, to_the_end};
 use crate::{Function, FunctionsError, RecursiveLoop, UpdateRuntimeOn};
@@ -17,13 +18,24 @@ impl Functions {
         self.manage(name, move |function| function.management.recursive_loop = recursive_loop).await
     }
 
-    /// Says when the runtime of a function is updated.
+    /// Says when the runtime of a function, or of one of its versions, is updated.
     pub async fn set_update_runtime_on(
         self: &Arc<Self>,
         name: &FunctionName,
+        version: Version,
         update_runtime_on: UpdateRuntimeOn,
     ) -> Result<(), FunctionsError> {
-        self.manage(name, move |function| function.management.update_runtime_on = update_runtime_on).await
+        let change = move |function: &mut Function| function.management.update_runtime_on = update_runtime_on;
+        let number = match version {
+            Version::Latest => return self.manage(name, change).await,
+            Version::Number(number) => number,
+        };
+        let (functions, name) = (self.clone(), name.clone());
+        to_the_end(async move {
+            let _changing = functions.change(&name).await;
+            functions.change_version(&name, number, change).await
+        })
+        .await
     }
 
     /// Says whose signatures a function takes: the id of a configuration, which the caller holds.

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use hearth_store::{FunctionRecord, Outcome};
 use hearth_types::limits::POLICY_BYTES_MAX;
 use hearth_types::{FunctionName, Qualifier, RevisionId, Version};
 
 use super::{Functions, to_the_end};
-use crate::{Alias, Function, FunctionsError, Policy, PolicyError, State, Statement, record};
+use crate::{Alias, Function, FunctionsError, Policy, PolicyError, State, Statement};
 
 impl Functions {
     /// Returns the policy of a function, or of one of its versions or aliases; `None` when it has none.
@@ -109,7 +108,8 @@ impl Functions {
                     functions.keep_policy_of_latest(&name, policy).await?;
                 }
                 Some(Qualifier::Version(Version::Number(number))) => {
-                    functions.keep_policy_of_version(&name, number, policy).await?;
+                    let change = |version: &mut Function| version.policy = policy;
+                    functions.change_version(&name, number, change).await?;
                 }
                 Some(Qualifier::Alias(alias)) => {
                     let current = functions.get_alias(&name, &alias)?;
@@ -138,37 +138,6 @@ impl Functions {
         self.keep(&current, &changed).await?;
         if let Some(entry) = self.write().get_mut(name) {
             entry.function = Arc::new(changed);
-        }
-        Ok(())
-    }
-
-    async fn keep_policy_of_version(
-        &self,
-        name: &FunctionName,
-        number: u64,
-        policy: Option<Policy>,
-    ) -> Result<(), FunctionsError> {
-        let arn = self.arn(name, Some(Qualifier::Version(Version::Number(number))));
-        let (current, latest_description) = {
-            let entries = self.read();
-            let published = entries.get(name).and_then(|entry| entry.versions.get(&number));
-            let published = published.ok_or_else(|| FunctionsError::NotFound { arn: arn.clone() })?;
-            (published.function.clone(), published.latest_description.clone())
-        };
-        // It is settled by its revision, and what it settles to was made before.
-        if current.is_settling() {
-            return Err(FunctionsError::Pending { arn });
-        }
-        let changed = Function { policy, revision_id: RevisionId::random(), ..Function::clone(&current) };
-        let latest_description = Some(latest_description);
-        let stored = FunctionRecord { latest_description, ..record::write(&changed) };
-        match self.store.replace(current.revision_id.to_string(), stored).await? {
-            Outcome::Done => {}
-            Outcome::Conflict => return Err(FunctionsError::RevisionMismatch),
-        }
-        if let Some(published) = self.write().get_mut(name).and_then(|entry| entry.versions.get_mut(&number))
-        {
-            published.function = Arc::new(changed);
         }
         Ok(())
     }

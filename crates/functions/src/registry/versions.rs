@@ -13,7 +13,7 @@ use super::{Functions, to_the_end};
 use crate::leases::keep_if_in_doubt;
 use crate::{
     DeployedCode, DeployedLayers, Failure, Function, FunctionConfiguration, FunctionsError, LastUpdateStatus,
-    PublishVersion, ResolvedVersion, State, StateReasonCode, record,
+    PublishVersion, ResolvedVersion, State, StateReasonCode, Vpc, record,
 };
 
 /// A published version.
@@ -65,9 +65,17 @@ impl Functions {
         .await
     }
 
+    /// Whether the newest version is what `$LATEST` is now.
+    pub fn is_published(&self, name: &FunctionName) -> Result<bool, FunctionsError> {
+        let entries = self.read();
+        let not_found = || FunctionsError::NotFound { arn: self.arn(name, None) };
+        let entry = entries.get(name).ok_or_else(not_found)?;
+        Ok(entry.versions.get(&entry.last_version).is_some_and(|newest| newest.is_of(&entry.function)))
+    }
+
     /// Publishes `latest`, which is what the function is now. The caller holds the lock of its changes.
     ///
-    /// A version of a function that serves is active at once. Any other is pending, and settles on its own.
+    /// A version of a function that serves is active at once, mostly. Any other is pending, and settles on its own.
     pub(super) async fn publish(
         self: &Arc<Self>,
         latest: &Arc<Function>,
@@ -85,7 +93,11 @@ impl Functions {
             }
             (entry.code.clone(), entry.layers.clone(), entry.last_version)
         };
-        let serves = latest.state == State::Active
+        // What AWS has to make a snapshot or a network of shows `Pending` first; here, it settles at once.
+        let is_made_ready =
+            latest.configuration.snap_start || latest.configuration.vpc.as_ref().is_some_and(Vpc::is_network);
+        let serves = !is_made_ready
+            && latest.state == State::Active
             && latest.last_update == Some(LastUpdateStatus::Successful)
             && code.is_some()
             && layers.is_some();
@@ -139,6 +151,40 @@ impl Functions {
             self.begin_to_settle_version(name.clone(), number);
         }
         Ok(function)
+    }
+
+    /// Changes what stands beside the configuration of a published version. The caller holds the lock of the function's
+    /// changes.
+    pub(super) async fn change_version(
+        &self,
+        name: &FunctionName,
+        number: u64,
+        change: impl FnOnce(&mut Function),
+    ) -> Result<(), FunctionsError> {
+        let arn = self.arn(name, Some(Qualifier::Version(Version::Number(number))));
+        let (current, latest_description) = {
+            let entries = self.read();
+            let published = entries.get(name).and_then(|entry| entry.versions.get(&number));
+            let published = published.ok_or_else(|| FunctionsError::NotFound { arn: arn.clone() })?;
+            (published.function.clone(), published.latest_description.clone())
+        };
+        // It is settled by its revision, and what it settles to was made before.
+        if current.is_settling() {
+            return Err(FunctionsError::Pending { arn });
+        }
+        let mut changed = Function { revision_id: RevisionId::random(), ..Function::clone(&current) };
+        change(&mut changed);
+        let latest_description = Some(latest_description);
+        let stored = FunctionRecord { latest_description, ..record::write(&changed) };
+        match self.store.replace(current.revision_id.to_string(), stored).await? {
+            Outcome::Done => {}
+            Outcome::Conflict => return Err(FunctionsError::RevisionMismatch),
+        }
+        if let Some(published) = self.write().get_mut(name).and_then(|entry| entry.versions.get_mut(&number))
+        {
+            published.function = Arc::new(changed);
+        }
+        Ok(())
     }
 
     /// Returns what a qualifier means: `$LATEST`, or a version. Of an alias, it is the version that is not additional.

@@ -295,7 +295,10 @@ pub(crate) fn create(function: &str, zip: &'static str) -> CreateFunction {
         architecture: Architecture::X86_64,
         tracing_mode: TracingMode::PassThrough,
         dead_letter_target: None,
-        vpc_config_is_set: false,
+        vpc: None,
+        file_systems: Vec::new(),
+        snap_start: false,
+        durable: None,
         kms_key_arn: None,
         layers: Vec::new(),
     };

@@ -79,8 +79,21 @@ impl EventQueue {
         set: EventInvokeConfigChange,
     ) -> Result<EventInvokeConfigRecord, EventInvokeConfigError> {
         let _changing = self.changing_configs.lock().await;
+        self.check_function(name, qualifier)?;
         let current = self.config(name, qualifier).await?;
         self.keep(name, qualifier, set, Some(current)).await
+    }
+
+    fn check_function(
+        &self,
+        name: &FunctionName,
+        qualifier: Option<&Qualifier>,
+    ) -> Result<(), EventInvokeConfigError> {
+        match self.shared.invoker.functions.resolve(name, qualifier) {
+            Err(ResolveError::NotFound { arn }) => Err(EventInvokeConfigError::NoFunction { arn }),
+            // One that settles or failed is there.
+            _ => Ok(()),
+        }
     }
 
     async fn keep(
@@ -91,9 +104,7 @@ impl EventQueue {
         current: Option<EventInvokeConfigRecord>,
     ) -> Result<EventInvokeConfigRecord, EventInvokeConfigError> {
         let (arn, text) = self.named(name, qualifier);
-        if let Err(ResolveError::NotFound { arn }) = self.shared.invoker.functions.resolve(name, qualifier) {
-            return Err(EventInvokeConfigError::NoFunction { arn });
-        }
+        self.check_function(name, qualifier)?;
         let destination = |set: Option<String>, current: Option<String>| match set {
             Some(destination) => Some(destination).filter(|destination| !destination.is_empty()),
             None => current,

@@ -4,21 +4,18 @@
 //! at once; one that cannot be brought backs off as an event does that cannot run, and is given up at an event's greatest
 //! age.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use hearth_store::{
     DeliveryRecord, EventProgress, QueuedDelivery, StoreError, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
 };
-use tokio::task::{Id, JoinError, JoinSet};
 
+use super::tasks::Tasks;
 use super::verdict::{Attempt, Limits, Verdict};
 use super::{DeliveryError, Destinations, Shared};
 
 /// How many messages are brought at once. Ours: of each there is the content in memory, up to seven megabytes.
 const AT_ONCE: usize = 8;
-/// How long to wait after the store has failed. Ours.
-const STORE_WAIT_MS: i64 = 1_000;
 /// Under which reason messages are counted that cannot be read.
 const DAMAGED: &str = "Damaged";
 
@@ -26,14 +23,13 @@ const DAMAGED: &str = "Damaged";
 pub(super) struct Deliverer {
     shared: Arc<Shared>,
     destinations: Arc<dyn Destinations>,
-    /// Messages that are on their way, by their task.
-    running: HashMap<Id, i64>,
-    tasks: JoinSet<()>,
+    /// Messages that are on their way.
+    running: Tasks<i64>,
 }
 
 impl Deliverer {
     pub(super) fn new(shared: Arc<Shared>, destinations: Arc<dyn Destinations>) -> Self {
-        Self { shared, destinations, running: HashMap::new(), tasks: JoinSet::new() }
+        Self { shared, destinations, running: Tasks::new("a delivery panicked") }
     }
 
     /// Brings messages until the queue is stopped, and waits for those that are on their way.
@@ -43,15 +39,13 @@ impl Deliverer {
             _ = stopped.wait_for(|stopped| *stopped) => {}
             () = self.deliver() => {}
         }
-        while self.tasks.join_next().await.is_some() {}
+        self.running.all_end().await;
     }
 
     /// Does not end, except when the store has.
     async fn deliver(&mut self) {
         loop {
-            while let Some(ended) = self.tasks.try_join_next_with_id() {
-                self.ended(ended);
-            }
+            self.running.forget_ended();
             match self.look().await {
                 Ok((due, _)) if !due.is_empty() => due.into_iter().for_each(|id| self.begin(id)),
                 Ok((_, next_ms)) => self.wait(next_ms).await,
@@ -61,8 +55,7 @@ impl Deliverer {
                         error = &error as &dyn std::error::Error,
                         "messages to destinations cannot be read"
                     );
-                    let now = self.shared.clock.epoch_ms();
-                    self.shared.clock.wait_until(now + STORE_WAIT_MS).await;
+                    self.shared.wait_for_store().await;
                 }
             }
         }
@@ -70,14 +63,14 @@ impl Deliverer {
 
     /// Returns the messages that are due and for which there is room, and when the first is due that is not.
     async fn look(&self) -> Result<(Vec<i64>, Option<i64>), StoreError> {
-        let room = AT_ONCE - self.running.len();
+        let room = AT_ONCE - self.running.under_way().len();
         if room == 0 {
             return Ok((Vec::new(), None));
         }
         // Those that are on their way are among the first.
         let first = self.shared.store.first_deliveries(AT_ONCE + 1).await?;
         let now = self.shared.clock.epoch_ms();
-        let is_waiting = |delivery: &&QueuedDelivery| !self.running.values().any(|id| *id == delivery.id);
+        let is_waiting = |delivery: &&QueuedDelivery| !self.running.under_way().any(|id| *id == delivery.id);
         let waiting: Vec<&QueuedDelivery> = first.iter().filter(is_waiting).collect();
         let due = waiting.iter().filter(|delivery| delivery.due_ms <= now).take(room);
         let next_ms = waiting.iter().map(|delivery| delivery.due_ms).find(|due_ms| *due_ms > now);
@@ -86,35 +79,13 @@ impl Deliverer {
 
     fn begin(&mut self, id: i64) {
         let (shared, destinations) = (self.shared.clone(), self.destinations.clone());
-        let task = self.tasks.spawn(async move { shared.bring(id, &*destinations).await });
-        self.running.insert(task.id(), id);
+        self.running.begin(id, async move { shared.bring(id, &*destinations).await });
     }
 
     /// Waits until there may be something to do.
     async fn wait(&mut self, next_ms: Option<i64>) {
         let shared = self.shared.clone();
-        let due = async {
-            match next_ms {
-                Some(next_ms) => shared.clock.wait_until(next_ms).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = due => {}
-            () = shared.delivery_added.notified() => {}
-            Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
-        }
-    }
-
-    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => id,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a delivery panicked");
-                error.id()
-            }
-        };
-        self.running.remove(&id);
+        shared.wait_for_work(next_ms, &shared.delivery_added, &mut self.running).await;
     }
 }
 

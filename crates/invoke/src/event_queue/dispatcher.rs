@@ -5,7 +5,7 @@
 
 mod begin;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hearth_store::{
@@ -14,9 +14,9 @@ use hearth_store::{
 };
 use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader, Version};
 use tokio::sync::Semaphore;
-use tokio::task::{Id, JoinError, JoinSet};
 
 use super::destination::{self, Delivery, End};
+use super::tasks::{STORE_WAIT_MS, Tasks};
 use super::verdict::{Attempt, Condition, Verdict};
 use super::{Shared, config};
 use crate::{InvokeError, InvokeRequest, InvokeResponse};
@@ -24,8 +24,6 @@ use begin::{AT_ONCE, Admitted, RUNNING_BYTES_MAX, Task};
 
 /// How many events are taken from the queue at once. Ours.
 const PAGE: usize = 256;
-/// How long to wait after the store has failed. Ours.
-const STORE_WAIT_MS: i64 = 1_000;
 /// The qualifier of an event without one.
 const LATEST: &str = "$LATEST";
 /// Under which reason events are counted whose function, version or alias is not there.
@@ -38,9 +36,8 @@ pub(super) struct Dispatcher {
     shared: Arc<Shared>,
     /// Events that are due, in order.
     ready: VecDeque<QueuedEvent>,
-    /// Events that are worked on, by their task.
-    running: HashMap<Id, Task>,
-    attempts: JoinSet<()>,
+    /// Events that are worked on.
+    running: Tasks<Task>,
     /// How many may run at once.
     at_once: usize,
     room: Arc<Semaphore>,
@@ -51,8 +48,7 @@ impl Dispatcher {
         Self {
             shared,
             ready: VecDeque::new(),
-            running: HashMap::new(),
-            attempts: JoinSet::new(),
+            running: Tasks::new("an attempt of an event panicked"),
             at_once: AT_ONCE,
             room: Arc::new(Semaphore::new(RUNNING_BYTES_MAX)),
         }
@@ -65,15 +61,13 @@ impl Dispatcher {
             _ = stopped.wait_for(|stopped| *stopped) => {}
             () = self.dispatch() => {}
         }
-        while self.attempts.join_next().await.is_some() {}
+        self.running.all_end().await;
     }
 
     /// Does not end, except when the store has.
     async fn dispatch(&mut self) {
         loop {
-            while let Some(ended) = self.attempts.try_join_next_with_id() {
-                self.ended(ended);
-            }
+            self.running.forget_ended();
             if let Some(event) = self.ready.pop_front() {
                 self.begin(event).await;
                 continue;
@@ -87,8 +81,7 @@ impl Dispatcher {
                         error = &error as &dyn std::error::Error,
                         "the queue of events cannot be read"
                     );
-                    let now = self.shared.clock.epoch_ms();
-                    self.shared.clock.wait_until(now + STORE_WAIT_MS).await;
+                    self.shared.wait_for_store().await;
                 }
             }
         }
@@ -97,9 +90,9 @@ impl Dispatcher {
     /// Takes a page of events that are due; returns when the first is due that is not.
     async fn look(&mut self) -> Result<Option<i64>, StoreError> {
         // Those that run are the first in the queue.
-        let first = self.shared.store.first(PAGE + self.running.len()).await?;
+        let first = self.shared.store.first(PAGE + self.running.under_way().len()).await?;
         let now = self.shared.clock.epoch_ms();
-        let runs: std::collections::HashSet<i64> = self.running.values().map(|task| task.event).collect();
+        let runs: std::collections::HashSet<i64> = self.running.under_way().map(|task| task.event).collect();
         for event in first {
             if runs.contains(&event.id) {
                 continue;
@@ -116,29 +109,7 @@ impl Dispatcher {
     async fn wait(&mut self, next_ms: Option<i64>) {
         self.at_once = AT_ONCE;
         let shared = self.shared.clone();
-        let due = async {
-            match next_ms {
-                Some(next_ms) => shared.clock.wait_until(next_ms).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = due => {}
-            () = shared.accepted.notified() => {}
-            // One that ended may be due again.
-            Some(ended) = self.attempts.join_next_with_id() => self.ended(ended),
-        }
-    }
-
-    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => id,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "an attempt of an event panicked");
-                error.id()
-            }
-        };
-        self.running.remove(&id);
+        shared.wait_for_work(next_ms, &shared.accepted, &mut self.running).await;
     }
 }
 
@@ -181,7 +152,7 @@ impl Shared {
             let end = End { condition: Condition::RecursiveInvocation, runs: 0, response: None };
             return self.over(id, &event, config.as_ref(), &end).await;
         }
-        let (attempt, response) = match self.invoker.environments.run(version, permit, request).await {
+        let (attempt, response) = match self.invoker.run_event(version, permit, request).await {
             Ok(response @ InvokeResponse { function_error: false, .. }) => {
                 (Attempt::Succeeded, Some(response))
             }

@@ -6,13 +6,12 @@
 use std::time::Duration;
 
 use hearth_store::EventProgress;
+use hearth_types::Backoff;
 
 /// How long an event waits after its first attempt failed, and after its second.
 const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
-/// How long an event waits that could not be run for the first time; each time in a row doubles it.
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
-/// How long it waits at most.
-const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// How long an event waits that could not be run.
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300) };
 
 /// How often and how long an event is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,14 +105,11 @@ impl Limits {
                 let wait = RETRY_WAITS[(progress.attempts as usize).min(RETRY_WAITS.len() - 1)];
                 EventProgress { due_ms: now_ms + millis(wait), attempts: progress.attempts + 1, backoffs: 0 }
             }
-            Attempt::NotRun => {
-                let doubled = BACKOFF_MIN.saturating_mul(1 << progress.backoffs.min(16));
-                EventProgress {
-                    due_ms: now_ms + millis(doubled.min(BACKOFF_MAX)),
-                    attempts: progress.attempts,
-                    backoffs: progress.backoffs.saturating_add(1),
-                }
-            }
+            Attempt::NotRun => EventProgress {
+                due_ms: now_ms + BACKOFF.after_ms(progress.backoffs),
+                attempts: progress.attempts,
+                backoffs: progress.backoffs.saturating_add(1),
+            },
         };
         // It is looked at again when it gets too old, and not only when its next attempt would be due.
         let due_ms = next.due_ms.min(self.end_ms(accepted_ms).max(now_ms));

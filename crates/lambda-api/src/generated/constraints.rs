@@ -962,7 +962,7 @@ pub(crate) static CREATE_FUNCTION_URL_CONFIG_REQUEST: Shape = Shape::Structure(&
 ]);
 static DATABASE_NAME: Shape =
     Shape::String { min: Some(1), max: Some(63), pattern: Some("[^ /\\.$\\x22]*"), words: &[] };
-static DATE: Shape = Shape::String { min: None, max: None, pattern: None, words: &[] };
+static DATE: Shape = Shape::Double { min: None, max: None };
 static DEAD_LETTER_CONFIG: Shape = Shape::Structure(&[Member {
     name: "TargetArn",
     required: false,

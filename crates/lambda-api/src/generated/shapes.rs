@@ -142,6 +142,74 @@ pub(crate) struct AllowedPublishers {
     pub(crate) signing_profile_version_arns: Option<Vec<String>>,
 }
 
+/// `AmazonManagedKafkaEventSourceConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct AmazonManagedKafkaEventSourceConfig {
+    #[serde(rename = "ConsumerGroupId", skip_serializing_if = "Option::is_none")]
+    pub(crate) consumer_group_id: Option<String>,
+    #[serde(rename = "SchemaRegistryConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+}
+
+/// `CallbackDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CallbackDetails {
+    #[serde(rename = "CallbackId", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_id: Option<String>,
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorObject>,
+}
+
+/// `CallbackFailedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CallbackFailedDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
+/// `CallbackOptions` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CallbackOptions {
+    #[serde(rename = "TimeoutSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout_seconds: Option<i64>,
+    #[serde(rename = "HeartbeatTimeoutSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) heartbeat_timeout_seconds: Option<i64>,
+}
+
+/// `CallbackStartedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CallbackStartedDetails {
+    #[serde(rename = "CallbackId", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_id: Option<String>,
+    #[serde(rename = "HeartbeatTimeout", skip_serializing_if = "Option::is_none")]
+    pub(crate) heartbeat_timeout: Option<i64>,
+    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<i64>,
+}
+
+/// `CallbackSucceededDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CallbackSucceededDetails {
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<EventResult>,
+}
+
+/// `CallbackTimedOutDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CallbackTimedOutDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
 /// `CapacityProviderConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -152,6 +220,110 @@ pub(crate) struct CapacityProviderConfig {
     )]
     pub(crate) lambda_managed_instances_capacity_provider_config:
         Option<LambdaManagedInstancesCapacityProviderConfig>,
+}
+
+/// `ChainedInvokeDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChainedInvokeDetails {
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorObject>,
+}
+
+/// `ChainedInvokeFailedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChainedInvokeFailedDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
+/// `ChainedInvokeOptions` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChainedInvokeOptions {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "TenantId", skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant_id: Option<String>,
+    #[serde(rename = "XAmznTraceId", skip_serializing_if = "Option::is_none")]
+    pub(crate) x_amzn_trace_id: Option<String>,
+}
+
+/// `ChainedInvokeStartedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChainedInvokeStartedDetails {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "TenantId", skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant_id: Option<String>,
+    #[serde(rename = "Input", skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<EventInput>,
+    #[serde(rename = "ExecutedVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) executed_version: Option<String>,
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+}
+
+/// `ChainedInvokeStoppedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChainedInvokeStoppedDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
+/// `ChainedInvokeSucceededDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChainedInvokeSucceededDetails {
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<EventResult>,
+}
+
+/// `ChainedInvokeTimedOutDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChainedInvokeTimedOutDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
+/// `CheckpointDurableExecutionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CheckpointDurableExecutionRequest {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "CheckpointToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint_token: Option<String>,
+    #[serde(rename = "Updates", skip_serializing_if = "Option::is_none")]
+    pub(crate) updates: Option<Vec<OperationUpdate>>,
+    #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) client_token: Option<String>,
+}
+
+/// `CheckpointDurableExecutionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CheckpointDurableExecutionResponse {
+    #[serde(rename = "CheckpointToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint_token: Option<String>,
+    #[serde(rename = "NewExecutionState", skip_serializing_if = "Option::is_none")]
+    pub(crate) new_execution_state: Option<CheckpointUpdatedExecutionState>,
+}
+
+/// `CheckpointUpdatedExecutionState` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CheckpointUpdatedExecutionState {
+    #[serde(rename = "Operations", skip_serializing_if = "Option::is_none")]
+    pub(crate) operations: Option<Vec<Operation>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
 }
 
 /// `CodeSigningConfig` of the model.
@@ -186,6 +358,47 @@ pub(crate) struct CodeSigningPolicies {
 pub(crate) struct Concurrency {
     #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
     pub(crate) reserved_concurrent_executions: Option<i64>,
+}
+
+/// `ContextDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ContextDetails {
+    #[serde(rename = "ReplayChildren", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_children: Option<bool>,
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorObject>,
+}
+
+/// `ContextFailedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ContextFailedDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
+/// `ContextOptions` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ContextOptions {
+    #[serde(rename = "ReplayChildren", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_children: Option<bool>,
+}
+
+/// `ContextStartedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ContextStartedDetails {}
+
+/// `ContextSucceededDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ContextSucceededDetails {
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<EventResult>,
 }
 
 /// `Cors` of the model.
@@ -242,6 +455,68 @@ pub(crate) struct CreateCodeSigningConfigRequest {
 pub(crate) struct CreateCodeSigningConfigResponse {
     #[serde(rename = "CodeSigningConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) code_signing_config: Option<CodeSigningConfig>,
+}
+
+/// `CreateEventSourceMappingRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateEventSourceMappingRequest {
+    #[serde(rename = "EventSourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Enabled", skip_serializing_if = "Option::is_none")]
+    pub(crate) enabled: Option<bool>,
+    #[serde(rename = "BatchSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_size: Option<i64>,
+    #[serde(rename = "FilterCriteria", skip_serializing_if = "Option::is_none")]
+    pub(crate) filter_criteria: Option<FilterCriteria>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "MetricsConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_config: Option<EventSourceMappingMetricsConfig>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_config: Option<EventSourceMappingLoggingConfig>,
+    #[serde(rename = "ScalingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    #[serde(rename = "MaximumBatchingWindowInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_batching_window_in_seconds: Option<i64>,
+    #[serde(rename = "ParallelizationFactor", skip_serializing_if = "Option::is_none")]
+    pub(crate) parallelization_factor: Option<i64>,
+    #[serde(rename = "StartingPosition", skip_serializing_if = "Option::is_none")]
+    pub(crate) starting_position: Option<String>,
+    #[serde(rename = "StartingPositionTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) starting_position_timestamp: Option<f64>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+    #[serde(rename = "MaximumRecordAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_record_age_in_seconds: Option<i64>,
+    #[serde(rename = "BisectBatchOnFunctionError", skip_serializing_if = "Option::is_none")]
+    pub(crate) bisect_batch_on_function_error: Option<bool>,
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    #[serde(rename = "TumblingWindowInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) tumbling_window_in_seconds: Option<i64>,
+    #[serde(rename = "Topics", skip_serializing_if = "Option::is_none")]
+    pub(crate) topics: Option<Vec<String>>,
+    #[serde(rename = "Queues", skip_serializing_if = "Option::is_none")]
+    pub(crate) queues: Option<Vec<String>>,
+    #[serde(rename = "SourceAccessConfigurations", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    #[serde(rename = "SelfManagedEventSource", skip_serializing_if = "Option::is_none")]
+    pub(crate) self_managed_event_source: Option<SelfManagedEventSource>,
+    #[serde(rename = "FunctionResponseTypes", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_response_types: Option<Vec<String>>,
+    #[serde(rename = "AmazonManagedKafkaEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    #[serde(rename = "SelfManagedKafkaEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    #[serde(rename = "DocumentDBEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    #[serde(rename = "ProvisionedPollerConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 /// `CreateFunctionRequest` of the model.
@@ -375,6 +650,30 @@ pub(crate) struct DeleteCodeSigningConfigRequest {
 #[serde(default)]
 pub(crate) struct DeleteCodeSigningConfigResponse {}
 
+/// `DeleteDurableExecutionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteDurableExecutionRequest {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+}
+
+/// `DeleteDurableExecutionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteDurableExecutionResponse {
+    #[serde(rename = "DeletionRequestTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) deletion_request_timestamp: Option<String>,
+}
+
+/// `DeleteEventSourceMappingRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DeleteEventSourceMappingRequest {
+    #[serde(rename = "UUID", skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
+}
+
 /// `DeleteFunctionCodeSigningConfigRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -469,6 +768,18 @@ pub(crate) struct DestinationConfig {
     pub(crate) on_failure: Option<OnFailure>,
 }
 
+/// `DocumentDBEventSourceConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct DocumentDBEventSourceConfig {
+    #[serde(rename = "DatabaseName", skip_serializing_if = "Option::is_none")]
+    pub(crate) database_name: Option<String>,
+    #[serde(rename = "CollectionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) collection_name: Option<String>,
+    #[serde(rename = "FullDocument", skip_serializing_if = "Option::is_none")]
+    pub(crate) full_document: Option<String>,
+}
+
 /// `DurableConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -503,9 +814,9 @@ pub(crate) struct EnvironmentError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct EnvironmentResponse {
-    #[serde(rename = "Variables", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Variables")]
     pub(crate) variables: Option<BTreeMap<String, String>>,
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Error")]
     pub(crate) error: Option<EnvironmentError>,
 }
 
@@ -515,6 +826,322 @@ pub(crate) struct EnvironmentResponse {
 pub(crate) struct EphemeralStorage {
     #[serde(rename = "Size", skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<i64>,
+}
+
+/// `ErrorObject` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ErrorObject {
+    #[serde(rename = "ErrorMessage", skip_serializing_if = "Option::is_none")]
+    pub(crate) error_message: Option<String>,
+    #[serde(rename = "ErrorType", skip_serializing_if = "Option::is_none")]
+    pub(crate) error_type: Option<String>,
+    #[serde(rename = "ErrorData", skip_serializing_if = "Option::is_none")]
+    pub(crate) error_data: Option<String>,
+    #[serde(rename = "StackTrace", skip_serializing_if = "Option::is_none")]
+    pub(crate) stack_trace: Option<Vec<String>>,
+}
+
+/// `Event` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event {
+    #[serde(rename = "EventType", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_type: Option<String>,
+    #[serde(rename = "SubType", skip_serializing_if = "Option::is_none")]
+    pub(crate) sub_type: Option<String>,
+    #[serde(rename = "EventId", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_id: Option<i64>,
+    #[serde(rename = "Id", skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(rename = "EventTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_timestamp: Option<String>,
+    #[serde(rename = "ParentId", skip_serializing_if = "Option::is_none")]
+    pub(crate) parent_id: Option<String>,
+    #[serde(rename = "ExecutionStartedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_started_details: Option<ExecutionStartedDetails>,
+    #[serde(rename = "ExecutionSucceededDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_succeeded_details: Option<ExecutionSucceededDetails>,
+    #[serde(rename = "ExecutionFailedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_failed_details: Option<ExecutionFailedDetails>,
+    #[serde(rename = "ExecutionTimedOutDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_timed_out_details: Option<ExecutionTimedOutDetails>,
+    #[serde(rename = "ExecutionStoppedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_stopped_details: Option<ExecutionStoppedDetails>,
+    #[serde(rename = "ContextStartedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) context_started_details: Option<ContextStartedDetails>,
+    #[serde(rename = "ContextSucceededDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) context_succeeded_details: Option<ContextSucceededDetails>,
+    #[serde(rename = "ContextFailedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) context_failed_details: Option<ContextFailedDetails>,
+    #[serde(rename = "WaitStartedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_started_details: Option<WaitStartedDetails>,
+    #[serde(rename = "WaitSucceededDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_succeeded_details: Option<WaitSucceededDetails>,
+    #[serde(rename = "WaitCancelledDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_cancelled_details: Option<WaitCancelledDetails>,
+    #[serde(rename = "StepStartedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) step_started_details: Option<StepStartedDetails>,
+    #[serde(rename = "StepSucceededDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) step_succeeded_details: Option<StepSucceededDetails>,
+    #[serde(rename = "StepFailedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) step_failed_details: Option<StepFailedDetails>,
+    #[serde(rename = "ChainedInvokeStartedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) chained_invoke_started_details: Option<ChainedInvokeStartedDetails>,
+    #[serde(rename = "ChainedInvokeSucceededDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) chained_invoke_succeeded_details: Option<ChainedInvokeSucceededDetails>,
+    #[serde(rename = "ChainedInvokeFailedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) chained_invoke_failed_details: Option<ChainedInvokeFailedDetails>,
+    #[serde(rename = "ChainedInvokeTimedOutDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) chained_invoke_timed_out_details: Option<ChainedInvokeTimedOutDetails>,
+    #[serde(rename = "ChainedInvokeStoppedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) chained_invoke_stopped_details: Option<ChainedInvokeStoppedDetails>,
+    #[serde(rename = "CallbackStartedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_started_details: Option<CallbackStartedDetails>,
+    #[serde(rename = "CallbackSucceededDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_succeeded_details: Option<CallbackSucceededDetails>,
+    #[serde(rename = "CallbackFailedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_failed_details: Option<CallbackFailedDetails>,
+    #[serde(rename = "CallbackTimedOutDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_timed_out_details: Option<CallbackTimedOutDetails>,
+    #[serde(rename = "InvocationCompletedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) invocation_completed_details: Option<InvocationCompletedDetails>,
+    #[serde(rename = "ExecutionPausedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_paused_details: Option<ExecutionPausedDetails>,
+    #[serde(rename = "ExecutionResumedDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_resumed_details: Option<ExecutionResumedDetails>,
+}
+
+/// `EventError` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventError {
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<ErrorObject>,
+    #[serde(rename = "Truncated", skip_serializing_if = "Option::is_none")]
+    pub(crate) truncated: Option<bool>,
+}
+
+/// `EventInput` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventInput {
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<String>,
+    #[serde(rename = "Truncated", skip_serializing_if = "Option::is_none")]
+    pub(crate) truncated: Option<bool>,
+}
+
+/// `EventPauseReason` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventPauseReason {
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<String>,
+    #[serde(rename = "Truncated", skip_serializing_if = "Option::is_none")]
+    pub(crate) truncated: Option<bool>,
+}
+
+/// `EventResult` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventResult {
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<String>,
+    #[serde(rename = "Truncated", skip_serializing_if = "Option::is_none")]
+    pub(crate) truncated: Option<bool>,
+}
+
+/// `EventResumeReason` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventResumeReason {
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<String>,
+    #[serde(rename = "Truncated", skip_serializing_if = "Option::is_none")]
+    pub(crate) truncated: Option<bool>,
+}
+
+/// `EventSourceMappingConfiguration` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventSourceMappingConfiguration {
+    #[serde(rename = "UUID", skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
+    #[serde(rename = "StartingPosition", skip_serializing_if = "Option::is_none")]
+    pub(crate) starting_position: Option<String>,
+    #[serde(rename = "StartingPositionTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) starting_position_timestamp: Option<f64>,
+    #[serde(rename = "BatchSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_size: Option<i64>,
+    #[serde(rename = "MaximumBatchingWindowInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_batching_window_in_seconds: Option<i64>,
+    #[serde(rename = "ParallelizationFactor", skip_serializing_if = "Option::is_none")]
+    pub(crate) parallelization_factor: Option<i64>,
+    #[serde(rename = "EventSourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "FilterCriteria", skip_serializing_if = "Option::is_none")]
+    pub(crate) filter_criteria: Option<FilterCriteria>,
+    #[serde(rename = "FilterCriteriaError", skip_serializing_if = "Option::is_none")]
+    pub(crate) filter_criteria_error: Option<FilterCriteriaError>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "MetricsConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_config: Option<EventSourceMappingMetricsConfig>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_config: Option<EventSourceMappingLoggingConfig>,
+    #[serde(rename = "ScalingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<f64>,
+    #[serde(rename = "LastProcessingResult", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_processing_result: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateTransitionReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_transition_reason: Option<String>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+    #[serde(rename = "Topics", skip_serializing_if = "Option::is_none")]
+    pub(crate) topics: Option<Vec<String>>,
+    #[serde(rename = "Queues", skip_serializing_if = "Option::is_none")]
+    pub(crate) queues: Option<Vec<String>>,
+    #[serde(rename = "SourceAccessConfigurations", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    #[serde(rename = "SelfManagedEventSource", skip_serializing_if = "Option::is_none")]
+    pub(crate) self_managed_event_source: Option<SelfManagedEventSource>,
+    #[serde(rename = "MaximumRecordAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_record_age_in_seconds: Option<i64>,
+    #[serde(rename = "BisectBatchOnFunctionError", skip_serializing_if = "Option::is_none")]
+    pub(crate) bisect_batch_on_function_error: Option<bool>,
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "TumblingWindowInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) tumbling_window_in_seconds: Option<i64>,
+    #[serde(rename = "FunctionResponseTypes", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_response_types: Option<Vec<String>>,
+    #[serde(rename = "AmazonManagedKafkaEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    #[serde(rename = "SelfManagedKafkaEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    #[serde(rename = "DocumentDBEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    #[serde(rename = "EventSourceMappingArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_mapping_arn: Option<String>,
+    #[serde(rename = "ProvisionedPollerConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+
+/// `EventSourceMappingLoggingConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventSourceMappingLoggingConfig {
+    #[serde(rename = "SystemLogLevel", skip_serializing_if = "Option::is_none")]
+    pub(crate) system_log_level: Option<String>,
+}
+
+/// `EventSourceMappingMetricsConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EventSourceMappingMetricsConfig {
+    #[serde(rename = "Metrics", skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics: Option<Vec<String>>,
+}
+
+/// `Execution` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Execution {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "DurableExecutionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_name: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StartTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) start_timestamp: Option<String>,
+    #[serde(rename = "EndTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) end_timestamp: Option<String>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_arn: Option<String>,
+}
+
+/// `ExecutionDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutionDetails {
+    #[serde(rename = "InputPayload", skip_serializing_if = "Option::is_none")]
+    pub(crate) input_payload: Option<String>,
+}
+
+/// `ExecutionFailedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutionFailedDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
+/// `ExecutionPausedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutionPausedDetails {
+    #[serde(rename = "PauseRequestTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) pause_request_timestamp: Option<String>,
+    #[serde(rename = "Reason", skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<EventPauseReason>,
+    #[serde(rename = "ExecutionTimeoutPaused", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_timeout_paused: Option<bool>,
+}
+
+/// `ExecutionResumedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutionResumedDetails {
+    #[serde(rename = "ResumeRequestTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) resume_request_timestamp: Option<String>,
+    #[serde(rename = "Reason", skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<EventResumeReason>,
+}
+
+/// `ExecutionStartedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutionStartedDetails {
+    #[serde(rename = "Input", skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<EventInput>,
+    #[serde(rename = "ExecutionTimeout", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_timeout: Option<i64>,
+}
+
+/// `ExecutionStoppedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutionStoppedDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
+/// `ExecutionSucceededDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutionSucceededDetails {
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<EventResult>,
+}
+
+/// `ExecutionTimedOutDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExecutionTimedOutDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
 }
 
 /// `FileSystemConfig` of the model.
@@ -527,6 +1154,32 @@ pub(crate) struct FileSystemConfig {
     pub(crate) local_mount_path: Option<String>,
     #[serde(rename = "S3FilesConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) s3_files_config: Option<S3FilesConfig>,
+}
+
+/// `Filter` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filter {
+    #[serde(rename = "Pattern", skip_serializing_if = "Option::is_none")]
+    pub(crate) pattern: Option<String>,
+}
+
+/// `FilterCriteria` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FilterCriteria {
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub(crate) filters: Option<Vec<Filter>>,
+}
+
+/// `FilterCriteriaError` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FilterCriteriaError {
+    #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
+    pub(crate) error_code: Option<String>,
+    #[serde(rename = "Message", skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
 }
 
 /// `FunctionCode` of the model.
@@ -583,89 +1236,89 @@ pub(crate) struct FunctionCodeLocationError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct FunctionConfiguration {
-    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "FunctionName")]
     pub(crate) function_name: Option<String>,
-    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "FunctionArn")]
     pub(crate) function_arn: Option<String>,
-    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Runtime")]
     pub(crate) runtime: Option<String>,
-    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Role")]
     pub(crate) role: Option<String>,
-    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Handler")]
     pub(crate) handler: Option<String>,
-    #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "CodeSize")]
     pub(crate) code_size: Option<i64>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Description")]
     pub(crate) description: Option<String>,
-    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Timeout")]
     pub(crate) timeout: Option<i64>,
-    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "MemorySize")]
     pub(crate) memory_size: Option<i64>,
-    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "LastModified")]
     pub(crate) last_modified: Option<String>,
-    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "CodeSha256")]
     pub(crate) code_sha256: Option<String>,
-    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Version")]
     pub(crate) version: Option<String>,
-    #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "VpcConfig")]
     pub(crate) vpc_config: Option<VpcConfigResponse>,
-    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "DeadLetterConfig")]
     pub(crate) dead_letter_config: Option<DeadLetterConfig>,
-    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Environment")]
     pub(crate) environment: Option<EnvironmentResponse>,
-    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "KMSKeyArn")]
     pub(crate) kms_key_arn: Option<String>,
-    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "TracingConfig")]
     pub(crate) tracing_config: Option<TracingConfigResponse>,
-    #[serde(rename = "MasterArn", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "MasterArn")]
     pub(crate) master_arn: Option<String>,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "RevisionId")]
     pub(crate) revision_id: Option<String>,
-    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Layers")]
     pub(crate) layers: Option<Vec<Layer>>,
-    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "State")]
     pub(crate) state: Option<String>,
-    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "StateReason")]
     pub(crate) state_reason: Option<String>,
-    #[serde(rename = "StateReasonCode", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "StateReasonCode")]
     pub(crate) state_reason_code: Option<String>,
-    #[serde(rename = "LastUpdateStatus", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "LastUpdateStatus")]
     pub(crate) last_update_status: Option<String>,
-    #[serde(rename = "LastUpdateStatusReason", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "LastUpdateStatusReason")]
     pub(crate) last_update_status_reason: Option<String>,
-    #[serde(rename = "LastUpdateStatusReasonCode", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "LastUpdateStatusReasonCode")]
     pub(crate) last_update_status_reason_code: Option<String>,
-    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "FileSystemConfigs")]
     pub(crate) file_system_configs: Option<Vec<FileSystemConfig>>,
-    #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "SigningProfileVersionArn")]
     pub(crate) signing_profile_version_arn: Option<String>,
-    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "SigningJobArn")]
     pub(crate) signing_job_arn: Option<String>,
-    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "PackageType")]
     pub(crate) package_type: Option<String>,
-    #[serde(rename = "ImageConfigResponse", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "ImageConfigResponse")]
     pub(crate) image_config_response: Option<ImageConfigResponse>,
-    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Architectures")]
     pub(crate) architectures: Option<Vec<String>>,
-    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "EphemeralStorage")]
     pub(crate) ephemeral_storage: Option<EphemeralStorage>,
-    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "SnapStart")]
     pub(crate) snap_start: Option<SnapStartResponse>,
-    #[serde(rename = "RuntimeVersionConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "RuntimeVersionConfig")]
     pub(crate) runtime_version_config: Option<RuntimeVersionConfig>,
-    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "LoggingConfig")]
     pub(crate) logging_config: Option<LoggingConfig>,
-    #[serde(rename = "TenancyConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "TenancyConfig")]
     pub(crate) tenancy_config: Option<TenancyConfig>,
-    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "CapacityProviderConfig")]
     pub(crate) capacity_provider_config: Option<CapacityProviderConfig>,
-    #[serde(rename = "ConfigSha256", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "ConfigSha256")]
     pub(crate) config_sha256: Option<String>,
-    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "DurableConfig")]
     pub(crate) durable_config: Option<DurableConfig>,
-    #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "RuntimeConfig")]
     pub(crate) runtime_config: Option<FunctionRuntimeConfig>,
-    #[serde(rename = "AcceleratorConfig", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "AcceleratorConfig")]
     pub(crate) accelerator_config: Option<AcceleratorConfig>,
 }
 
@@ -674,7 +1327,7 @@ pub(crate) struct FunctionConfiguration {
 #[serde(default)]
 pub(crate) struct FunctionEventInvokeConfig {
     #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
-    pub(crate) last_modified: Option<String>,
+    pub(crate) last_modified: Option<f64>,
     #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
     pub(crate) function_arn: Option<String>,
     #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
@@ -754,6 +1407,110 @@ pub(crate) struct GetCodeSigningConfigRequest {
 pub(crate) struct GetCodeSigningConfigResponse {
     #[serde(rename = "CodeSigningConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) code_signing_config: Option<CodeSigningConfig>,
+}
+
+/// `GetDurableExecutionHistoryRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetDurableExecutionHistoryRequest {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "IncludeExecutionData", skip_serializing_if = "Option::is_none")]
+    pub(crate) include_execution_data: Option<bool>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "ReverseOrder", skip_serializing_if = "Option::is_none")]
+    pub(crate) reverse_order: Option<bool>,
+}
+
+/// `GetDurableExecutionHistoryResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetDurableExecutionHistoryResponse {
+    #[serde(rename = "Events", skip_serializing_if = "Option::is_none")]
+    pub(crate) events: Option<Vec<Event>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+/// `GetDurableExecutionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetDurableExecutionRequest {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "IncludeExecutionData", skip_serializing_if = "Option::is_none")]
+    pub(crate) include_execution_data: Option<bool>,
+}
+
+/// `GetDurableExecutionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetDurableExecutionResponse {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "DurableExecutionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_name: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "InputPayload", skip_serializing_if = "Option::is_none")]
+    pub(crate) input_payload: Option<String>,
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorObject>,
+    #[serde(rename = "StartTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) start_timestamp: Option<String>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "EndTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) end_timestamp: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    #[serde(rename = "TraceHeader", skip_serializing_if = "Option::is_none")]
+    pub(crate) trace_header: Option<TraceHeader>,
+    #[serde(rename = "ExecutionDataIncluded", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_data_included: Option<bool>,
+    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_config: Option<DurableConfig>,
+    #[serde(rename = "PauseDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) pause_details: Option<PauseDetails>,
+    #[serde(rename = "ExpectedExecutionTimeoutTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) expected_execution_timeout_timestamp: Option<String>,
+}
+
+/// `GetDurableExecutionStateRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetDurableExecutionStateRequest {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "CheckpointToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint_token: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `GetDurableExecutionStateResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetDurableExecutionStateResponse {
+    #[serde(rename = "Operations", skip_serializing_if = "Option::is_none")]
+    pub(crate) operations: Option<Vec<Operation>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+/// `GetEventSourceMappingRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetEventSourceMappingRequest {
+    #[serde(rename = "UUID", skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
 }
 
 /// `GetFunctionCodeSigningConfigRequest` of the model.
@@ -1064,6 +1821,20 @@ pub(crate) struct ImageConfigResponse {
     pub(crate) error: Option<ImageConfigError>,
 }
 
+/// `InvocationCompletedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct InvocationCompletedDetails {
+    #[serde(rename = "StartTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) start_timestamp: Option<String>,
+    #[serde(rename = "EndTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) end_timestamp: Option<String>,
+    #[serde(rename = "RequestId", skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
 /// `InvocationRequest` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1102,6 +1873,38 @@ pub(crate) struct InvocationResponse {
     pub(crate) executed_version: Option<String>,
     #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
     pub(crate) durable_execution_arn: Option<String>,
+}
+
+/// `KafkaSchemaRegistryAccessConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct KafkaSchemaRegistryAccessConfig {
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    pub(crate) r#type: Option<String>,
+    #[serde(rename = "URI", skip_serializing_if = "Option::is_none")]
+    pub(crate) uri: Option<String>,
+}
+
+/// `KafkaSchemaRegistryConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct KafkaSchemaRegistryConfig {
+    #[serde(rename = "SchemaRegistryURI", skip_serializing_if = "Option::is_none")]
+    pub(crate) schema_registry_uri: Option<String>,
+    #[serde(rename = "EventRecordFormat", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_record_format: Option<String>,
+    #[serde(rename = "AccessConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) access_configs: Option<Vec<KafkaSchemaRegistryAccessConfig>>,
+    #[serde(rename = "SchemaValidationConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) schema_validation_configs: Option<Vec<KafkaSchemaValidationConfig>>,
+}
+
+/// `KafkaSchemaValidationConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct KafkaSchemaValidationConfig {
+    #[serde(rename = "Attribute", skip_serializing_if = "Option::is_none")]
+    pub(crate) attribute: Option<String>,
 }
 
 /// `LambdaManagedInstancesCapacityProviderConfig` of the model.
@@ -1238,6 +2041,64 @@ pub(crate) struct ListCodeSigningConfigsResponse {
     pub(crate) next_marker: Option<String>,
     #[serde(rename = "CodeSigningConfigs", skip_serializing_if = "Option::is_none")]
     pub(crate) code_signing_configs: Option<Vec<CodeSigningConfig>>,
+}
+
+/// `ListDurableExecutionsByFunctionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListDurableExecutionsByFunctionRequest {
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "DurableExecutionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_name: Option<String>,
+    #[serde(rename = "Statuses", skip_serializing_if = "Option::is_none")]
+    pub(crate) statuses: Option<Vec<String>>,
+    #[serde(rename = "StartedAfter", skip_serializing_if = "Option::is_none")]
+    pub(crate) started_after: Option<String>,
+    #[serde(rename = "StartedBefore", skip_serializing_if = "Option::is_none")]
+    pub(crate) started_before: Option<String>,
+    #[serde(rename = "ReverseOrder", skip_serializing_if = "Option::is_none")]
+    pub(crate) reverse_order: Option<bool>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListDurableExecutionsByFunctionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListDurableExecutionsByFunctionResponse {
+    #[serde(rename = "DurableExecutions", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_executions: Option<Vec<Execution>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+/// `ListEventSourceMappingsRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListEventSourceMappingsRequest {
+    #[serde(rename = "EventSourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_items: Option<i64>,
+}
+
+/// `ListEventSourceMappingsResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListEventSourceMappingsResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "EventSourceMappings", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_mappings: Option<Vec<EventSourceMappingConfiguration>>,
 }
 
 /// `ListFunctionEventInvokeConfigsRequest` of the model.
@@ -1444,13 +2305,13 @@ pub(crate) struct ListVersionsByFunctionResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct LoggingConfig {
-    #[serde(rename = "LogFormat", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "LogFormat")]
     pub(crate) log_format: Option<String>,
-    #[serde(rename = "ApplicationLogLevel", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "ApplicationLogLevel")]
     pub(crate) application_log_level: Option<String>,
-    #[serde(rename = "SystemLogLevel", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "SystemLogLevel")]
     pub(crate) system_log_level: Option<String>,
-    #[serde(rename = "LogGroup", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "LogGroup")]
     pub(crate) log_group: Option<String>,
 }
 
@@ -1470,6 +2331,103 @@ pub(crate) struct OnSuccess {
     pub(crate) destination: Option<String>,
 }
 
+/// `Operation` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Operation {
+    #[serde(rename = "Id", skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    #[serde(rename = "ParentId", skip_serializing_if = "Option::is_none")]
+    pub(crate) parent_id: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    pub(crate) r#type: Option<String>,
+    #[serde(rename = "SubType", skip_serializing_if = "Option::is_none")]
+    pub(crate) sub_type: Option<String>,
+    #[serde(rename = "StartTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) start_timestamp: Option<String>,
+    #[serde(rename = "EndTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) end_timestamp: Option<String>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "ExecutionDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_details: Option<ExecutionDetails>,
+    #[serde(rename = "ContextDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) context_details: Option<ContextDetails>,
+    #[serde(rename = "StepDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) step_details: Option<StepDetails>,
+    #[serde(rename = "WaitDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_details: Option<WaitDetails>,
+    #[serde(rename = "CallbackDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_details: Option<CallbackDetails>,
+    #[serde(rename = "ChainedInvokeDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) chained_invoke_details: Option<ChainedInvokeDetails>,
+}
+
+/// `OperationUpdate` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct OperationUpdate {
+    #[serde(rename = "Id", skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    #[serde(rename = "ParentId", skip_serializing_if = "Option::is_none")]
+    pub(crate) parent_id: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    pub(crate) r#type: Option<String>,
+    #[serde(rename = "SubType", skip_serializing_if = "Option::is_none")]
+    pub(crate) sub_type: Option<String>,
+    #[serde(rename = "Action", skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub(crate) payload: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorObject>,
+    #[serde(rename = "ContextOptions", skip_serializing_if = "Option::is_none")]
+    pub(crate) context_options: Option<ContextOptions>,
+    #[serde(rename = "StepOptions", skip_serializing_if = "Option::is_none")]
+    pub(crate) step_options: Option<StepOptions>,
+    #[serde(rename = "WaitOptions", skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_options: Option<WaitOptions>,
+    #[serde(rename = "CallbackOptions", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_options: Option<CallbackOptions>,
+    #[serde(rename = "ChainedInvokeOptions", skip_serializing_if = "Option::is_none")]
+    pub(crate) chained_invoke_options: Option<ChainedInvokeOptions>,
+}
+
+/// `PauseDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PauseDetails {
+    #[serde(rename = "PauseRequestTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) pause_request_timestamp: Option<String>,
+    #[serde(rename = "Reason", skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(rename = "ExecutionTimeoutPaused", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_timeout_paused: Option<bool>,
+}
+
+/// `PauseDurableExecutionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PauseDurableExecutionRequest {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) client_token: Option<String>,
+    #[serde(rename = "Reason", skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(rename = "ExecutionTimeoutPaused", skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_timeout_paused: Option<bool>,
+}
+
+/// `PauseDurableExecutionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PauseDurableExecutionResponse {}
+
 /// `ProvisionedConcurrencyConfigListItem` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1488,6 +2446,18 @@ pub(crate) struct ProvisionedConcurrencyConfigListItem {
     pub(crate) status_reason: Option<String>,
     #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
     pub(crate) last_modified: Option<String>,
+}
+
+/// `ProvisionedPollerConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ProvisionedPollerConfig {
+    #[serde(rename = "MinimumPollers", skip_serializing_if = "Option::is_none")]
+    pub(crate) minimum_pollers: Option<i64>,
+    #[serde(rename = "MaximumPollers", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_pollers: Option<i64>,
+    #[serde(rename = "PollerGroupName", skip_serializing_if = "Option::is_none")]
+    pub(crate) poller_group_name: Option<String>,
 }
 
 /// `PublishLayerVersionRequest` of the model.
@@ -1730,13 +2700,40 @@ pub(crate) struct ResolvedS3Object {
     pub(crate) s3_object_version: Option<String>,
 }
 
+/// `ResumeDurableExecutionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ResumeDurableExecutionRequest {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) client_token: Option<String>,
+    #[serde(rename = "Reason", skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+/// `ResumeDurableExecutionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ResumeDurableExecutionResponse {}
+
+/// `RetryDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RetryDetails {
+    #[serde(rename = "CurrentAttempt", skip_serializing_if = "Option::is_none")]
+    pub(crate) current_attempt: Option<i64>,
+    #[serde(rename = "NextAttemptDelaySeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_attempt_delay_seconds: Option<i64>,
+}
+
 /// `RuntimeVersionConfig` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RuntimeVersionConfig {
-    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "RuntimeVersionArn")]
     pub(crate) runtime_version_arn: Option<String>,
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Error")]
     pub(crate) error: Option<RuntimeVersionError>,
 }
 
@@ -1758,6 +2755,77 @@ pub(crate) struct S3FilesConfig {
     pub(crate) direct_s3_read: Option<String>,
 }
 
+/// `ScalingConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ScalingConfig {
+    #[serde(rename = "MaximumConcurrency", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_concurrency: Option<i64>,
+}
+
+/// `SelfManagedEventSource` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SelfManagedEventSource {
+    #[serde(rename = "Endpoints", skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoints: Option<BTreeMap<String, Vec<String>>>,
+}
+
+/// `SelfManagedKafkaEventSourceConfig` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SelfManagedKafkaEventSourceConfig {
+    #[serde(rename = "ConsumerGroupId", skip_serializing_if = "Option::is_none")]
+    pub(crate) consumer_group_id: Option<String>,
+    #[serde(rename = "SchemaRegistryConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+    #[serde(rename = "ConsumptionMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) consumption_mode: Option<String>,
+}
+
+/// `SendDurableExecutionCallbackFailureRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SendDurableExecutionCallbackFailureRequest {
+    #[serde(rename = "CallbackId", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_id: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorObject>,
+}
+
+/// `SendDurableExecutionCallbackFailureResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SendDurableExecutionCallbackFailureResponse {}
+
+/// `SendDurableExecutionCallbackHeartbeatRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SendDurableExecutionCallbackHeartbeatRequest {
+    #[serde(rename = "CallbackId", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_id: Option<String>,
+}
+
+/// `SendDurableExecutionCallbackHeartbeatResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SendDurableExecutionCallbackHeartbeatResponse {}
+
+/// `SendDurableExecutionCallbackSuccessRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SendDurableExecutionCallbackSuccessRequest {
+    #[serde(rename = "CallbackId", skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_id: Option<String>,
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<String>,
+}
+
+/// `SendDurableExecutionCallbackSuccessResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SendDurableExecutionCallbackSuccessResponse {}
+
 /// `SnapStart` of the model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -1774,6 +2842,81 @@ pub(crate) struct SnapStartResponse {
     pub(crate) apply_on: Option<String>,
     #[serde(rename = "OptimizationStatus", skip_serializing_if = "Option::is_none")]
     pub(crate) optimization_status: Option<String>,
+}
+
+/// `SourceAccessConfiguration` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SourceAccessConfiguration {
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    pub(crate) r#type: Option<String>,
+    #[serde(rename = "URI", skip_serializing_if = "Option::is_none")]
+    pub(crate) uri: Option<String>,
+}
+
+/// `StepDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StepDetails {
+    #[serde(rename = "Attempt", skip_serializing_if = "Option::is_none")]
+    pub(crate) attempt: Option<i64>,
+    #[serde(rename = "NextAttemptTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_attempt_timestamp: Option<String>,
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorObject>,
+}
+
+/// `StepFailedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StepFailedDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+    #[serde(rename = "RetryDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_details: Option<RetryDetails>,
+}
+
+/// `StepOptions` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StepOptions {
+    #[serde(rename = "NextAttemptDelaySeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_attempt_delay_seconds: Option<i64>,
+}
+
+/// `StepStartedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StepStartedDetails {}
+
+/// `StepSucceededDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StepSucceededDetails {
+    #[serde(rename = "Result", skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<EventResult>,
+    #[serde(rename = "RetryDetails", skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_details: Option<RetryDetails>,
+}
+
+/// `StopDurableExecutionRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StopDurableExecutionRequest {
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) durable_execution_arn: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorObject>,
+}
+
+/// `StopDurableExecutionResponse` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StopDurableExecutionResponse {
+    #[serde(rename = "StopTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) stop_timestamp: Option<String>,
 }
 
 /// `TagResourceRequest` of the model.
@@ -1802,6 +2945,14 @@ pub(crate) struct TagsError {
 pub(crate) struct TenancyConfig {
     #[serde(rename = "TenantIsolationMode", skip_serializing_if = "Option::is_none")]
     pub(crate) tenant_isolation_mode: Option<String>,
+}
+
+/// `TraceHeader` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TraceHeader {
+    #[serde(rename = "XAmznTraceId", skip_serializing_if = "Option::is_none")]
+    pub(crate) x_amzn_trace_id: Option<String>,
 }
 
 /// `TracingConfig` of the model.
@@ -1868,6 +3019,56 @@ pub(crate) struct UpdateCodeSigningConfigRequest {
 pub(crate) struct UpdateCodeSigningConfigResponse {
     #[serde(rename = "CodeSigningConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) code_signing_config: Option<CodeSigningConfig>,
+}
+
+/// `UpdateEventSourceMappingRequest` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpdateEventSourceMappingRequest {
+    #[serde(rename = "UUID", skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
+    #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Enabled", skip_serializing_if = "Option::is_none")]
+    pub(crate) enabled: Option<bool>,
+    #[serde(rename = "BatchSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_size: Option<i64>,
+    #[serde(rename = "FilterCriteria", skip_serializing_if = "Option::is_none")]
+    pub(crate) filter_criteria: Option<FilterCriteria>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "MetricsConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_config: Option<EventSourceMappingMetricsConfig>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_config: Option<EventSourceMappingLoggingConfig>,
+    #[serde(rename = "ScalingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    #[serde(rename = "MaximumBatchingWindowInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_batching_window_in_seconds: Option<i64>,
+    #[serde(rename = "ParallelizationFactor", skip_serializing_if = "Option::is_none")]
+    pub(crate) parallelization_factor: Option<i64>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+    #[serde(rename = "MaximumRecordAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_record_age_in_seconds: Option<i64>,
+    #[serde(rename = "BisectBatchOnFunctionError", skip_serializing_if = "Option::is_none")]
+    pub(crate) bisect_batch_on_function_error: Option<bool>,
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "TumblingWindowInSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) tumbling_window_in_seconds: Option<i64>,
+    #[serde(rename = "SourceAccessConfigurations", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    #[serde(rename = "FunctionResponseTypes", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_response_types: Option<Vec<String>>,
+    #[serde(rename = "AmazonManagedKafkaEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
+    #[serde(rename = "SelfManagedKafkaEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    #[serde(rename = "DocumentDBEventSourceConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    #[serde(rename = "ProvisionedPollerConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 /// `UpdateFunctionCodeRequest` of the model.
@@ -2030,4 +3231,46 @@ pub(crate) struct VpcConfigResponse {
     pub(crate) vpc_id: Option<String>,
     #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
     pub(crate) ipv6_allowed_for_dual_stack: Option<bool>,
+}
+
+/// `WaitCancelledDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WaitCancelledDetails {
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<EventError>,
+}
+
+/// `WaitDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WaitDetails {
+    #[serde(rename = "ScheduledEndTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) scheduled_end_timestamp: Option<String>,
+}
+
+/// `WaitOptions` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WaitOptions {
+    #[serde(rename = "WaitSeconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) wait_seconds: Option<i64>,
+}
+
+/// `WaitStartedDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WaitStartedDetails {
+    #[serde(rename = "Duration", skip_serializing_if = "Option::is_none")]
+    pub(crate) duration: Option<i64>,
+    #[serde(rename = "ScheduledEndTimestamp", skip_serializing_if = "Option::is_none")]
+    pub(crate) scheduled_end_timestamp: Option<String>,
+}
+
+/// `WaitSucceededDetails` of the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WaitSucceededDetails {
+    #[serde(rename = "Duration", skip_serializing_if = "Option::is_none")]
+    pub(crate) duration: Option<i64>,
 }

@@ -76,6 +76,11 @@ impl EventClock for StandingTime {
 }
 
 impl Api {
+    /// The functions behind it.
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
     pub(crate) async fn start() -> Self {
         Self::start_in(World::default()).await
     }

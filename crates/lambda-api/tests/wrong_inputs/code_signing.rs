@@ -54,8 +54,8 @@ async fn a_wrong_configuration_is_not_kept() {
         (config("Refuse"), "400 ValidationException"),
         (config("warn"), "400 ValidationException"),
         (
-            json!({ "AllowedPublishers": { "SigningProfileVersionArns": [PROFILE] }, "Tags": { "a": "b" } }),
-            "400 InvalidParameterValueException: Tags is not supported",
+            json!({ "AllowedPublishers": { "SigningProfileVersionArns": [PROFILE] }, "Tags": { "aws:a": "b" } }),
+            "400 InvalidParameterValueException: The tag key aws:a is not allowed",
         ),
         (
             json!({
@@ -74,14 +74,14 @@ async fn a_wrong_configuration_is_not_kept() {
 async fn a_configuration_that_is_missing_or_in_use_says_so() {
     let api = Api::start().await.with_function().await;
     api.settled("f").await;
-    let missing = || not_found("The Lambda code signing configuration ARN can not be found.");
+    let missing = no_code_signing_config;
     let elsewhere = NOBODY.replace("us-east-1", "eu-west-1");
     for arn in [NOBODY, &elsewhere] {
         let path = format!("{CONFIGS}/{arn}");
-        missing().check("get", &api.get(&path).await);
-        missing().check("update", &api.json("PUT", &path, json!({})).await);
-        missing().check("delete", &delete(&api, &path).await);
-        missing().check("functions", &api.get(&format!("{path}/functions")).await);
+        missing(arn).check("get", &api.get(&path).await);
+        missing(arn).check("update", &api.json("PUT", &path, json!({})).await);
+        missing(arn).check("delete", &delete(&api, &path).await);
+        missing(arn).check("functions", &api.get(&format!("{path}/functions")).await);
         let of_function = "/2020-06-30/functions/f/code-signing-config";
         let answer = api.json("PUT", of_function, json!({ "CodeSigningConfigArn": arn })).await;
         assert_eq!(
@@ -109,7 +109,7 @@ async fn a_configuration_that_is_missing_or_in_use_says_so() {
         .check("in use", &delete(&api, &format!("{CONFIGS}/{arn}")).await);
     assert_eq!(delete(&api, none).await.status, 204);
     assert_eq!(delete(&api, &format!("{CONFIGS}/{arn}")).await.status, 204);
-    missing().check("gone", &api.get(&format!("{CONFIGS}/{arn}")).await);
+    missing(&arn).check("gone", &api.get(&format!("{CONFIGS}/{arn}")).await);
 }
 
 #[tokio::test]

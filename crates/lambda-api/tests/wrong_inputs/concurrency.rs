@@ -63,7 +63,7 @@ async fn a_wrong_name_has_no_reserved_concurrency() {
         ("GetFunctionConcurrency", "GET"),
         ("DeleteFunctionConcurrency", "DELETE"),
     ] {
-        let latest = if method == "GET" { ":$LATEST" } else { "" };
+        let latest = if method == "DELETE" { "" } else { ":$LATEST" };
         for (name, refusal) in [
             ("a%20b", unlike("a b")),
             ("a%2Fb", unlike("a/b")),
@@ -163,10 +163,11 @@ async fn a_function_that_has_reserved_nothing_is_always_throttled() {
 async fn a_wrong_name_or_qualifier_has_no_provisioned_concurrency() {
     let api = api().await;
     let unlike = |name: &str| broken(name, "functionName", pattern(FUNCTION_NAME));
-    let unpublished = || {
-        invalid_parameter(
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
-        )
+    let unpublished = |method: &str| {
+        invalid_parameter(match method {
+            "PUT" => "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+            _ => "The function resource provided must be an alias or a published version.",
+        })
     };
     for (operation, method) in [
         ("PutProvisionedConcurrencyConfig", "PUT"),
@@ -180,7 +181,7 @@ async fn a_wrong_name_or_qualifier_has_no_provisioned_concurrency() {
             ("f", "", validation(&[missing("qualifier")])),
             ("f", "?Qualifier=a%20b", broken("a b", "qualifier", pattern(QUALIFIER))),
             ("f", "?Qualifier=", broken("", "qualifier", length_at_least(1))),
-            ("f", "?Qualifier=$LATEST", unpublished()),
+            ("f", "?Qualifier=$LATEST", unpublished(method)),
             (
                 "f:1",
                 "?Qualifier=2",
@@ -198,9 +199,19 @@ async fn a_wrong_name_or_qualifier_has_no_provisioned_concurrency() {
             refusal.check(&format!("{operation} {path}"), &send(&api, method, &path, body).await);
         }
     }
-    for of in ["1", "live", "7", "nobody"] {
-        let answer = api.get(&provisioned("f", &format!("?Qualifier={of}"))).await;
-        not_provisioned().check(of, &answer);
+    for (of, refusal) in [
+        ("1", not_provisioned()),
+        ("live", not_provisioned()),
+        ("7", function_not_found("f:7")),
+        ("nobody", not_found(&format!("Cannot find alias arn: {ARN}:nobody"))),
+    ] {
+        let path = provisioned("f", &format!("?Qualifier={of}"));
+        refusal.check(of, &api.get(&path).await);
+        let deleted = send(&api, "DELETE", &path, Value::Null).await;
+        match of {
+            "1" | "live" => assert_eq!((deleted.status, deleted.text()), (204, "")),
+            _ => refusal.check(of, &deleted),
+        }
     }
     for (name, query, refusal) in [
         ("a%20b", "", unlike("a b")),

@@ -309,6 +309,10 @@ async fn lists_are_checked_with_their_elements() {
                 broken(&subnets_shown, "vpcConfig.subnetIds", length_at_most(16)),
             ),
             (
+                json!({ "VpcConfig": { "SecurityGroupIds": ["sg-1"] } }),
+                invalid_parameter("SubnetIds and SecurityIds must coexist or be both empty list."),
+            ),
+            (
                 json!({ "FileSystemConfigs": [{}] }),
                 validation(&[
                     missing("fileSystemConfigs.1.member.arn"),

@@ -86,7 +86,9 @@ async fn functions_qualifiers_and_configs_that_are_not_there_are_refused() {
             broken("a b", "qualifier", pattern(QUALIFIER)),
         ),
     ] {
-        refusal.check(path, &send(&api, "PUT", path, set.clone()).await);
+        for method in ["PUT", "POST"] {
+            refusal.check(&format!("{method} {path}"), &send(&api, method, path, set.clone()).await);
+        }
     }
     for (method, path, end) in [
         ("GET", CONFIG.to_owned(), ":$LATEST"),

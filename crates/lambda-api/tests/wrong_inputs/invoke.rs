@@ -76,7 +76,11 @@ async fn case_036_wrong_headers_run_nothing() {
         ("X-Amz-Client-Context", &long, invalid_content("Client context must be no more than 3583 bytes.")),
         ("X-Amz-Tenant-Id", "blue", unsupported("TenantId")),
         ("X-Amz-Tenant-Id", "b!", broken("b!", "tenantId", pattern(r"[a-zA-Z0-9\._:\/=+\-@ ]+"))),
-        ("X-Amz-Durable-Execution-Name", "e", unsupported("DurableExecutionName")),
+        (
+            "X-Amz-Durable-Execution-Name",
+            "e",
+            invalid_parameter("You cannot name a durable execution of a function that is not durable."),
+        ),
         (
             "X-Amz-Durable-Execution-Name",
             "e f",

@@ -150,6 +150,8 @@ async fn a_wrong_layer_version_is_not_published() {
         body[member] = value;
         body
     };
+    let all_runtimes: Vec<&str> = hearth_types::Runtime::all().map(hearth_types::Runtime::as_str).collect();
+    let all_runtimes = all_runtimes.join(", ");
     let runtimes = |value: &str| {
         validation(&[item(value, "compatibleRuntimes", "Member must satisfy enum value set: [nodejs, ")])
             .and_so_on()
@@ -197,14 +199,9 @@ async fn a_wrong_layer_version_is_not_published() {
                 "Content": { "ZipFile": "emlw" }
             }),
             validation(&[
+                item("[invalidruntime]", "compatibleRuntimes", one_of(&all_runtimes)),
                 item("[invalidarch]", "compatibleArchitectures", elements(&[one_of("x86_64, arm64")])),
-                item(
-                    "[invalidruntime]",
-                    "compatibleRuntimes",
-                    "Member must satisfy enum value set: [nodejs, ",
-                ),
-            ])
-            .and_so_on(),
+            ]),
         ),
         (with("CompatibleArchitectures", json!("arm64")), wrong_type("STRING_VALUE", "a List")),
     ] {
@@ -425,6 +422,6 @@ async fn wrong_layers_of_a_function_are_refused_by_create_and_update_alike() {
         refusal.check(&format!("create {layers}"), &api.json("POST", FUNCTIONS, new).await);
     }
     let f = api.get(&format!("{FUNCTIONS}/f")).await.value();
-    assert_eq!(f["Configuration"].get("Layers"), None, "nothing changed");
+    assert_eq!(f["Configuration"]["Layers"], Value::Null, "nothing changed");
     assert_eq!(api.get(&format!("{FUNCTIONS}/g")).await.status, 404);
 }

@@ -149,3 +149,23 @@ async fn a_wrong_runtime_management_config_is_refused() {
     assert_eq!(api.json("PUT", &runtime("f"), update).await.status, 200);
     assert_eq!(shown().await, of("FunctionUpdate", None), "the version is forgotten");
 }
+
+#[tokio::test]
+async fn a_published_version_has_a_runtime_management_config_of_its_own() {
+    let api = Api::start().await.with_function().await;
+    assert_eq!(api.json("POST", "/2015-03-31/functions/f/versions", json!({})).await.status, 201);
+    let alias = json!({ "Name": "live", "FunctionVersion": "1" });
+    assert_eq!(api.json("POST", "/2015-03-31/functions/f/aliases", alias).await.status, 201);
+    let path = |qualifier: &str| format!("{}?Qualifier={qualifier}", runtime("f"));
+    let auto = |arn: &str| json!({ "UpdateRuntimeOn": "Auto", "FunctionArn": arn });
+    let first = format!("{ARN}:1");
+    assert_eq!(api.get(&path("1")).await.value(), auto(&first));
+    let update = json!({ "UpdateRuntimeOn": "FunctionUpdate" });
+    let put = api.json("PUT", &path("1"), update).await;
+    let expected = json!({ "UpdateRuntimeOn": "FunctionUpdate", "FunctionArn": first });
+    assert_eq!((put.status, put.value()), (200, expected.clone()));
+    assert_eq!(api.get(&path("1")).await.value(), expected);
+    assert_eq!(api.get(&runtime("f")).await.value(), auto(ARN), "that of the function stays");
+    function_not_found("f:2").check("2", &api.get(&path("2")).await);
+    function_not_found("f:live").check("an alias is no version", &api.get(&path("live")).await);
+}

@@ -160,7 +160,7 @@ async fn a_whole_policy_is_checked_before_it_replaces_another() {
     let before = policy(&api).await;
     let path = format!("/2026-07-09/resource-policy/{}", ARN.replace(':', "%3A"));
     let good = json!({
-        "Sid": "t", "Effect": "Allow", "Principal": { "Service": ["s3.amazonaws.com"] },
+        "Sid": "t", "Effect": "Deny", "Principal": { "Service": ["s3.amazonaws.com"] },
         "Action": ["lambda:InvokeFunction", "lambda:Get*"], "Resource": ARN,
         "Condition": { "StringEquals": { "AWS:SourceAccount": "123456789012" } },
     });
@@ -180,8 +180,7 @@ async fn a_whole_policy_is_checked_before_it_replaces_another() {
         (document(json!(["x"])), "a statement is not a JSON object"),
         (document(json!([good, good])), "two statements have the Sid t"),
         (changed("NotAction", json!("*")), "it has a NotAction, which is unknown here"),
-        (changed("Effect", json!("Deny")), "Hearth does not heed statements that deny yet"),
-        (changed("Effect", json!("allow")), "an Effect is not Allow"),
+        (changed("Effect", json!("allow")), "an Effect is neither Allow nor Deny"),
         (changed("Principal", json!("me")), "a statement has no Principal"),
         (changed("Principal", json!({ "AWS": [] })), "a Principal is invalid"),
         (changed("Principal", json!({ "AWS": "me" })), "a Principal is invalid"),
@@ -191,6 +190,11 @@ async fn a_whole_policy_is_checked_before_it_replaces_another() {
         (changed("Resource", json!("*")), &format!("a Resource is not {ARN}")),
         (changed("Resource", json!(format!("{ARN}:1"))), &format!("a Resource is not {ARN}")),
         (changed("Condition", json!([])), "a Condition is not a JSON object"),
+        (changed("Condition", json!({ "Bool": 1 })), "a statement has no Condition that can be read"),
+        (
+            changed("Condition", json!({ "IpAddress": { "aws:SourceIp": "10.0.0.0/8" } })),
+            "Hearth does not know the condition IpAddress of aws:SourceIp yet",
+        ),
         (changed("Sid", json!(1)), "a Sid is not a string of at most 100 characters"),
     ] {
         let body = json!({ "Policy": document.to_string() });

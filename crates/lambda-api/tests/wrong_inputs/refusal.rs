@@ -64,6 +64,12 @@ pub(crate) fn untyped(error_type: &'static str, message: &str) -> Refusal {
     Refusal::of_framework(400, error_type, message)
 }
 
+/// 404: a code signing configuration, which comes without a `Type`.
+pub(crate) fn no_code_signing_config(arn: &str) -> Refusal {
+    let message = format!("The Lambda code signing configuration {arn} can not be found.");
+    Refusal { key: "Message", ..Refusal::of_framework(404, "ResourceNotFoundException", message) }
+}
+
 /// 400, with each of the broken constraints.
 pub(crate) fn validation(broken: &[String]) -> Refusal {
     let errors = if broken.len() == 1 {

@@ -81,7 +81,7 @@ async fn a_resource_that_is_wrong_or_not_ours_is_refused_by_every_operation() {
             (&ARN.replace("000000000000", "123456789012"), denied(operation)),
             (&mapping, not_found(&format!("Event source mapping not found: {mapping}"))),
             (&provider, not_found(&format!("Capacity provider not found: {provider}"))),
-            (&signing, not_found(&format!("Code signing config not found: {signing}"))),
+            (&signing, no_code_signing_config(&signing)),
             (&format!("{start}:network-connector:n"), cannot_be_processed()),
         ] {
             let path = format!("{TAGS}/{resource}{query}");

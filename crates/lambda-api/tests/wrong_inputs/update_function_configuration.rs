@@ -12,6 +12,7 @@ async fn a_wrong_configuration_changes_nothing() {
     let before = api.get(&format!("{FUNCTIONS}/f")).await.value()["Configuration"].clone();
     let unlike = |name: &str| broken(name, "functionName", pattern(FUNCTION_NAME));
     let layer = "arn:aws:lambda:us-east-1:000000000000:layer:l:1";
+    let access_point = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000";
     let head = "Lambda was unable to configure your environment variables because the environment variables you have \
                 provided";
     let variables = |name: &str, value: &str| json!({ "Environment": { "Variables": { name: value } } });
@@ -98,7 +99,21 @@ async fn a_wrong_configuration_changes_nothing() {
             json!({ "Layers": [layer] }),
             invalid_parameter(&format!("Layer version {layer} does not exist.")),
         ),
-        ("f", json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }), unsupported("VpcConfig")),
+        (
+            "f",
+            json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } }),
+            invalid_parameter("SubnetIds and SecurityIds must coexist or be both empty list."),
+        ),
+        (
+            "f",
+            json!({ "FileSystemConfigs": [{ "Arn": access_point, "LocalMountPath": "/mnt/data" }] }),
+            invalid_parameter(&format!(
+                "Function must be configured to execute in a VPC to reference access point {access_point}. Please update \
+                 the function configuration to include VPC subnets and security groups."
+            )),
+        ),
+        ("g", json!({ "VpcConfig": {} }), function_not_found("g")),
+        ("g", json!({ "FileSystemConfigs": [] }), function_not_found("g")),
         (
             "f",
             json!({ "SnapStart": { "ApplyOn": "Always" } }),

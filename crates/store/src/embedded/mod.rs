@@ -6,11 +6,15 @@
 mod buckets;
 mod code_signing;
 mod deliveries;
+mod durable_executions;
 mod event_invoke_configs;
+mod event_source_mappings;
 mod events;
 mod layers;
 mod lock;
 mod roles;
+mod schedules;
+mod sessions;
 mod table;
 
 use std::fs::{File, OpenOptions};
@@ -58,6 +62,10 @@ const MIGRATIONS: &[&str] = &[
     buckets::MIGRATION,
     deliveries::MIGRATION,
     code_signing::MIGRATION,
+    sessions::MIGRATION,
+    schedules::MIGRATION,
+    durable_executions::MIGRATION,
+    event_source_mappings::MIGRATION,
 ];
 
 const FUNCTIONS: Table = Table { name: "functions", kind: "function" };

@@ -81,24 +81,24 @@ impl Dispatcher {
         while self.count(&TaskKind::Shared) >= self.at_once {
             let limit = shared.clock.epoch_ms() + WIDEN_AFTER_MS;
             tokio::select! {
-                Some(ended) = self.attempts.join_next_with_id() => self.ended(ended),
+                true = self.running.one_ends() => {}
                 () = shared.clock.wait_until(limit) => self.at_once += AT_ONCE,
             }
         }
         let Some(room) = room(&self.room, &event).await else { return };
         let limit = shared.clock.epoch_ms() + CONCURRENCY_WAIT_MS;
         let id = event.id;
-        let attempt = tokio::select! {
+        let task = Task { event: id, kind: TaskKind::Shared };
+        tokio::select! {
             biased;
             permit = shared.invoker.concurrency.admitted_event(name, version) => {
                 let admitted = Admitted { event, permit, _room: room };
-                self.attempts.spawn(async move { shared.attempt(admitted).await })
+                self.running.begin(task, async move { shared.attempt(admitted).await });
             }
             () = shared.clock.wait_until(limit) => {
-                self.attempts.spawn(async move { shared.throttled(event).await })
+                self.running.begin(task, async move { shared.throttled(event).await });
             }
-        };
-        self.running.insert(attempt.id(), Task { event: id, kind: TaskKind::Shared });
+        }
     }
 
     /// Of a function that has reserved concurrency. It waits for that on its own, so that no event of another function
@@ -112,7 +112,7 @@ impl Dispatcher {
         }
         let all_room = self.room.clone();
         let limit = shared.clock.epoch_ms() + OWN_WAIT_MS;
-        let attempt = self.attempts.spawn(async move {
+        self.running.begin(Task { event: id, kind }, async move {
             let mut stopped = shared.stopped.clone();
             let permit = tokio::select! {
                 biased;
@@ -126,21 +126,20 @@ impl Dispatcher {
                 shared.attempt(Admitted { event, permit, _room: room }).await;
             }
         });
-        self.running.insert(attempt.id(), Task { event: id, kind });
     }
 
     /// Has `work` done for an event that does not run now.
     async fn put_off(&mut self, id: i64, work: impl Future<Output = ()> + Send + 'static) {
         while self.count(&TaskKind::PutOff) >= PUT_OFF_AT_ONCE {
-            let Some(ended) = self.attempts.join_next_with_id().await else { break };
-            self.ended(ended);
+            if !self.running.one_ends().await {
+                break;
+            }
         }
-        let task = self.attempts.spawn(work);
-        self.running.insert(task.id(), Task { event: id, kind: TaskKind::PutOff });
+        self.running.begin(Task { event: id, kind: TaskKind::PutOff }, work);
     }
 
     fn count(&self, kind: &TaskKind) -> usize {
-        self.running.values().filter(|task| task.kind == *kind).count()
+        self.running.under_way().filter(|task| task.kind == *kind).count()
     }
 }
 
