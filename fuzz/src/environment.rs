@@ -12,11 +12,12 @@ use hearth_environment::{
 };
 use hearth_sandbox::{Command, ExitStatus, Output, ProcessId, Sandbox, SandboxError, SandboxEvent};
 use hearth_telemetry::{
-    Clock, EnvironmentTelemetry, FunctionIdentity, LogStore, LogStoreSettings, Recorder, ShutdownReason,
+    Clock, EnvironmentFacts, EnvironmentTelemetry, Feed, FunctionIdentity, LogStore, LogStoreSettings,
+    Recorder, ShutdownReason,
 };
 use hearth_types::{
-    AccountId, ColdReason, EnvironmentId, FunctionName, InitializationType, LogFormat, LogGroupName,
-    LogLevel, LogStreamName, RequestId, TraceHeader, Version, limits,
+    AccountId, Architecture, ColdReason, EnvironmentId, FunctionName, InitializationType, LogFormat,
+    LogGroupName, LogLevel, LogStreamName, RequestId, TraceHeader, Version, limits,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -42,15 +43,19 @@ impl Asked {
         let (gone_sender, gone) = watch::channel(false);
         let clock = Clock::new(Instant::now(), || 1_706_702_400_000);
         let function = FunctionName::new("f").expect("a name");
-        let record = Recorder::default().begin(
-            EnvironmentId::random(),
-            function.clone(),
-            Version::Latest,
-            LogStreamName::new("2024/01/31/[$LATEST]0").expect("a name"),
-            1_706_702_400_000,
-            ColdReason::FirstInvocation,
-            128,
-        );
+        let record = Recorder::default().begin(EnvironmentFacts {
+            id: EnvironmentId::random(),
+            function: function.clone(),
+            version: Version::Latest,
+            log_group: LogGroupName::of_function(&function),
+            log_stream: LogStreamName::new("2024/01/31/[$LATEST]0").expect("a name"),
+            created_epoch_ms: 1_706_702_400_000,
+            why_created: ColdReason::FirstInvocation,
+            initialization_type: InitializationType::OnDemand,
+            architecture: Architecture::X86_64,
+            memory_size_mb: 128,
+            ephemeral_storage_mb: 512,
+        });
         let identity = FunctionIdentity {
             version: Version::Latest,
             initialization_type: InitializationType::OnDemand,
@@ -62,7 +67,7 @@ impl Asked {
             application_log_level: None,
         };
         let environment = Environment::make(EnvironmentParts {
-            id: record.id,
+            id: record.facts.id,
             init_limit: limits::INIT_LIMIT_ON_DEMAND,
             sandbox: Box::new(EmptySandbox::new()),
             boot: Boot {
@@ -77,7 +82,7 @@ impl Asked {
                 version: Version::Latest,
                 handler: "f.handler".to_owned(),
             },
-            telemetry: EnvironmentTelemetry::new(clock, identity, record, LOGS.1.clone()),
+            telemetry: EnvironmentTelemetry::new(clock, identity, record, LOGS.1.clone(), FEED.clone()),
             owner: Arc::new(Watching(gone_sender)),
             clock,
         });
@@ -104,6 +109,7 @@ impl Asked {
             timeout: Duration::from_secs(900),
             wants_log_tail: true,
             why_cold: None,
+            arrived: Instant::now(),
         }));
     }
 
@@ -117,6 +123,10 @@ impl Asked {
         }
     }
 }
+
+/// One for all inputs: it has a thread.
+static FEED: LazyLock<Arc<Feed>> =
+    LazyLock::new(|| Feed::start(Clock::new(Instant::now(), || 1_706_702_400_000)).expect("a thread"));
 
 /// The logs of all environments, in a folder that is removed by whoever named the place for temporary files.
 static LOGS: LazyLock<(tempfile::TempDir, Arc<LogStore>)> = LazyLock::new(|| {

@@ -1,6 +1,6 @@
 //! One invocation: what goes in, and what comes back to the caller.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearth_types::{ColdReason, RequestId, TraceHeader};
@@ -26,6 +26,8 @@ pub struct Invocation {
     pub wants_log_tail: bool,
     /// Why it needs a new environment; `None` when the pool found a warm one.
     pub why_cold: Option<ColdReason>,
+    /// When it came to the pool.
+    pub arrived: Instant,
 }
 
 /// What the runtime gets as the answer to `/next`.

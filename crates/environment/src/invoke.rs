@@ -236,6 +236,7 @@ pub(crate) fn invoke_started(invocation: &Invocation) -> LifecycleEvent {
     LifecycleEvent::InvokeStarted {
         request_id: invocation.request_id,
         why_cold: invocation.why_cold,
+        arrived: invocation.arrived,
         trace: invocation.trace.is_sampled().then(|| invocation.trace.clone()),
     }
 }

@@ -1,7 +1,7 @@
 //! Finding an environment for an invocation: a warm one if there is one, a new one if not.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hearth_environment::{
     Answer, AnswerKind, Environment, EnvironmentParts, Invocation, InvokeResult, StreamingReply,
@@ -9,7 +9,7 @@ use hearth_environment::{
 use hearth_functions::ResolvedVersion;
 use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
 use hearth_runtime_api::BoundRuntimeApi;
-use hearth_telemetry::EnvironmentTelemetry;
+use hearth_telemetry::{EnvironmentFacts, EnvironmentTelemetry};
 use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader, Version};
 use tokio::sync::oneshot::error::RecvError;
 
@@ -110,6 +110,7 @@ impl Pool {
         permit: Permit,
         request: InvokeRequest,
     ) -> Result<(Arc<Environment>, Invocation), InvokeError> {
+        let arrived = self.parts.clock.now();
         let trace =
             request.trace.clone().unwrap_or_else(|| TraceHeader::generate(self.parts.clock.epoch_ms()));
         let trace = trace.with_run_of(&version.arn);
@@ -118,7 +119,7 @@ impl Pool {
             Found::Warm(environment) => (environment, None),
             Found::Cold(why_cold, permit) => self.cold_start(&version, why_cold, permit).await?,
         };
-        let invocation = invocation(&version, request, trace, why_cold);
+        let invocation = invocation(&version, request, trace, why_cold, arrived);
         Ok((environment, invocation))
     }
 
@@ -250,19 +251,28 @@ impl Pool {
         let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version);
         let own_api = own_api.map_err(|error| cannot("open Hearth's API for an environment", &error))?;
         let configuration = &version.configuration;
-        let record = self.parts.recorder.begin(
+        let record = self.parts.recorder.begin(EnvironmentFacts {
             id,
-            configuration.name.clone(),
-            version.version,
-            log_stream.clone(),
-            now_epoch_ms,
-            why_cold,
-            configuration.memory.get(),
-        );
+            function: configuration.name.clone(),
+            version: version.version,
+            log_group: configuration.logging.group.clone(),
+            log_stream: log_stream.clone(),
+            created_epoch_ms: now_epoch_ms,
+            why_created: why_cold,
+            initialization_type,
+            architecture: configuration.architecture,
+            memory_size_mb: configuration.memory.get(),
+            ephemeral_storage_mb: configuration.ephemeral_storage_mb,
+        });
         let identity =
             boot::identity(version, initialization_type, &self.parts.runtimes, &self.parts.settings.region);
-        let telemetry =
-            EnvironmentTelemetry::new(self.parts.clock, identity, record, self.parts.logs.clone());
+        let telemetry = EnvironmentTelemetry::new(
+            self.parts.clock,
+            identity,
+            record,
+            self.parts.logs.clone(),
+            self.parts.feed.clone(),
+        );
         let telemetry = match sandbox.sockets() {
             Some(open) => telemetry.reach_subscribers_through(open),
             None => telemetry,
@@ -334,6 +344,7 @@ fn invocation(
     request: InvokeRequest,
     trace: TraceHeader,
     why_cold: Option<ColdReason>,
+    arrived: Instant,
 ) -> Invocation {
     let qualifier: Option<Qualifier> = request.qualifier;
     Invocation {
@@ -346,5 +357,6 @@ fn invocation(
         timeout: version.configuration.timeout.duration(),
         wants_log_tail: request.wants_log_tail,
         why_cold,
+        arrived,
     }
 }

@@ -32,7 +32,7 @@ use hearth_invoke::{
 };
 use hearth_runtimes::Runtimes;
 use hearth_sandbox::Sandboxes;
-use hearth_telemetry::{Clock, LogStore, Recorder, ShutdownReason};
+use hearth_telemetry::{Clock, Feed, LogStore, Recorder, ShutdownReason};
 use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
@@ -66,6 +66,8 @@ pub struct PoolParts {
     pub logs: Arc<LogStore>,
     /// Where every step is recorded.
     pub recorder: Arc<Recorder>,
+    /// Where their steps go.
+    pub feed: Arc<Feed>,
     /// Who is told how many provisioned environments there are.
     pub concurrency: Arc<Concurrency>,
     /// Both clocks.
@@ -276,7 +278,7 @@ impl VersionListener for Pool {
 
 fn key_of_environment(environment: &Environment) -> FunctionVersion {
     let record = environment.record();
-    (record.function.clone(), record.version)
+    (record.facts.function.clone(), record.facts.version)
 }
 
 impl Owner for Pool {

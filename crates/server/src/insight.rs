@@ -1,5 +1,6 @@
 //! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, and the logs. All of it is JSON.
 
+mod invocations_json;
 mod timeline_json;
 
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use hearth_functions::Functions;
 use hearth_invoke::EventQueue;
 use hearth_pool::Pool;
 use hearth_sandbox::Facts;
+use hearth_telemetry::journal::{Journal, JournalQuery};
 use hearth_telemetry::timeline;
-use hearth_telemetry::{Clock, LogStore, LogStoreError, Recorder};
+use hearth_telemetry::{Clock, Feed, LogStore, LogStoreError, Recorder};
 use hearth_types::{FunctionName, LogGroupName};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -20,6 +22,8 @@ use serde_json::{Value, json};
 const WAIT_MAX: Duration = Duration::from_secs(20);
 /// Most events in one page of logs.
 const EVENTS_MAX: usize = 10_000;
+/// Most invocations in one answer.
+const INVOCATIONS_MAX: usize = 100_000;
 
 /// Answers everything under `/_hearth/` but the code of functions.
 pub(crate) struct Insight {
@@ -27,6 +31,8 @@ pub(crate) struct Insight {
     pub(crate) pool: Arc<Pool>,
     pub(crate) events: Arc<EventQueue>,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) logs: Arc<LogStore>,
     pub(crate) clock: Clock,
     pub(crate) walls: Facts,
@@ -44,6 +50,7 @@ impl Insight {
             ["health"] => answer(&json!({ "status": "ready", "version": env!("CARGO_PKG_VERSION") })),
             ["environments"] => self.environments(&query),
             ["isolation"] => self.isolation(),
+            ["invocations"] => self.invocations(&query).await,
             ["events"] => self.events().await,
             ["functions", name, "timeline"] => match self.existing(name) {
                 Ok(name) => self.timeline(&name),
@@ -84,6 +91,38 @@ impl Insight {
         }
     }
 
+    /// The invocations that have ended, oldest first: of one function or of all, by the time in which they started.
+    async fn invocations(&self, query: &Query<'_>) -> Response {
+        let function = match query.get("function").map(|name| FunctionName::new(&name)).transpose() {
+            Ok(function) => function,
+            Err(cause) => return error(StatusCode::BAD_REQUEST, &cause.to_string()),
+        };
+        let ms = |name| query.number(name).and_then(|ms| i64::try_from(ms).ok());
+        let asked = JournalQuery {
+            function,
+            from_epoch_ms: ms("from_ms"),
+            to_epoch_ms: ms("to_ms"),
+            limit: Some(
+                query.number("limit").map_or(1_000, |limit| limit as usize).clamp(1, INVOCATIONS_MAX),
+            ),
+        };
+        let (feed, journal) = (self.feed.clone(), self.journal.clone());
+        let read = move || {
+            feed.catch_up();
+            journal.entries(&asked)
+        };
+        match tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other).flatten() {
+            Ok(entries) => {
+                let entries: Vec<Value> = entries.iter().map(invocations_json::entry).collect();
+                answer(&json!({ "invocations": entries }))
+            }
+            Err(cause) => {
+                tracing::error!(error = &cause as &dyn std::error::Error, "the journal cannot be read");
+                error(StatusCode::INTERNAL_SERVER_ERROR, "the journal cannot be read")
+            }
+        }
+    }
+
     fn existing(&self, name: &str) -> Result<FunctionName, Box<Response>> {
         let name = FunctionName::new(&decoded(name))
             .map_err(|cause| Box::new(error(StatusCode::BAD_REQUEST, &cause.to_string())))?;
@@ -101,24 +140,24 @@ impl Insight {
             .into_iter()
             .map(|status| status.environment)
             .filter(|environment| {
-                function.as_ref().is_none_or(|name| environment.record().function.as_str() == name)
+                function.as_ref().is_none_or(|name| environment.record().facts.function.as_str() == name)
             })
             .map(|environment| {
                 let record = environment.record();
                 let (state, pid) = environment.state();
                 let value = json!({
-                    "environment_id": record.id.to_string(),
-                    "function_name": record.function.as_str(),
-                    "version": record.version.to_string(),
+                    "environment_id": record.facts.id.to_string(),
+                    "function_name": record.facts.function.as_str(),
+                    "version": record.facts.version.to_string(),
                     "state": state,
-                    "log_stream": record.log_stream.as_str(),
-                    "created_at": timestamp(record.created_epoch_ms),
+                    "log_stream": record.facts.log_stream.as_str(),
+                    "created_at": timestamp(record.facts.created_epoch_ms),
                     "invocations": record.invocations(),
-                    "why_cold": record.why_created.as_str(),
+                    "why_cold": record.facts.why_created.as_str(),
                     "max_memory_used_mb": environment.memory_bytes_max().div_ceil(1 << 20),
                     "pid": pid,
                 });
-                (record.created_epoch_ms, value)
+                (record.facts.created_epoch_ms, value)
             })
             .collect();
         environments.sort_by_key(|(created, _)| *created);
@@ -132,7 +171,7 @@ impl Insight {
         let mut invocations: Vec<_> = records
             .iter()
             .zip(&steps)
-            .flat_map(|(record, steps)| timeline::invocations(record.id, steps))
+            .flat_map(|(record, steps)| timeline::invocations(record.facts.id, steps))
             .collect();
         invocations.sort_by_key(|invocation| invocation.start);
         let ms = |at| self.ms(at);
@@ -144,9 +183,9 @@ impl Insight {
                 .zip(&steps)
                 .map(|(record, steps)| {
                     json!({
-                        "environment_id": record.id.to_string(),
-                        "log_stream": record.log_stream.as_str(),
-                        "why_cold": record.why_created.as_str(),
+                        "environment_id": record.facts.id.to_string(),
+                        "log_stream": record.facts.log_stream.as_str(),
+                        "why_cold": record.facts.why_created.as_str(),
                         "spans": timeline_json::spans(&timeline::spans(steps), ms),
                         "extensions": timeline_json::extensions(&timeline::extensions(steps), ms),
                     })

@@ -47,7 +47,8 @@ use hearth_sandbox::{NetworkFacts, Sandboxes};
 use hearth_schedules::Schedules;
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{LocalBlobStore, StoreError};
-use hearth_telemetry::{Clock, LogStore, LogStoreSettings, Recorder};
+use hearth_telemetry::journal::Journal;
+use hearth_telemetry::{Clock, Feed, LogStore, LogStoreSettings, Recorder};
 use hearth_types::limits::REQUEST_BYTES_MAX;
 use hearth_types::{AccountId, Architecture, Region, Runtime};
 use tokio::sync::watch;
@@ -87,6 +88,7 @@ pub struct Running {
     schedules: Arc<Schedules>,
     durable: Arc<DurableExecutions>,
     event_sources: Arc<EventSources>,
+    feed: Arc<Feed>,
     logs: Arc<LogStore>,
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
@@ -145,6 +147,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let environments = sandboxes.left_over();
     let walls = sandboxes.facts();
     let recorder = Arc::new(Recorder::default());
+    let feed = Feed::start(clock).map_err(StartError::Thread)?;
+    let journal = Journal::open(&data.join("journal")).map_err(StartError::Journal)?;
+    feed.add(journal.writer());
     let limits = ConcurrencyLimits {
         account_max: settings.account_concurrency,
         requests_per_unit: Some(settings.requests_per_concurrency),
@@ -180,6 +185,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         runtimes: runtimes.clone(),
         logs: logs.clone(),
         recorder: recorder.clone(),
+        feed: feed.clone(),
         concurrency: concurrency.clone(),
         clock,
     });
@@ -293,6 +299,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         pool: pool.clone(),
         events: events.clone(),
         recorder,
+        feed: feed.clone(),
+        journal,
         logs: logs.clone(),
         clock,
         walls: walls.clone(),
@@ -336,6 +344,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         schedules,
         durable,
         event_sources,
+        feed,
         logs,
         packages,
         runtimes: runtimes_api,
@@ -372,8 +381,9 @@ impl Running {
         self.event_sources.drain().await;
         // Answers are on their way; a client that does not take its own is not waited for.
         let served = tokio::time::timeout(settings::ENDING_LIMIT, self.serving).await;
-        let (logs, store) = (self.logs, self.store);
+        let (feed, logs, store) = (self.feed, self.logs, self.store);
         let closed = tokio::task::spawn_blocking(move || {
+            feed.close();
             logs.close();
             store.close();
         })

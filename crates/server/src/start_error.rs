@@ -45,6 +45,12 @@ pub enum StartError {
     /// The logs in it cannot be used.
     #[error("cannot use the logs of the data folder")]
     Logs(#[from] LogStoreError),
+    /// The journal in it cannot be used.
+    #[error("cannot use the journal of invocations of the data folder")]
+    Journal(#[source] io::Error),
+    /// The operating system gives no thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// The keys in it cannot be used.
     #[error("cannot use the keys of the data folder")]
     Credentials(#[from] CredentialsError),
@@ -81,7 +87,9 @@ impl StartError {
             | Self::Listen { .. }
             | Self::Functions(_)
             | Self::Packages(_)
-            | Self::Logs(_) => None,
+            | Self::Logs(_)
+            | Self::Journal(_)
+            | Self::Thread(_) => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use hearth_types::{ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel, Version};
 
 use crate::derive::Derivation;
+use crate::feed::Feed;
 use crate::function_log::FunctionLog;
 use crate::platform_event::PlatformEvent;
 use crate::platform_json::{About, Moment};
@@ -48,6 +49,7 @@ struct Outlets {
     clock: Clock,
     identity: FunctionIdentity,
     record: Arc<EnvironmentRecord>,
+    feed: Arc<Feed>,
     log: FunctionLog,
     subscribers: Subscribers,
     /// Read once for each Init and each invocation, so that all times of one agree.
@@ -61,12 +63,13 @@ impl EnvironmentTelemetry {
         identity: FunctionIdentity,
         record: Arc<EnvironmentRecord>,
         logs: Arc<LogStore>,
+        feed: Arc<Feed>,
     ) -> Self {
         let derivation = Derivation::new(identity.memory_size_mb, identity.initialization_type);
-        let log = FunctionLog::new(logs, record.log_stream.clone(), &identity);
+        let log = FunctionLog::new(logs, record.facts.log_stream.clone(), &identity);
         let subscribers = Subscribers::new(clock);
         let moment = Moment::now(&clock);
-        Self { derivation, outlets: Outlets { clock, identity, record, log, subscribers, moment } }
+        Self { derivation, outlets: Outlets { clock, identity, record, feed, log, subscribers, moment } }
     }
 
     /// Reaches subscribers through sockets that `open` opens: in an environment with a network of its own, the host's
@@ -100,6 +103,7 @@ impl EnvironmentTelemetry {
         if matches!(event, LifecycleEvent::ResetDone | LifecycleEvent::ShutdownDone) {
             outlets.subscribers.end();
         }
+        outlets.feed.push(&outlets.record, at, &event, report.as_ref());
         outlets.record.push(at, event, report);
     }
 

@@ -2,8 +2,8 @@
 //! functions, and the logs on disk.
 //!
 //! Every phase change is one [`LifecycleEvent`] with a monotonic time. Everything else reads those: the platform lines
-//! ([`lines`]), the telemetry of subscribers ([`Subscription`]), billing ([`billing`]), the timeline ([`timeline`]). Nothing
-//! is measured twice.
+//! ([`lines`]), the telemetry of subscribers ([`Subscription`]), billing ([`billing`]), the timeline ([`timeline`]), and by way
+//! of the [`Feed`] the journal of invocations ([`journal`]), metrics and traces. Nothing is measured twice.
 
 mod application_level;
 pub mod billing;
@@ -11,7 +11,9 @@ mod capture;
 mod clock;
 mod derive;
 mod environment;
+mod feed;
 mod function_log;
+pub mod journal;
 pub mod lines;
 mod logs;
 mod platform_event;
@@ -25,12 +27,13 @@ pub mod timeline;
 pub use capture::OutputCapture;
 pub use clock::Clock;
 pub use environment::{EnvironmentTelemetry, FunctionIdentity};
+pub use feed::{EnvironmentStep, Feed, FinishedInvocation, Listener, News};
 pub use logs::{
     EVENT_OVERHEAD_BYTES, EventPage, EventQuery, LogEvent, LogGroup, LogPage, LogStore, LogStoreError,
     LogStoreSettings, LogStream, PageBounds, Position, PutEvent, StreamSelection,
 };
 pub use record::{
-    EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report, ResetReason, ShutdownReason,
-    SubscriptionApi, TelemetryTypes,
+    EnvironmentFacts, EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report,
+    ResetReason, ShutdownReason, SubscriptionApi, TelemetryTypes,
 };
 pub use subscription::{OpenSocket, Subscription, SubscriptionError};

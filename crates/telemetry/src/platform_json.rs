@@ -105,7 +105,7 @@ impl About<'_> {
                 json(time, "platform.initReport", record)
             }
             PlatformEvent::Start { request_id, trace } => {
-                let version = Text(&self.environment.version);
+                let version = Text(&self.environment.facts.version);
                 let tracing = tracing(*request_id, trace.as_deref());
                 json(time, "platform.start", StartRecord { request_id: Text(request_id), version, tracing })
             }
@@ -145,7 +145,7 @@ impl About<'_> {
     fn logs_event(&self, schema: Schema, time: &str, event: &PlatformEvent) -> Option<Vec<u8>> {
         let json = match event {
             PlatformEvent::Start { request_id, .. } => {
-                let (request_id, version) = (Text(request_id), Text(&self.environment.version));
+                let (request_id, version) = (Text(request_id), Text(&self.environment.facts.version));
                 json(time, "platform.start", StartRecord { request_id, version, tracing: None })
             }
             PlatformEvent::RuntimeDone { request_id, status, .. } if schema == Schema::Logs20210318 => {
@@ -204,9 +204,9 @@ impl About<'_> {
             runtime_version: runtime_version.map(|(name, _)| name.as_str()),
             runtime_version_arn: arn.filter(|_| !is_oldest),
             runtime_arn: arn.filter(|_| is_oldest),
-            function_name: self.environment.function.as_str(),
-            function_version: Text(&self.environment.version),
-            instance_id: self.environment.log_stream.as_str(),
+            function_name: self.environment.facts.function.as_str(),
+            function_version: Text(&self.environment.facts.version),
+            instance_id: self.environment.facts.log_stream.as_str(),
             // In bytes, as recordings show; the documentation's example says 256.
             instance_max_memory: u64::from(self.identity.memory_size_mb) << 20,
         }

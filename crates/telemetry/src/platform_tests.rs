@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
 use hearth_types::{
-    ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName,
+    Architecture, ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName,
     InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId, TraceHeader, Version,
 };
 
@@ -14,7 +14,8 @@ use crate::lines;
 use crate::platform_event::{Dropped, PlatformEvent};
 use crate::platform_json::{About, Moment};
 use crate::record::{
-    InitPhase, LifecycleEvent, PhaseStatus, Recorder, ResetReason, SubscriptionApi, TelemetryTypes,
+    EnvironmentFacts, InitPhase, LifecycleEvent, PhaseStatus, Recorder, ResetReason, SubscriptionApi,
+    TelemetryTypes,
 };
 use crate::subscription::Schema;
 
@@ -50,6 +51,7 @@ fn invoke_started(trace: Option<&str>) -> LifecycleEvent {
         request_id: request_id(),
         why_cold: Some(ColdReason::FirstInvocation),
         trace: trace.and_then(TraceHeader::from_caller),
+        arrived: Instant::now(),
     }
 }
 
@@ -138,15 +140,19 @@ fn check_of(
         application_log_level: None,
     };
     let stream = LogStreamName::new("2026/11/25/[$LATEST]0f3c").unwrap();
-    let environment = Recorder::default().begin(
-        EnvironmentId::random(),
+    let environment = Recorder::default().begin(EnvironmentFacts {
+        id: EnvironmentId::random(),
         function,
-        Version::Latest,
-        stream,
-        0,
-        ColdReason::FirstInvocation,
-        128,
-    );
+        version: Version::Latest,
+        log_group: identity.log_group.clone(),
+        log_stream: stream,
+        created_epoch_ms: 0,
+        why_created: ColdReason::FirstInvocation,
+        initialization_type,
+        architecture: Architecture::X86_64,
+        memory_size_mb: 128,
+        ephemeral_storage_mb: 512,
+    });
     // The wall clock is read a while later: times are those of the steps all the same.
     let moment = Moment { instant: start + Duration::from_secs(1), epoch_ms: 1_795_600_001_000 };
     let about = About { identity: &identity, environment: &environment, moment };

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hearth_types::{
-    ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName, LogStreamName,
-    RequestId, TraceHeader, Version,
+    Architecture, ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName,
+    InitializationType, LogGroupName, LogStreamName, RequestId, TraceHeader, Version,
 };
 
 /// How many events an environment keeps; older ones go first. About 50 bytes each, so 25 KiB an environment.
@@ -226,6 +226,8 @@ pub enum LifecycleEvent {
         why_cold: Option<ColdReason>,
         /// The trace it belongs to, if that is sampled.
         trace: Option<TraceHeader>,
+        /// When it came to the pool of environments.
+        arrived: Instant,
     },
     /// The runtime has answered; the caller has the response.
     ResponseSent {
@@ -294,23 +296,38 @@ pub enum LifecycleEvent {
     ShutdownDone,
 }
 
-/// The record of one environment.
-#[derive(Debug)]
-pub struct EnvironmentRecord {
+/// What an environment is made for and with: it stays so for all of its life.
+#[derive(Debug, Clone)]
+pub struct EnvironmentFacts {
     /// Its id.
     pub id: EnvironmentId,
     /// Whose environment it is.
     pub function: FunctionName,
     /// Which version it runs.
     pub version: Version,
+    /// Where its log stream is.
+    pub log_group: LogGroupName,
     /// Its log stream.
     pub log_stream: LogStreamName,
     /// When it was made, in milliseconds since 1970.
     pub created_epoch_ms: i64,
     /// Why it had to be made.
     pub why_created: ColdReason,
+    /// Whether it was made for a call or ahead of calls.
+    pub initialization_type: InitializationType,
+    /// What its function is built for.
+    pub architecture: Architecture,
     /// What it is configured with, in MB.
     pub memory_size_mb: u32,
+    /// The size of its `/tmp`, in MB.
+    pub ephemeral_storage_mb: u32,
+}
+
+/// The record of one environment.
+#[derive(Debug)]
+pub struct EnvironmentRecord {
+    /// What it is made for and with.
+    pub facts: EnvironmentFacts,
     invocations: AtomicU64,
     events: Mutex<VecDeque<(Instant, LifecycleEvent, Option<Report>)>>,
 }
@@ -356,31 +373,9 @@ pub struct Recorder {
 
 impl Recorder {
     /// Begins the record of a new environment.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "these are the facts of an environment; each has its own type"
-    )]
-    pub fn begin(
-        &self,
-        id: EnvironmentId,
-        function: FunctionName,
-        version: Version,
-        log_stream: LogStreamName,
-        created_epoch_ms: i64,
-        why_created: ColdReason,
-        memory_size_mb: u32,
-    ) -> Arc<EnvironmentRecord> {
-        let record = Arc::new(EnvironmentRecord {
-            id,
-            function,
-            version,
-            log_stream,
-            created_epoch_ms,
-            why_created,
-            memory_size_mb,
-            invocations: AtomicU64::new(0),
-            events: Mutex::default(),
-        });
+    pub fn begin(&self, facts: EnvironmentFacts) -> Arc<EnvironmentRecord> {
+        let record =
+            Arc::new(EnvironmentRecord { facts, invocations: AtomicU64::new(0), events: Mutex::default() });
         let mut environments = self.lock();
         let has_ended =
             |record: &EnvironmentRecord| matches!(record.last_event(), Some(LifecycleEvent::ShutdownDone));
@@ -397,7 +392,7 @@ impl Recorder {
     /// Returns the records of a function, or of all, in the order in which the environments were made.
     pub fn environments(&self, function: Option<&FunctionName>) -> Vec<Arc<EnvironmentRecord>> {
         let of_function =
-            |record: &&Arc<EnvironmentRecord>| function.is_none_or(|name| record.function == *name);
+            |record: &&Arc<EnvironmentRecord>| function.is_none_or(|name| record.facts.function == *name);
         self.lock().iter().filter(of_function).cloned().collect()
     }
 

@@ -45,6 +45,13 @@ impl EnvironmentId {
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
+
+    /// Reads an id as it prints.
+    pub fn parse(value: &str) -> Option<Self> {
+        let uuid = Uuid::try_parse(value).ok()?;
+        let mut buffer = Uuid::encode_buffer();
+        (uuid.simple().encode_lower(&mut buffer) == value).then_some(Self(uuid))
+    }
 }
 
 /// Which state of a function a client has seen. Fresh after each change.

@@ -31,6 +31,7 @@ fn an_invocation(number: u128) -> Event {
         timeout: 3 * SECOND,
         wants_log_tail: false,
         why_cold: None,
+        arrived: Instant::now(),
     }))
 }
 

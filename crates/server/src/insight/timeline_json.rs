@@ -124,7 +124,7 @@ mod tests {
             at(90, LifecycleEvent::RuntimeInitDone { phase: InitPhase::Init, status: success() }),
             at(120, LifecycleEvent::ExtensionReady { extension: extension() }),
             at(120, LifecycleEvent::InitDone { phase: InitPhase::Init, status: success() }),
-            at(120, LifecycleEvent::InvokeStarted { request_id, why_cold, trace: None }),
+            at(120, LifecycleEvent::InvokeStarted { request_id, why_cold, trace: None, arrived: zero }),
             at(130, LifecycleEvent::RuntimeDone { request_id, status: success() }),
             at(180, LifecycleEvent::ExtensionDone { extension: extension() }),
             at(180, LifecycleEvent::InvokeDone { request_id, status: success(), memory_bytes_max: 0 }),

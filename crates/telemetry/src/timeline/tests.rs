@@ -62,7 +62,15 @@ impl Record {
     fn invoke(mut self, ms: u64) -> Self {
         let request_id = RequestId::random();
         self.calls.push(request_id);
-        self.at(ms, LifecycleEvent::InvokeStarted { request_id, why_cold: None, trace: None })
+        self.at(
+            ms,
+            LifecycleEvent::InvokeStarted {
+                request_id,
+                why_cold: None,
+                trace: None,
+                arrived: Instant::now(),
+            },
+        )
     }
 
     fn runtime_done(self, ms: u64, status: PhaseStatus) -> Self {

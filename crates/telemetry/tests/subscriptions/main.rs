@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use hearth_telemetry::{
-    Clock, EnvironmentTelemetry, FunctionIdentity, InitPhase, LifecycleEvent, LogStore, LogStoreSettings,
-    PhaseStatus, PutEvent, Recorder, Subscription, SubscriptionApi,
+    Clock, EnvironmentFacts, EnvironmentTelemetry, Feed, FunctionIdentity, InitPhase, LifecycleEvent,
+    LogStore, LogStoreSettings, PhaseStatus, PutEvent, Recorder, Subscription, SubscriptionApi,
 };
 use hearth_tests::Folder;
 use hearth_types::{
-    ColdReason, EnvironmentId, ExtensionName, FunctionName, InitializationType, LogFormat, LogGroupName,
-    LogLevel, LogStreamName, RequestId, Version,
+    Architecture, ColdReason, EnvironmentId, ExtensionName, FunctionName, InitializationType, LogFormat,
+    LogGroupName, LogLevel, LogStreamName, RequestId, Version,
 };
 use serde_json::{Value, json};
 
@@ -51,16 +51,21 @@ impl Environment {
             application_log_level,
         };
         let stream = LogStreamName::new("2026/11/25/[$LATEST]0f3c").unwrap();
-        let record = Recorder::default().begin(
-            EnvironmentId::random(),
+        let record = Recorder::default().begin(EnvironmentFacts {
+            id: EnvironmentId::random(),
             function,
-            Version::Latest,
-            stream,
-            clock.epoch_ms(),
-            ColdReason::FirstInvocation,
-            128,
-        );
-        let telemetry = EnvironmentTelemetry::new(clock, identity, record, logs.clone());
+            version: Version::Latest,
+            log_group: group.clone(),
+            log_stream: stream,
+            created_epoch_ms: clock.epoch_ms(),
+            why_created: ColdReason::FirstInvocation,
+            initialization_type: InitializationType::OnDemand,
+            architecture: Architecture::X86_64,
+            memory_size_mb: 128,
+            ephemeral_storage_mb: 512,
+        });
+        let feed = Feed::start(clock).unwrap();
+        let telemetry = EnvironmentTelemetry::new(clock, identity, record, logs.clone(), feed);
         let mut environment = Self { telemetry, logs, group, _folder: folder };
         environment.take(LifecycleEvent::InitStarted { phase: InitPhase::Init });
         environment
@@ -78,7 +83,12 @@ impl Environment {
 
     fn invoke(&mut self, line: &str) {
         let request_id = RequestId::random();
-        self.take(LifecycleEvent::InvokeStarted { request_id, why_cold: None, trace: None });
+        self.take(LifecycleEvent::InvokeStarted {
+            request_id,
+            why_cold: None,
+            trace: None,
+            arrived: Instant::now(),
+        });
         self.print(line);
         self.take(LifecycleEvent::ResponseSent { began: Instant::now(), bytes: 4 });
         let status = PhaseStatus::Success;
