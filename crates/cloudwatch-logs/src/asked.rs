@@ -4,7 +4,7 @@ use hearth_auth::{Asked, Resource};
 use hearth_types::{Arn, LogGroupName};
 use http::Request;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::{CloudWatchLogs, operation};
 
@@ -16,8 +16,8 @@ struct Names {
     log_group_identifier: Option<String>,
     resource_arn: Option<String>,
     log_stream_name: Option<String>,
-    log_group_names: Option<IgnoredAny>,
-    log_group_identifiers: Option<IgnoredAny>,
+    log_group_names: Option<Value>,
+    log_group_identifiers: Option<Value>,
 }
 
 impl CloudWatchLogs {
@@ -32,10 +32,20 @@ impl CloudWatchLogs {
     fn log_group(&self, body: &[u8]) -> Resource {
         // What is no input for this is none for the operation, or one that it takes in another way.
         let Ok(names) = serde_json::from_slice::<Names>(body) else { return Resource::Untold };
-        if names.log_group_names.is_some() || names.log_group_identifiers.is_some() {
-            return Resource::Untold;
-        }
-        let named = [names.log_group_name, names.log_group_identifier, names.resource_arn];
+        // Of several groups only who may use all of them has what they ask for.
+        let only = |list: Option<Value>| match list {
+            None => Ok(None),
+            Some(Value::Array(names)) => match names.as_slice() {
+                [Value::String(name)] => Ok(Some(name.clone())),
+                _ => Err(Resource::Untold),
+            },
+            Some(_) => Err(Resource::Untold),
+        };
+        let (named, identified) = match (only(names.log_group_names), only(names.log_group_identifiers)) {
+            (Ok(named), Ok(identified)) => (named, identified),
+            (Err(untold), _) | (_, Err(untold)) => return untold,
+        };
+        let named = [names.log_group_name, names.log_group_identifier, names.resource_arn, named, identified];
         // Who names several names none: an operation could take another one than we.
         let mut named = named.into_iter().flatten();
         let named = match (named.next(), named.next()) {

@@ -63,6 +63,11 @@ impl LogsError {
         Self::of_caller("TooManyTagsException", "A resource can have no more than 50 tags")
     }
 
+    /// There is as much of something as there may be.
+    pub(crate) fn limit_exceeded(message: impl Into<String>) -> Self {
+        Self::of_caller("LimitExceededException", message)
+    }
+
     /// No operation of the service has that name.
     pub(crate) fn unknown_operation(name: &str) -> Self {
         let message = format!("CloudWatch Logs has no operation {name}");
@@ -125,7 +130,7 @@ impl From<LogStoreError> for LogsError {
             LogStoreError::StreamExists => {
                 Self::of_caller("ResourceAlreadyExistsException", "The specified log stream already exists")
             }
-            LogStoreError::TooMany => Self::of_caller("LimitExceededException", "Resource limit exceeded."),
+            LogStoreError::TooMany => Self::limit_exceeded("Resource limit exceeded."),
             LogStoreError::Protected => {
                 Self::validation("The log group is protected: switch its deletion protection off first")
             }

@@ -1,6 +1,8 @@
 //! FilterLogEvents: the events of a group, of some streams, times and messages. What `aws logs tail` asks for.
 
-use hearth_telemetry::{EventPage, EventQuery, PageBounds, Position, StreamSelection};
+use std::time::Duration;
+
+use hearth_telemetry::{EVENT_OVERHEAD_BYTES, EventQuery, LogEvent, PageBounds, Position, StreamSelection};
 use hearth_types::LogGroupName;
 use serde_json::{Value, json};
 
@@ -15,6 +17,10 @@ use crate::token::{next_token, place};
 /// How much of the disk one request reads. What is left comes with the next token, so that no request takes long,
 /// however large the group and however rare what is looked for. 64 MiB are read in a few tenths of a second.
 const SCANNED_BYTES_MAX: u64 = 64 << 20;
+/// How much of that is read between two looks at the time.
+const SCANNED_AT_ONCE_BYTES_MAX: u64 = 2 << 20;
+/// How long one request reads: what a pattern costs is up to who wrote it.
+const SCANNING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where to go on, and in which direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +35,22 @@ enum Place {
     Before(Position),
 }
 
+/// The events of a page, and where the next one begins, if there is one.
+struct Found {
+    events: Vec<LogEvent>,
+    next: Option<Place>,
+}
+
 impl Place {
+    fn print(self) -> String {
+        match self {
+            Self::Oldest => format!("f/{}", Position::START),
+            Self::From(position) => format!("f/{position}"),
+            Self::Newest => format!("b/{}", Position { segment: u64::MAX, offset: u64::MAX }),
+            Self::Before(position) => format!("b/{position}"),
+        }
+    }
+
     fn of_token(token: &str, now_ms: i64) -> Result<Self, LogsError> {
         let place = place(token, now_ms)?;
         let read = || match place.split_once('/')? {
@@ -87,8 +108,8 @@ pub(crate) fn answer(api: &CloudWatchLogs, mut input: Input) -> Result<Value, Lo
     let query = EventQuery { streams, start_ms, end_ms, matches: &matches };
     let events_max = usize::try_from(limit).unwrap_or(1);
     let bounds = PageBounds { events_max, bytes_max: PAGE_BYTES_MAX, scanned_bytes_max: SCANNED_BYTES_MAX };
-    let (page, next) = read(api, &group.name, &query, place, bounds)?;
-    let events: Vec<Value> = page
+    let found = read(api, &group.name, &query, place, bounds)?;
+    let events: Vec<Value> = found
         .events
         .into_iter()
         .map(|event| {
@@ -102,32 +123,56 @@ pub(crate) fn answer(api: &CloudWatchLogs, mut input: Input) -> Result<Value, Lo
         })
         .collect();
     let mut output = json!({ "events": events, "searchedLogStreams": [] });
-    if page.has_more {
-        output["nextToken"] = next_token(&next, now_ms).into();
+    if let Some(next) = found.next {
+        output["nextToken"] = next_token(&next.print(), now_ms).into();
     }
     Ok(output)
 }
 
-/// Reads a page, and says where the next one begins.
+/// Reads a page, and says where the next one begins. Piece by piece, so that a pattern that is slow to match makes smaller
+/// pages and not longer requests.
 fn read(
     api: &CloudWatchLogs,
     group: &LogGroupName,
     query: &EventQuery<'_>,
-    place: Place,
+    mut place: Place,
     bounds: PageBounds,
-) -> Result<(EventPage, String), LogsError> {
-    let from = match place {
-        Place::Oldest => Position::START,
-        Place::From(position) => position,
-        Place::Newest | Place::Before(_) => {
-            let before = if let Place::Before(position) = place { Some(position) } else { None };
-            let mut page = api.logs.read_backwards(group, query, before, bounds)?;
-            page.events.reverse();
-            let next = format!("b/{}", page.start);
-            return Ok((page, next));
+) -> Result<Found, LogsError> {
+    let until = api.clock.now() + SCANNING_LIMIT;
+    let mut left = PageBounds { scanned_bytes_max: SCANNED_AT_ONCE_BYTES_MAX, ..bounds };
+    let mut pieces = bounds.scanned_bytes_max / SCANNED_AT_ONCE_BYTES_MAX;
+    let mut events: Vec<LogEvent> = Vec::new();
+    loop {
+        let backwards = matches!(place, Place::Newest | Place::Before(_));
+        let page = match place {
+            Place::Oldest => api.logs.read_forwards(group, query, Position::START, left)?,
+            Place::From(position) => api.logs.read_forwards(group, query, position, left)?,
+            Place::Newest => api.logs.read_backwards(group, query, None, left)?,
+            Place::Before(position) => api.logs.read_backwards(group, query, Some(position), left)?,
+        };
+        let bytes: usize = page.events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES).sum();
+        // A piece has one event at least: the next page begins with it when there is no room for it here.
+        if bytes > left.bytes_max && !events.is_empty() {
+            return Ok(Found { events: ordered(events, backwards), next: Some(place) });
         }
-    };
-    let page = api.logs.read_forwards(group, query, from, bounds)?;
-    let next = format!("f/{}", page.end);
-    Ok((page, next))
+        place = if backwards { Place::Before(page.start) } else { Place::From(page.end) };
+        left.events_max = left.events_max.saturating_sub(page.events.len());
+        left.bytes_max = left.bytes_max.saturating_sub(bytes);
+        events = if backwards { [page.events, events].concat() } else { [events, page.events].concat() };
+        pieces = pieces.saturating_sub(1);
+        let is_full = left.events_max == 0 || left.bytes_max < EVENT_OVERHEAD_BYTES;
+        let is_enough = is_full || pieces == 0 || api.clock.now() >= until;
+        if is_enough || !page.has_more {
+            return Ok(Found { events: ordered(events, backwards), next: page.has_more.then_some(place) });
+        }
+    }
+}
+
+/// Puts events, which are in the order of their positions or nearly, into the one of their times.
+fn ordered(mut events: Vec<LogEvent>, newest_first: bool) -> Vec<LogEvent> {
+    events.sort_by_key(|event| event.timestamp_ms);
+    if newest_first {
+        events.reverse();
+    }
+    events
 }
