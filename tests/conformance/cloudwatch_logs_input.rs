@@ -141,6 +141,15 @@ fn whatever_a_client_sends_is_its_own_fault() {
         "logGroupNamePrefix",
         "logGroupIdentifiers",
         "deletionProtectionEnabled",
+        "logGroupNames",
+        "queryString",
+        "queryId",
+        "maxResults",
+        "maxItems",
+        "status",
+        "time",
+        "logRecordPointer",
+        "logEventMessages",
     ];
     for operation in [
         "CreateLogGroup",
@@ -159,6 +168,13 @@ fn whatever_a_client_sends_is_its_own_fault() {
         "TagLogGroup",
         "UntagLogGroup",
         "PutLogGroupDeletionProtection",
+        "TestMetricFilter",
+        "StartQuery",
+        "GetQueryResults",
+        "StopQuery",
+        "DescribeQueries",
+        "GetLogRecord",
+        "GetLogGroupFields",
     ] {
         let target = format!("Logs_20140328.{operation}");
         let send = |body: &[u8]| http(server.address(), "POST", "/", &[("X-Amz-Target", &target)], body);
@@ -168,7 +184,9 @@ fn whatever_a_client_sends_is_its_own_fault() {
         };
         for member in members {
             for value in &values {
-                let mut input = json!({ "logGroupName": "g", "logStreamName": "s" });
+                let mut input =
+                    json!({ "logGroupName": "g", "logStreamName": "s", "queryString": "fields a" });
+                (input["startTime"], input["endTime"]) = (json!(1), json!(2));
                 input[member] = value.clone();
                 check(&input.to_string());
             }

@@ -1,7 +1,8 @@
 //! StartLiveTail as clients see it.
 
 use expect_test::expect;
-use hearth_tests::{Server, aws_1_follow, eventually, python, run_python};
+use hearth_tests::{Server, aws_1_follow, eventually, hearth_with, python, run_python, run_python_with_key};
+use serde_json::json;
 
 use crate::cloudwatch_logs::check;
 
@@ -105,4 +106,22 @@ fn the_aws_cli_prints_what_a_function_logs_from_now_on_and_a_server_that_stops_e
     let (status, printed) = tail.ended();
     assert!(status.success(), "{status}");
     assert!(printed.lines().all(|line| line.is_empty() || line == "hello live"), "{printed}");
+}
+
+#[test]
+fn a_live_tail_that_is_signed_for_the_host_with_the_prefix_of_the_model_is_answered() {
+    let server = Server::start();
+    let data_dir = server.data_dir().path().to_str().unwrap();
+    let added = hearth_with(
+        &[],
+        &["credentials", "add", "tail", "--policy", "admin", "--data-dir", data_dir, "--output", "json"],
+    )
+    .json();
+    let functions = "/2015-03-31/functions/";
+    eventually("the server asks for a key", || {
+        (server.http("GET", functions, b"").status == 403).then_some(())
+    });
+    let key = (added["AccessKeyId"].as_str().unwrap(), added["SecretAccessKey"].as_str().unwrap());
+    let seen = run_python_with_key(&server, key, "logs_live_tail_host.py", &[]).json();
+    assert_eq!(seen, json!(["signed"]));
 }

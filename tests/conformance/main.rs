@@ -12,6 +12,7 @@ mod clients;
 mod cloudwatch_logs;
 mod cloudwatch_logs_filter;
 mod cloudwatch_logs_input;
+mod cloudwatch_logs_insights;
 mod cloudwatch_logs_live_tail;
 mod command_line;
 mod concurrency;

@@ -71,3 +71,37 @@ impl CloudWatchLogs {
         Resource::LogGroup { arn, name }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_api::TestApi;
+
+    #[test]
+    fn one_group_is_named_however_a_request_names_it_and_several_are_not() {
+        let test = TestApi::with("asked", &[]);
+        let arn = "arn:aws:logs:us-east-1:000000000000:log-group:/app";
+        for body in [
+            r#"{"logGroupName":"/app"}"#.to_owned(),
+            r#"{"logGroupNames":["/app"]}"#.to_owned(),
+            format!(r#"{{"logGroupIdentifiers":["{arn}"]}}"#),
+            format!(r#"{{"logGroupIdentifier":"{arn}:*"}}"#),
+        ] {
+            let Resource::LogGroup { arn: named, name } = test.api.log_group(body.as_bytes()) else {
+                panic!("{body}");
+            };
+            assert_eq!((named, name.as_str()), (format!("{arn}:log-stream:"), "/app"), "{body}");
+        }
+        for body in [
+            r#"{"logGroupNames":["/app","/other"]}"#,
+            r#"{"logGroupNames":[]}"#,
+            r#"{"logGroupNames":[7]}"#,
+            r#"{"logGroupNames":"/app"}"#,
+            r#"{"logGroupNames":["/app"],"logGroupName":"/other"}"#,
+            r#"{"logGroupIdentifiers":["/app"],"logGroupNames":["/app"]}"#,
+        ] {
+            assert_eq!(test.api.log_group(body.as_bytes()), Resource::Untold, "{body}");
+        }
+        assert_eq!(test.api.log_group(b"{}"), Resource::Any);
+    }
+}

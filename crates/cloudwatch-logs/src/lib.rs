@@ -10,12 +10,17 @@ mod delete_log_group;
 mod delete_log_stream;
 mod describe_log_groups;
 mod describe_log_streams;
+mod describe_queries;
 mod error;
 mod filter_log_events;
 mod filter_pattern;
 mod get_log_events;
+mod get_log_group_fields;
+mod get_log_record;
+mod get_query_results;
 mod identifier;
 mod input;
+mod insights;
 mod list_log_groups;
 mod live_tail;
 mod operations;
@@ -23,7 +28,11 @@ mod put_log_events;
 mod regex;
 mod retention_policy;
 mod start_live_tail;
+mod start_query;
+mod stop_query;
 mod tags;
+#[cfg(test)]
+mod test_api;
 mod test_metric_filter;
 mod token;
 mod wildcard;
@@ -41,6 +50,7 @@ use tokio::sync::{Semaphore, watch};
 
 use error::LogsError;
 use input::Input;
+use insights::Queries;
 use operations::Found;
 
 /// What the names of the operations stand behind in `X-Amz-Target`.
@@ -63,7 +73,8 @@ pub struct CloudWatchLogs {
     large: Semaphore,
     /// Room for live tails.
     live_tails: Arc<Semaphore>,
-    /// Whether live tails are to end.
+    queries: Arc<Queries>,
+    /// Whether live tails and queries are to end.
     ending: watch::Sender<bool>,
 }
 
@@ -77,6 +88,7 @@ impl CloudWatchLogs {
             account,
             large: Semaphore::new(LARGE_REQUESTS_MAX),
             live_tails: Arc::new(Semaphore::new(live_tail::SESSIONS_MAX)),
+            queries: Arc::default(),
             ending: watch::Sender::new(false),
         })
     }
@@ -87,7 +99,7 @@ impl CloudWatchLogs {
         request.uri().path() == "/" && request.method() == Method::POST && operation(request).is_some()
     }
 
-    /// Ends whatever goes on by itself: live tails.
+    /// Ends whatever goes on by itself: live tails and queries.
     pub fn stop(&self) {
         self.ending.send_replace(true);
     }

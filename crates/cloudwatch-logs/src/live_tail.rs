@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Most events of an update.
 const EVENTS_MAX: usize = 500;
 /// How long a session lasts.
-const SESSION_LIMIT: Duration = Duration::from_secs(3 * 3_600);
+pub(crate) const SESSION_LIMIT: Duration = Duration::from_secs(3 * 3_600);
 /// Most bytes of the messages of an update. Ours: clients refuse messages of 24 MiB, and JSON may write each byte as six.
 const UPDATE_BYTES_MAX: usize = 2 << 20;
 /// How much of what has come to a group in a second is looked at. What is behind it is left out.
@@ -67,9 +67,15 @@ pub(crate) struct LiveTail {
 }
 
 impl LiveTail {
-    pub(crate) fn new(api: Arc<CloudWatchLogs>, wanted: Wanted, place: OwnedSemaphorePermit) -> Self {
+    /// Returns a session that begins now and lasts for `limit`. It gives its place back when it ends.
+    pub(crate) fn new(
+        api: Arc<CloudWatchLogs>,
+        wanted: Wanted,
+        place: OwnedSemaphorePermit,
+        limit: Duration,
+    ) -> Self {
         let (now, ending) = (Instant::now(), api.ending.subscribe());
-        Self { api, wanted, next_at: now + PAUSE, ends_at: now + SESSION_LIMIT, ending, _place: place }
+        Self { api, wanted, next_at: now + PAUSE, ends_at: now + limit, ending, _place: place }
     }
 
     /// Returns the response that lasts as long as the session.
@@ -199,4 +205,35 @@ fn failure(kind: &str, text: &str) -> Bytes {
 fn broken(error: &dyn std::error::Error) -> Bytes {
     let _ = LogsError::service(error);
     failure("SessionStreamingException", "The session cannot go on.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_api::TestApi;
+
+    #[tokio::test]
+    async fn a_session_whose_time_is_over_says_so_and_gives_its_place_back() {
+        let test = TestApi::with("over", &["before"]);
+        let (api, group) = (test.api.clone(), test.group.clone());
+        let place = api.live_tails.clone().try_acquire_owned().unwrap();
+        let wanted = Wanted {
+            groups: vec![(group.clone(), end_of(&api, &group).unwrap())],
+            streams: StreamSelection::All,
+            prefixes: Vec::new(),
+            pattern: FilterPattern::parse("").unwrap(),
+        };
+        let asked = Asked { identifiers: Vec::new(), names: None, prefixes: None, pattern: None };
+        let session = LiveTail::new(api.clone(), wanted, place, Duration::ZERO);
+        assert_eq!(api.live_tails.available_permits(), SESSIONS_MAX - 1);
+        let messages: Vec<_> = session.messages(&asked, "r").collect().await;
+        let texts: Vec<String> = messages
+            .into_iter()
+            .map(|message| String::from_utf8_lossy(&message.unwrap()).into_owned())
+            .collect();
+        assert_eq!(texts.len(), 3, "{texts:?}");
+        assert!(texts[0].contains("initial-response") && texts[1].contains("sessionStart"), "{texts:?}");
+        assert!(texts[2].contains("exception") && texts[2].contains("SessionTimeoutException"), "{texts:?}");
+        assert_eq!(api.live_tails.available_permits(), SESSIONS_MAX);
+    }
 }

@@ -6,8 +6,9 @@ use crate::error::LogsError;
 use crate::input::Input;
 use crate::{
     CloudWatchLogs, create_log_group, create_log_stream, delete_log_group, delete_log_stream,
-    describe_log_groups, describe_log_streams, filter_log_events, get_log_events, list_log_groups,
-    put_log_events, retention_policy, tags, test_metric_filter,
+    describe_log_groups, describe_log_streams, describe_queries, filter_log_events, get_log_events,
+    get_log_group_fields, get_log_record, get_query_results, list_log_groups, put_log_events,
+    retention_policy, start_query, stop_query, tags, test_metric_filter,
 };
 
 /// Answers one operation. Blocks on the disk. `Null` is no output.
@@ -44,17 +45,17 @@ const IMPLEMENTED: &[(&str, Operation)] = &[
     ("TagLogGroup", tags::tag_log_group),
     ("UntagLogGroup", tags::untag_log_group),
     ("ListTagsLogGroup", tags::list_of_log_group),
+    ("StartQuery", start_query::answer),
+    ("GetQueryResults", get_query_results::answer),
+    ("StopQuery", stop_query::answer),
+    ("DescribeQueries", describe_queries::answer),
+    ("GetLogRecord", get_log_record::answer),
+    ("GetLogGroupFields", get_log_group_fields::answer),
     ("TestMetricFilter", test_metric_filter::answer),
 ];
 
 /// Source: the service model (2014-03-28) of botocore 1.44.5.
 const OTHERS: &[&str] = &[
-    "DescribeQueries",
-    "GetLogGroupFields",
-    "GetLogRecord",
-    "GetQueryResults",
-    "StartQuery",
-    "StopQuery",
     "AssociateKmsKey",
     "AssociateSourceToS3TableIntegration",
     "CancelExportTask",

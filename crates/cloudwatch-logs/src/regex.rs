@@ -20,6 +20,18 @@ impl Regex {
     pub(crate) fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
+
+    /// The names of its groups.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.capture_names().flatten().map(str::to_owned).collect()
+    }
+
+    /// What its named groups hold in a text, in the order of [`Regex::names`]; `None` where it is nowhere.
+    pub(crate) fn captures<'text>(&self, text: &'text str) -> Option<Vec<Option<&'text str>>> {
+        let captures = self.0.captures(text)?;
+        let names = self.0.capture_names().flatten();
+        Some(names.map(|name| captures.name(name).map(|found| found.as_str())).collect())
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::error::LogsError;
 use crate::filter_pattern::FilterPattern;
 use crate::identifier::of_identifier;
 use crate::input::{Input, Text};
-use crate::live_tail::{Asked, LiveTail, Wanted, end_of};
+use crate::live_tail::{Asked, LiveTail, SESSION_LIMIT, Wanted, end_of};
 
 pub(crate) fn answer(
     api: &Arc<CloudWatchLogs>,
@@ -62,5 +62,5 @@ pub(crate) fn answer(
     let place = api.live_tails.clone().try_acquire_owned();
     let place = place.map_err(|_| LogsError::limit_exceeded("Too many live tails are open at once."))?;
     let wanted = Wanted { groups, streams, prefixes, pattern };
-    Ok(LiveTail::new(api.clone(), wanted, place).into_response(&asked, request_id))
+    Ok(LiveTail::new(api.clone(), wanted, place, SESSION_LIMIT).into_response(&asked, request_id))
 }
