@@ -129,6 +129,10 @@ seen["pages"] = sizes
 described = logs.describe_queries(logGroupName=TEXT, status="Complete", maxResults=1)
 [latest] = described["queries"]
 seen["the last query"] = [latest["queryId"] == query_id, latest["queryString"], latest["logGroupName"], "nextToken" in described]
+seen["all queries, 7 on a page"] = [
+    len({query["queryId"] for page in pages for query in page["queries"]}) == sum(len(page["queries"]) for page in pages) > 7
+    for pages in [list(logs.get_paginator("describe_queries").paginate(PaginationConfig={"PageSize": 7}))]
+]
 seen["stopping what has ended"] = logs.stop_query(queryId=query_id)["success"]
 
 start = {"logGroupName": TEXT, **TIMES}

@@ -73,6 +73,9 @@ fn boto3_asks_about_the_logs_of_real_functions_and_hears_what_stands_there() {
             "@timestamp",
             "@type"
           ],
+          "all queries, 7 on a page": [
+            true
+          ],
           "as reported": [
             true,
             true,

@@ -108,7 +108,7 @@ pub(crate) fn answer(api: &CloudWatchLogs, mut input: Input) -> Result<Value, Lo
     let query = EventQuery { streams, start_ms, end_ms, matches: &matches };
     let events_max = usize::try_from(limit).unwrap_or(1);
     let bounds = PageBounds { events_max, bytes_max: PAGE_BYTES_MAX, scanned_bytes_max: SCANNED_BYTES_MAX };
-    let found = read(api, &group.name, &query, place, bounds)?;
+    let found = read(api, &group.name, &query, place, bounds, SCANNING_LIMIT)?;
     let events: Vec<Value> = found
         .events
         .into_iter()
@@ -137,8 +137,9 @@ fn read(
     query: &EventQuery<'_>,
     mut place: Place,
     bounds: PageBounds,
+    limit: Duration,
 ) -> Result<Found, LogsError> {
-    let until = api.clock.now() + SCANNING_LIMIT;
+    let until = api.clock.now() + limit;
     let mut left = PageBounds { scanned_bytes_max: SCANNED_AT_ONCE_BYTES_MAX, ..bounds };
     let mut pieces = bounds.scanned_bytes_max / SCANNED_AT_ONCE_BYTES_MAX;
     let mut events: Vec<LogEvent> = Vec::new();
@@ -175,4 +176,50 @@ fn ordered(mut events: Vec<LogEvent>, newest_first: bool) -> Vec<LogEvent> {
         events.reverse();
     }
     events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_api::TestApi;
+
+    /// The numbers of the events that match, a page each.
+    fn pages(test: &TestApi, first: Place, limit: Duration) -> Vec<Vec<usize>> {
+        let matches = |message: &str| message.ends_with("00");
+        let query =
+            EventQuery { streams: StreamSelection::All, start_ms: None, end_ms: None, matches: &matches };
+        let bounds =
+            PageBounds { events_max: 4, bytes_max: PAGE_BYTES_MAX, scanned_bytes_max: SCANNED_BYTES_MAX };
+        let mut pages = Vec::new();
+        let mut next = Some(first);
+        while let Some(place) = next {
+            let found = read(&test.api, &test.group, &query, place, bounds, limit).unwrap();
+            let numbers = found.events.iter().map(|event| event.message.trim_start_matches('x').parse());
+            pages.push(numbers.collect::<Result<_, _>>().unwrap());
+            next = found.next.map(|next| Place::of_token(&next_token(&next.print(), 0), 0).unwrap());
+        }
+        pages
+    }
+
+    #[test]
+    fn a_request_whose_time_is_over_has_a_smaller_page_and_nothing_is_lost_or_doubled() {
+        // 9 MB: several pieces.
+        let messages: Vec<String> =
+            (1..=900).map(|number| format!("{}{number}", "x".repeat(10_000))).collect();
+        let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+        let test = TestApi::with("time", &messages);
+        test.api.logs.flush();
+        let forwards: Vec<usize> = (1..=9).map(|number| number * 100).collect();
+        let backwards: Vec<usize> = forwards.iter().rev().copied().collect();
+        for (place, expected) in [(Place::Oldest, &forwards), (Place::Newest, &backwards)] {
+            let in_time = pages(&test, place, Duration::from_secs(600));
+            assert_eq!(in_time.concat(), *expected, "{place:?}");
+            // As many as a page may have are on each, across the pieces.
+            assert!(in_time[..2].iter().all(|page| page.len() == 4), "{in_time:?}");
+            let over = pages(&test, place, Duration::ZERO);
+            assert_eq!(over.concat(), *expected, "{place:?}");
+            assert!(over.len() >= in_time.len(), "{over:?}");
+        }
+        assert!(pages(&test, Place::Oldest, Duration::ZERO).iter().any(|page| page.len() < 3));
+    }
 }

@@ -26,6 +26,8 @@ const OF_LAMBDA: &[&str] = &[
 ///
 /// Source: CloudWatch Logs User Guide, "Supported logs and discovered fields", read 2026-11.
 const OF_JSON_MAX: usize = 200;
+/// Up to here a floating-point number holds every whole one.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// One event of a group.
 #[derive(Debug)]
@@ -135,6 +137,12 @@ fn leaf(members: &Map<String, Json>, name: &str) -> Option<Value> {
 fn scalar(value: &Json) -> Option<Value> {
     match value {
         Json::Bool(value) => Some(Value::Boolean(*value)),
+        // Long identifiers keep all of their digits.
+        Json::Number(number)
+            if number.as_f64().is_some_and(|number| number.abs() > EXACT_MAX) && !number.is_f64() =>
+        {
+            Some(Value::Text(number.to_string()))
+        }
         Json::Number(number) => number.as_f64().map(Value::of_number),
         Json::String(text) => Some(Value::Text(text.clone())),
         Json::Null | Json::Array(_) | Json::Object(_) => None,

@@ -19,7 +19,7 @@ const MESSAGES: &[&str] = &[
     "REPORT RequestId: 11111111-2222-3333-4444-555555555555\tDuration: 12.34 ms\tBilled Duration: 213 ms\t\
      Memory Size: 128 MB\tMax Memory Used: 50 MB\tInit Duration: 200.50 ms\t\nXRAY TraceId: 1-2-3\t\
      SegmentId: abc\tSampled: true\t\n",
-    r#"{"level":"error","ms":250,"at":{"id":7,"tags":["x","y"]},"ok":false,"none":null,"odd-key":"o"}"#,
+    r#"{"level":"error","ms":250,"at":{"id":7,"tags":["x","y"]},"ok":false,"none":null,"big":12345678901234567891,"odd-key":"o"}"#,
     "2026-11-30T12:00:00.000Z\t66666666-2222-3333-4444-555555555555\tINFO\t{\"level\":\"info\",\"ms\":50}\n",
     "user=bob, method:PUT, latency := 20",
     r#"{"time":"t","type":"platform.report","record":{"requestId":"77777777-2222-3333-4444-555555555555",
@@ -96,6 +96,11 @@ fn a_query_answers_what_is_known_of_its_events() {
         ("filter (ms = 50 or ms = 250) and level in ['info'] | display ms", &["ms=50"]),
         ("filter ms not in [50] and ispresent(ms) | display ms", &["ms=250"]),
         ("filter level = 'error' or level = 'info' | filter ms < 100 | display ms", &["ms=50"]),
+        ("filter big > 1e15 | display big", &["big=12345678901234567891"]),
+        (
+            "filter @timestamp < '2026-11-30 12:02' and @timestamp >= '2026-11-30 12:01' | display @type",
+            &["@type=START"],
+        ),
         ("filter ok = false | display ms", &["ms=250"]),
         (
             "filter @timestamp >= 1796040480000 | display @requestId",
