@@ -90,7 +90,7 @@ json.dump(
         ),
         "wrong names": failure("filter_log_events", **GROUP, logStreamNames=["a:b"]),
         "a wrong pattern": failure("filter_log_events", **GROUP, filterPattern='"open'),
-        "a pattern for JSON": failure("filter_log_events", **GROUP, filterPattern="{ $.a = 1 }"),
+        "a pattern for JSON that is none": failure("filter_log_events", **GROUP, filterPattern="{ $.a }"),
         "a wrong retention": failure("put_retention_policy", **GROUP, retentionInDays=2),
         "a retention of no group": failure("put_retention_policy", logGroupName="none", retentionInDays=1),
         "no events": put(),
@@ -104,7 +104,7 @@ json.dump(
         ),
         "wrong tags": failure("tag_log_group", **GROUP, tags={"a;b": "c"}),
         "an operation that is not there yet": failure(
-            "start_query", **GROUP, startTime=0, endTime=1, queryString="fields @message"
+            "put_metric_filter", **GROUP, filterName="f", filterPattern="", metricTransformations=[]
         ),
     },
     sys.stdout,

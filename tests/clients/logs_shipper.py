@@ -89,6 +89,14 @@ arn = f"arn:aws:logs:us-east-1:000000000000:log-group:{GROUP}"
 logs.tag_resource(resourceArn=arn, tags={"stage": "test"})
 logs.untag_resource(resourceArn=arn, tagKeys=["team"])
 seen["tags"] = logs.list_tags_for_resource(resourceArn=arn)["tags"]
+# The older three, which name the group.
+logs.tag_log_group(logGroupName=GROUP, tags={"stage": "production", "cost": "7"})
+logs.untag_log_group(logGroupName=GROUP, tags=["stage", "none"])
+seen["tags of the group"] = logs.list_tags_log_group(logGroupName=GROUP)["tags"]
+try:
+    logs.tag_resource(resourceArn=arn, tags={f"tag-{number}": "" for number in range(50)})
+except logs.exceptions.TooManyTagsException as error:
+    seen["51 tags"] = error.response["Error"]["Message"]
 
 logs.put_retention_policy(logGroupName=GROUP, retentionInDays=1)
 group = logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"][0]

@@ -106,6 +106,7 @@ fn a_log_shipper_puts_events_with_boto3_and_reads_them_back() {
         &run_python(&server, "logs_shipper.py", &[]).json(),
         &expect![[r#"
         {
+          "51 tags": "A resource can have no more than 50 tags",
           "a batch": "all taken",
           "an empty stream": [
             "arn",
@@ -152,6 +153,9 @@ fn a_log_shipper_puts_events_with_boto3_and_reads_them_back() {
           "streams left": [],
           "tags": {
             "stage": "test"
+          },
+          "tags of the group": {
+            "cost": "7"
           },
           "the end": [
             "line 1999",

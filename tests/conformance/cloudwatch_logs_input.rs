@@ -25,7 +25,7 @@ fn boto3_raises_the_exceptions_of_cloudwatch_logs_with_their_texts() {
           "a name of another type": "400 ClientError(SerializationException): NUMBER_VALUE can not be converted to a String",
           "a negative time and a limit": "400 InvalidParameterException: 2 validation errors detected: Value '-1' at 'startTime' failed to satisfy constraint: Member must have value greater than or equal to 0; Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
           "a page that is too large": "400 InvalidParameterException: 1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50",
-          "a pattern for JSON": "501 ClientError(NotImplementedException): Hearth does not implement filter patterns for JSON yet",
+          "a pattern for JSON that is none": "400 InvalidParameterException: Invalid filter pattern",
           "a prefix by time": "400 InvalidParameterException: Cannot order by LastEventTime with a logStreamNamePrefix.",
           "a protected group": "400 ValidationException: The log group is protected: switch its deletion protection off first",
           "a retention of no group": "400 ResourceNotFoundException: The specified log group does not exist.",
@@ -49,7 +49,7 @@ fn boto3_raises_the_exceptions_of_cloudwatch_logs_with_their_texts() {
           "a wrong token of streams": "400 InvalidParameterException: The specified nextToken is invalid.",
           "an empty name": "400 InvalidParameterException: 1 validation error detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1",
           "an event without a message": "400 InvalidParameterException: 2 validation errors detected: Value '' at 'logEvents.1.member.message' failed to satisfy constraint: Member must have length greater than or equal to 1; Value null at 'logEvents.2.member.message' failed to satisfy constraint: Member must not be null",
-          "an operation that is not there yet": "501 ClientError(NotImplementedException): Hearth does not implement the operation StartQuery of CloudWatch Logs yet",
+          "an operation that is not there yet": "501 ClientError(NotImplementedException): Hearth does not implement the operation PutMetricFilter of CloudWatch Logs yet",
           "events out of order": "400 InvalidParameterException: Log events in a single PutLogEvents request must be in chronological order.",
           "name and identifier": "400 ValidationException: LogGroup name and LogGroup ARN are mutually exclusive parameters.",
           "names and a prefix": "400 InvalidParameterException: logStreamNames and logStreamNamePrefix are mutually exclusive parameters.",
@@ -77,6 +77,7 @@ fn an_error_has_its_type_in_body_and_header_and_an_unknown_operation_its_name() 
         ("DescribeLogGroups", ""),
         ("GetLogEvents", ""),
         ("StartLiveTail", "{}"),
+        ("PutMetricFilter", "{}"),
         ("Nonsense<script>", "{}"),
         ("", "{}"),
     ] {
@@ -92,7 +93,8 @@ fn an_error_has_its_type_in_body_and_header_and_an_unknown_operation_its_name() 
         400 SerializationException {"__type":"SerializationException","message":"The request body is not a JSON object"}
         200 - {"logGroups":[]}
         400 InvalidParameterException {"__type":"InvalidParameterException","message":"1 validation error detected: Value null at 'logStreamName' failed to satisfy constraint: Member must not be null"}
-        501 NotImplementedException {"__type":"NotImplementedException","message":"Hearth does not implement the operation StartLiveTail of CloudWatch Logs yet"}
+        400 InvalidParameterException {"__type":"InvalidParameterException","message":"1 validation error detected: Value null at 'logGroupIdentifiers' failed to satisfy constraint: Member must not be null"}
+        501 NotImplementedException {"__type":"NotImplementedException","message":"Hearth does not implement the operation PutMetricFilter of CloudWatch Logs yet"}
         400 UnknownOperationException {"__type":"UnknownOperationException","message":"CloudWatch Logs has no operation Nonsensescript"}
         400 UnknownOperationException {"__type":"UnknownOperationException","message":"CloudWatch Logs has no operation "}
     "#]].assert_eq(&table);
@@ -139,6 +141,15 @@ fn whatever_a_client_sends_is_its_own_fault() {
         "logGroupNamePrefix",
         "logGroupIdentifiers",
         "deletionProtectionEnabled",
+        "logGroupNames",
+        "queryString",
+        "queryId",
+        "maxResults",
+        "maxItems",
+        "status",
+        "time",
+        "logRecordPointer",
+        "logEventMessages",
     ];
     for operation in [
         "CreateLogGroup",
@@ -157,6 +168,13 @@ fn whatever_a_client_sends_is_its_own_fault() {
         "TagLogGroup",
         "UntagLogGroup",
         "PutLogGroupDeletionProtection",
+        "TestMetricFilter",
+        "StartQuery",
+        "GetQueryResults",
+        "StopQuery",
+        "DescribeQueries",
+        "GetLogRecord",
+        "GetLogGroupFields",
     ] {
         let target = format!("Logs_20140328.{operation}");
         let send = |body: &[u8]| http(server.address(), "POST", "/", &[("X-Amz-Target", &target)], body);
@@ -166,7 +184,9 @@ fn whatever_a_client_sends_is_its_own_fault() {
         };
         for member in members {
             for value in &values {
-                let mut input = json!({ "logGroupName": "g", "logStreamName": "s" });
+                let mut input =
+                    json!({ "logGroupName": "g", "logStreamName": "s", "queryString": "fields a" });
+                (input["startTime"], input["endTime"]) = (json!(1), json!(2));
                 input[member] = value.clone();
                 check(&input.to_string());
             }

@@ -46,9 +46,9 @@ pub use notes::{Notes, PYTHON_NOTES};
 pub use package::{Package, provided_bootstrap};
 pub use processes::{family, is_alive, is_init_of_an_environment, on_host, processes_of, running};
 pub use programs::{
-    Finished, Following, aws, aws_follow, aws_with_key, hearth, hearth_with, needs_aws_cli_2, needs_node,
-    needs_osls, needs_root, needs_sam, osls, run_node, run_node_with_key, run_python, run_python_with_key,
-    sam, skip,
+    Finished, Following, aws, aws_1_follow, aws_follow, aws_with_key, hearth, hearth_with, needs_aws_cli_2,
+    needs_node, needs_osls, needs_root, needs_sam, osls, run_node, run_node_with_key, run_python,
+    run_python_with_key, sam, skip,
 };
 pub use random::Random;
 pub use raw_zip::{RawEntry, RawHeader, RawZip, crc32};

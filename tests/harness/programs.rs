@@ -139,6 +139,15 @@ impl Following {
         }
         self.stdout.lock().unwrap().clone()
     }
+
+    /// Waits until it has ended by itself, and returns how, and what it has printed last.
+    ///
+    /// # Panics
+    /// When it goes on.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let status = within(PROGRAM_LIMIT, "the client ends", || self.child.0.try_wait().unwrap());
+        (status, self.stdout.lock().unwrap().clone())
+    }
 }
 
 /// Starts version 2 of the AWS CLI, for commands that version 1 has not. See [`needs_aws_cli_2`].
@@ -147,7 +156,18 @@ pub fn aws_follow(server: &Server, arguments: &[&str]) -> Following {
     // Debian's does not know the variable for the endpoint yet.
     command.args(["--endpoint-url", &server.url()]).args(arguments);
     command.env("PYTHONUNBUFFERED", "1").env("AWS_PAGER", "");
-    with_endpoint(&mut command, server).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    follow(with_endpoint(&mut command, server))
+}
+
+/// Starts version 1 of the AWS CLI, which goes on until it is dropped, with a variable of the environment set.
+pub fn aws_1_follow(server: &Server, arguments: &[&str], variable: (&str, &str)) -> Following {
+    let mut command = python();
+    command.args(["-m", "awscli"]).args(arguments).env("PYTHONUNBUFFERED", "1").env("AWS_PAGER", "");
+    follow(with_endpoint(&mut command, server).env(variable.0, variable.1))
+}
+
+fn follow(command: &mut Command) -> Following {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     let mut child = EndedOnDrop(child);
     let (stdout, stderr) = (Arc::default(), Arc::default());

@@ -21,10 +21,21 @@ const STRING: u8 = 7;
 
 /// Returns an event, in three pieces that follow each other: the payload is not copied.
 pub fn event(event_type: &str, content_type: &str, payload: Bytes) -> [Bytes; 3] {
+    message(
+        [(":event-type", event_type), (":content-type", content_type), (":message-type", "event")],
+        payload,
+    )
+}
+
+/// Returns an exception of the model, after which a stream ends, in three pieces as well.
+pub fn exception(exception_type: &str, content_type: &str, payload: Bytes) -> [Bytes; 3] {
+    let kind = (":message-type", "exception");
+    message([(":exception-type", exception_type), (":content-type", content_type), kind], payload)
+}
+
+fn message(all: [(&str, &str); 3], payload: Bytes) -> [Bytes; 3] {
     let mut headers = BytesMut::with_capacity(128);
-    for (name, value) in
-        [(":event-type", event_type), (":content-type", content_type), (":message-type", "event")]
-    {
+    for (name, value) in all {
         headers.put_u8(name.len() as u8);
         headers.put_slice(name.as_bytes());
         headers.put_u8(STRING);
@@ -60,5 +71,15 @@ mod tests {
             &[0x11, 0x62, 0xe4, 0x69],
         ];
         assert_eq!(message, expected.concat());
+    }
+
+    #[test]
+    fn an_exception_says_which_one_it_is() {
+        let message =
+            exception("SessionTimeoutException", "application/json", Bytes::from_static(b"{}")).concat();
+        let headers = b"\x0f:exception-type\x07\x00\x17SessionTimeoutException\
+            \x0d:content-type\x07\x00\x10application/json\x0d:message-type\x07\x00\x09exception{}";
+        assert_eq!(message[12..message.len() - 4], headers[..]);
+        assert_eq!(u32::from_be_bytes(message[..4].try_into().unwrap()) as usize, message.len());
     }
 }

@@ -17,7 +17,7 @@ pub mod xml;
 pub use body::{BodyError, BodyPieces, drop_body, read_ahead, read_body};
 pub use credential::CredentialScope;
 pub use error::{ErrorBody, MessageKey, WireError};
-pub use event_stream::{EVENT_STREAM, event};
+pub use event_stream::{EVENT_STREAM, event, exception};
 pub use path::{decode, path_segments, query_pairs};
 pub use response_body::{Body, CutOff};
 #[doc(hidden)]

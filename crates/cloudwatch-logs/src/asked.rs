@@ -4,7 +4,7 @@ use hearth_auth::{Asked, Resource};
 use hearth_types::{Arn, LogGroupName};
 use http::Request;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::{CloudWatchLogs, operation};
 
@@ -16,8 +16,8 @@ struct Names {
     log_group_identifier: Option<String>,
     resource_arn: Option<String>,
     log_stream_name: Option<String>,
-    log_group_names: Option<IgnoredAny>,
-    log_group_identifiers: Option<IgnoredAny>,
+    log_group_names: Option<Value>,
+    log_group_identifiers: Option<Value>,
 }
 
 impl CloudWatchLogs {
@@ -32,10 +32,20 @@ impl CloudWatchLogs {
     fn log_group(&self, body: &[u8]) -> Resource {
         // What is no input for this is none for the operation, or one that it takes in another way.
         let Ok(names) = serde_json::from_slice::<Names>(body) else { return Resource::Untold };
-        if names.log_group_names.is_some() || names.log_group_identifiers.is_some() {
-            return Resource::Untold;
-        }
-        let named = [names.log_group_name, names.log_group_identifier, names.resource_arn];
+        // Of several groups only who may use all of them has what they ask for.
+        let only = |list: Option<Value>| match list {
+            None => Ok(None),
+            Some(Value::Array(names)) => match names.as_slice() {
+                [Value::String(name)] => Ok(Some(name.clone())),
+                _ => Err(Resource::Untold),
+            },
+            Some(_) => Err(Resource::Untold),
+        };
+        let (named, identified) = match (only(names.log_group_names), only(names.log_group_identifiers)) {
+            (Ok(named), Ok(identified)) => (named, identified),
+            (Err(untold), _) | (_, Err(untold)) => return untold,
+        };
+        let named = [names.log_group_name, names.log_group_identifier, names.resource_arn, named, identified];
         // Who names several names none: an operation could take another one than we.
         let mut named = named.into_iter().flatten();
         let named = match (named.next(), named.next()) {
@@ -59,5 +69,39 @@ impl CloudWatchLogs {
         let arn =
             format!("arn:aws:logs:{}:{}:log-group:{name}:log-stream:{stream}", self.region, self.account);
         Resource::LogGroup { arn, name }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_api::TestApi;
+
+    #[test]
+    fn one_group_is_named_however_a_request_names_it_and_several_are_not() {
+        let test = TestApi::with("asked", &[]);
+        let arn = "arn:aws:logs:us-east-1:000000000000:log-group:/app";
+        for body in [
+            r#"{"logGroupName":"/app"}"#.to_owned(),
+            r#"{"logGroupNames":["/app"]}"#.to_owned(),
+            format!(r#"{{"logGroupIdentifiers":["{arn}"]}}"#),
+            format!(r#"{{"logGroupIdentifier":"{arn}:*"}}"#),
+        ] {
+            let Resource::LogGroup { arn: named, name } = test.api.log_group(body.as_bytes()) else {
+                panic!("{body}");
+            };
+            assert_eq!((named, name.as_str()), (format!("{arn}:log-stream:"), "/app"), "{body}");
+        }
+        for body in [
+            r#"{"logGroupNames":["/app","/other"]}"#,
+            r#"{"logGroupNames":[]}"#,
+            r#"{"logGroupNames":[7]}"#,
+            r#"{"logGroupNames":"/app"}"#,
+            r#"{"logGroupNames":["/app"],"logGroupName":"/other"}"#,
+            r#"{"logGroupIdentifiers":["/app"],"logGroupNames":["/app"]}"#,
+        ] {
+            assert_eq!(test.api.log_group(body.as_bytes()), Resource::Untold, "{body}");
+        }
+        assert_eq!(test.api.log_group(b"{}"), Resource::Any);
     }
 }

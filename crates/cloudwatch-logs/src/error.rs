@@ -8,7 +8,7 @@ use hearth_aws_wire::{Body, BodyError, ERROR_TYPE, Response};
 use hearth_telemetry::LogStoreError;
 use http::StatusCode;
 use http::header::HeaderValue;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// An answer that is an error. All that is the caller's fault is a 400, what is not found too.
 #[derive(Debug)]
@@ -16,11 +16,16 @@ pub(crate) struct LogsError {
     status: StatusCode,
     error_type: &'static str,
     message: String,
+    /// A member besides the message.
+    detail: Option<(&'static str, Value)>,
 }
 
 impl LogsError {
     pub(crate) fn into_response(self) -> Response {
-        let body = json!({ "__type": self.error_type, "message": self.message });
+        let mut body = json!({ "__type": self.error_type, "message": self.message });
+        if let Some((name, value)) = self.detail {
+            body[name] = value;
+        }
         let mut response = http::Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.status;
         response.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(self.error_type));
@@ -28,7 +33,7 @@ impl LogsError {
     }
 
     fn of_caller(error_type: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error_type, message: message.into() }
+        Self { status: StatusCode::BAD_REQUEST, error_type, message: message.into(), detail: None }
     }
 
     /// A constraint of the model, or a rule of the service, is broken.
@@ -63,6 +68,26 @@ impl LogsError {
         Self::of_caller("TooManyTagsException", "A resource can have no more than 50 tags")
     }
 
+    /// Something of which there is nothing else to say is not there.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::of_caller("ResourceNotFoundException", message)
+    }
+
+    /// There is as much of something as there may be.
+    pub(crate) fn limit_exceeded(message: impl Into<String>) -> Self {
+        Self::of_caller("LimitExceededException", message)
+    }
+
+    /// A query is none: from which character to which, and why.
+    pub(crate) fn malformed_query(message: &str, start: usize, end: usize) -> Self {
+        let location = json!({ "startCharOffset": start, "endCharOffset": end });
+        let compile_error = json!({ "location": location, "message": message });
+        Self {
+            detail: Some(("queryCompileError", compile_error)),
+            ..Self::of_caller("MalformedQueryException", message)
+        }
+    }
+
     /// No operation of the service has that name.
     pub(crate) fn unknown_operation(name: &str) -> Self {
         let message = format!("CloudWatch Logs has no operation {name}");
@@ -72,14 +97,19 @@ impl LogsError {
     /// 501: AWS has that, Hearth has not. SDKs do not retry a 501.
     pub(crate) fn not_implemented(what: &str) -> Self {
         let message = format!("Hearth does not implement {what} yet");
-        Self { status: StatusCode::NOT_IMPLEMENTED, error_type: "NotImplementedException", message }
+        Self {
+            status: StatusCode::NOT_IMPLEMENTED,
+            error_type: "NotImplementedException",
+            message,
+            detail: None,
+        }
     }
 
     /// 503: events could not be taken.
     pub(crate) fn unavailable() -> Self {
         let message = "The service cannot complete the request.".to_owned();
         let error_type = "ServiceUnavailableException";
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error_type, message }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error_type, message, detail: None }
     }
 
     /// 500: our fault. What happened is in our log, not in the answer.
@@ -93,7 +123,12 @@ impl LogsError {
         }
         tracing::error!(error = text, "a request for logs failed");
         let message = "The service encountered an internal error.".to_owned();
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error_type: "InternalFailure", message }
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            error_type: "InternalFailure",
+            message,
+            detail: None,
+        }
     }
 
     /// Reading the body failed.
@@ -103,12 +138,14 @@ impl LogsError {
                 status: StatusCode::PAYLOAD_TOO_LARGE,
                 error_type: "RequestEntityTooLargeException",
                 message: format!("Request must be smaller than {} bytes", crate::REQUEST_BYTES_MAX),
+                detail: None,
             },
             BodyError::Incomplete(_) => Self::serialization("The request body is not complete"),
             BodyError::TooSlow => Self {
                 status: StatusCode::REQUEST_TIMEOUT,
                 error_type: "RequestTimeoutException",
                 message: "The request body did not arrive in time".to_owned(),
+                detail: None,
             },
         }
     }
@@ -125,7 +162,7 @@ impl From<LogStoreError> for LogsError {
             LogStoreError::StreamExists => {
                 Self::of_caller("ResourceAlreadyExistsException", "The specified log stream already exists")
             }
-            LogStoreError::TooMany => Self::of_caller("LimitExceededException", "Resource limit exceeded."),
+            LogStoreError::TooMany => Self::limit_exceeded("Resource limit exceeded."),
             LogStoreError::Protected => {
                 Self::validation("The log group is protected: switch its deletion protection off first")
             }

@@ -1,6 +1,8 @@
 //! FilterLogEvents: the events of a group, of some streams, times and messages. What `aws logs tail` asks for.
 
-use hearth_telemetry::{EventPage, EventQuery, PageBounds, Position, StreamSelection};
+use std::time::Duration;
+
+use hearth_telemetry::{EVENT_OVERHEAD_BYTES, EventQuery, LogEvent, PageBounds, Position, StreamSelection};
 use hearth_types::LogGroupName;
 use serde_json::{Value, json};
 
@@ -15,6 +17,10 @@ use crate::token::{next_token, place};
 /// How much of the disk one request reads. What is left comes with the next token, so that no request takes long,
 /// however large the group and however rare what is looked for. 64 MiB are read in a few tenths of a second.
 const SCANNED_BYTES_MAX: u64 = 64 << 20;
+/// How much of that is read between two looks at the time.
+const SCANNED_AT_ONCE_BYTES_MAX: u64 = 2 << 20;
+/// How long one request reads: what a pattern costs is up to who wrote it.
+const SCANNING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where to go on, and in which direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +35,22 @@ enum Place {
     Before(Position),
 }
 
+/// The events of a page, and where the next one begins, if there is one.
+struct Found {
+    events: Vec<LogEvent>,
+    next: Option<Place>,
+}
+
 impl Place {
+    fn print(self) -> String {
+        match self {
+            Self::Oldest => format!("f/{}", Position::START),
+            Self::From(position) => format!("f/{position}"),
+            Self::Newest => format!("b/{}", Position { segment: u64::MAX, offset: u64::MAX }),
+            Self::Before(position) => format!("b/{position}"),
+        }
+    }
+
     fn of_token(token: &str, now_ms: i64) -> Result<Self, LogsError> {
         let place = place(token, now_ms)?;
         let read = || match place.split_once('/')? {
@@ -87,8 +108,8 @@ pub(crate) fn answer(api: &CloudWatchLogs, mut input: Input) -> Result<Value, Lo
     let query = EventQuery { streams, start_ms, end_ms, matches: &matches };
     let events_max = usize::try_from(limit).unwrap_or(1);
     let bounds = PageBounds { events_max, bytes_max: PAGE_BYTES_MAX, scanned_bytes_max: SCANNED_BYTES_MAX };
-    let (page, next) = read(api, &group.name, &query, place, bounds)?;
-    let events: Vec<Value> = page
+    let found = read(api, &group.name, &query, place, bounds, SCANNING_LIMIT)?;
+    let events: Vec<Value> = found
         .events
         .into_iter()
         .map(|event| {
@@ -102,32 +123,103 @@ pub(crate) fn answer(api: &CloudWatchLogs, mut input: Input) -> Result<Value, Lo
         })
         .collect();
     let mut output = json!({ "events": events, "searchedLogStreams": [] });
-    if page.has_more {
-        output["nextToken"] = next_token(&next, now_ms).into();
+    if let Some(next) = found.next {
+        output["nextToken"] = next_token(&next.print(), now_ms).into();
     }
     Ok(output)
 }
 
-/// Reads a page, and says where the next one begins.
+/// Reads a page, and says where the next one begins. Piece by piece, so that a pattern that is slow to match makes smaller
+/// pages and not longer requests.
 fn read(
     api: &CloudWatchLogs,
     group: &LogGroupName,
     query: &EventQuery<'_>,
-    place: Place,
+    mut place: Place,
     bounds: PageBounds,
-) -> Result<(EventPage, String), LogsError> {
-    let from = match place {
-        Place::Oldest => Position::START,
-        Place::From(position) => position,
-        Place::Newest | Place::Before(_) => {
-            let before = if let Place::Before(position) = place { Some(position) } else { None };
-            let mut page = api.logs.read_backwards(group, query, before, bounds)?;
-            page.events.reverse();
-            let next = format!("b/{}", page.start);
-            return Ok((page, next));
+    limit: Duration,
+) -> Result<Found, LogsError> {
+    let until = api.clock.now() + limit;
+    let mut left = PageBounds { scanned_bytes_max: SCANNED_AT_ONCE_BYTES_MAX, ..bounds };
+    let mut pieces = bounds.scanned_bytes_max / SCANNED_AT_ONCE_BYTES_MAX;
+    let mut events: Vec<LogEvent> = Vec::new();
+    loop {
+        let backwards = matches!(place, Place::Newest | Place::Before(_));
+        let page = match place {
+            Place::Oldest => api.logs.read_forwards(group, query, Position::START, left)?,
+            Place::From(position) => api.logs.read_forwards(group, query, position, left)?,
+            Place::Newest => api.logs.read_backwards(group, query, None, left)?,
+            Place::Before(position) => api.logs.read_backwards(group, query, Some(position), left)?,
+        };
+        let bytes: usize = page.events.iter().map(|event| event.message.len() + EVENT_OVERHEAD_BYTES).sum();
+        // A piece has one event at least: the next page begins with it when there is no room for it here.
+        if bytes > left.bytes_max && !events.is_empty() {
+            return Ok(Found { events: ordered(events, backwards), next: Some(place) });
         }
-    };
-    let page = api.logs.read_forwards(group, query, from, bounds)?;
-    let next = format!("f/{}", page.end);
-    Ok((page, next))
+        place = if backwards { Place::Before(page.start) } else { Place::From(page.end) };
+        left.events_max = left.events_max.saturating_sub(page.events.len());
+        left.bytes_max = left.bytes_max.saturating_sub(bytes);
+        events = if backwards { [page.events, events].concat() } else { [events, page.events].concat() };
+        pieces = pieces.saturating_sub(1);
+        let is_full = left.events_max == 0 || left.bytes_max < EVENT_OVERHEAD_BYTES;
+        let is_enough = is_full || pieces == 0 || api.clock.now() >= until;
+        if is_enough || !page.has_more {
+            return Ok(Found { events: ordered(events, backwards), next: page.has_more.then_some(place) });
+        }
+    }
+}
+
+/// Puts events, which are in the order of their positions or nearly, into the one of their times.
+fn ordered(mut events: Vec<LogEvent>, newest_first: bool) -> Vec<LogEvent> {
+    events.sort_by_key(|event| event.timestamp_ms);
+    if newest_first {
+        events.reverse();
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_api::TestApi;
+
+    /// The numbers of the events that match, a page each.
+    fn pages(test: &TestApi, first: Place, limit: Duration) -> Vec<Vec<usize>> {
+        let matches = |message: &str| message.ends_with("00");
+        let query =
+            EventQuery { streams: StreamSelection::All, start_ms: None, end_ms: None, matches: &matches };
+        let bounds =
+            PageBounds { events_max: 4, bytes_max: PAGE_BYTES_MAX, scanned_bytes_max: SCANNED_BYTES_MAX };
+        let mut pages = Vec::new();
+        let mut next = Some(first);
+        while let Some(place) = next {
+            let found = read(&test.api, &test.group, &query, place, bounds, limit).unwrap();
+            let numbers = found.events.iter().map(|event| event.message.trim_start_matches('x').parse());
+            pages.push(numbers.collect::<Result<_, _>>().unwrap());
+            next = found.next.map(|next| Place::of_token(&next_token(&next.print(), 0), 0).unwrap());
+        }
+        pages
+    }
+
+    #[test]
+    fn a_request_whose_time_is_over_has_a_smaller_page_and_nothing_is_lost_or_doubled() {
+        // 9 MB: several pieces.
+        let messages: Vec<String> =
+            (1..=900).map(|number| format!("{}{number}", "x".repeat(10_000))).collect();
+        let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+        let test = TestApi::with("time", &messages);
+        test.api.logs.flush();
+        let forwards: Vec<usize> = (1..=9).map(|number| number * 100).collect();
+        let backwards: Vec<usize> = forwards.iter().rev().copied().collect();
+        for (place, expected) in [(Place::Oldest, &forwards), (Place::Newest, &backwards)] {
+            let in_time = pages(&test, place, Duration::from_secs(600));
+            assert_eq!(in_time.concat(), *expected, "{place:?}");
+            // As many as a page may have are on each, across the pieces.
+            assert!(in_time[..2].iter().all(|page| page.len() == 4), "{in_time:?}");
+            let over = pages(&test, place, Duration::ZERO);
+            assert_eq!(over.concat(), *expected, "{place:?}");
+            assert!(over.len() >= in_time.len(), "{over:?}");
+        }
+        assert!(pages(&test, Place::Oldest, Duration::ZERO).iter().any(|page| page.len() < 3));
+    }
 }

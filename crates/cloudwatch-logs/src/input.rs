@@ -57,6 +57,9 @@ impl Text {
             is_of_a_group(c) || c == '|' || c == '^'
         })),
     };
+    pub(crate) const QUERY: Self = Self { min: 0, max: 10_000, pattern: None };
+    pub(crate) const QUERY_ID: Self = Self { min: 1, max: 256, pattern: None };
+    pub(crate) const LOG_RECORD_POINTER: Self = Self { min: 1, max: 4_096, pattern: None };
     pub(crate) const KMS_KEY_ID: Self = Self { min: 0, max: 256, pattern: None };
 
     /// The constraints that a text breaks.

@@ -10,18 +10,32 @@ mod delete_log_group;
 mod delete_log_stream;
 mod describe_log_groups;
 mod describe_log_streams;
+mod describe_queries;
 mod error;
 mod filter_log_events;
 mod filter_pattern;
 mod get_log_events;
+mod get_log_group_fields;
+mod get_log_record;
+mod get_query_results;
 mod identifier;
 mod input;
+mod insights;
 mod list_log_groups;
+mod live_tail;
 mod operations;
 mod put_log_events;
+mod regex;
 mod retention_policy;
+mod start_live_tail;
+mod start_query;
+mod stop_query;
 mod tags;
+#[cfg(test)]
+mod test_api;
+mod test_metric_filter;
 mod token;
+mod wildcard;
 
 use std::sync::Arc;
 
@@ -32,10 +46,12 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
 use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use error::LogsError;
 use input::Input;
+use insights::Queries;
+use operations::Found;
 
 /// What the names of the operations stand behind in `X-Amz-Target`.
 const TARGET: &str = "Logs_20140328.";
@@ -55,12 +71,26 @@ pub struct CloudWatchLogs {
     account: AccountId,
     /// Room for large requests.
     large: Semaphore,
+    /// Room for live tails.
+    live_tails: Arc<Semaphore>,
+    queries: Arc<Queries>,
+    /// Whether live tails and queries are to end.
+    ending: watch::Sender<bool>,
 }
 
 impl CloudWatchLogs {
     /// Puts the API in front of a log store.
     pub fn new(logs: Arc<LogStore>, clock: Clock, region: Region, account: AccountId) -> Arc<Self> {
-        Arc::new(Self { logs, clock, region, account, large: Semaphore::new(LARGE_REQUESTS_MAX) })
+        Arc::new(Self {
+            logs,
+            clock,
+            region,
+            account,
+            large: Semaphore::new(LARGE_REQUESTS_MAX),
+            live_tails: Arc::new(Semaphore::new(live_tail::SESSIONS_MAX)),
+            queries: Arc::default(),
+            ending: watch::Sender::new(false),
+        })
     }
 
     /// Says whether a request is one of this service.
@@ -69,25 +99,31 @@ impl CloudWatchLogs {
         request.uri().path() == "/" && request.method() == Method::POST && operation(request).is_some()
     }
 
+    /// Ends whatever goes on by itself: live tails and queries.
+    pub fn stop(&self) {
+        self.ending.send_replace(true);
+    }
+
     /// Answers a request for which [`CloudWatchLogs::is_asked`] holds.
     pub async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response {
-        let request_id = RequestId::random();
-        let answer = self.dispatch(request).await;
-        let mut response = match answer {
-            // An operation without output has no body.
-            Ok(Value::Null) => Response::new(Body::default()),
-            Ok(output) => Response::new(Body::from(output.to_string())),
+        let request_id = RequestId::random().to_string();
+        let mut response = match self.dispatch(request, &request_id).await {
+            Ok(response) => response,
             Err(error) => error.into_response(),
         };
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, CONTENT_TYPE_JSON);
-        if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        headers.entry(CONTENT_TYPE).or_insert(CONTENT_TYPE_JSON);
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, value);
         }
         response
     }
 
-    async fn dispatch(self: &Arc<Self>, request: Request<Incoming>) -> Result<Value, LogsError> {
+    async fn dispatch(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        request_id: &str,
+    ) -> Result<Response, LogsError> {
         let name = operation(&request).unwrap_or_default();
         let (operation, puts_events) = (operations::find(name)?, name == "PutLogEvents");
         let body = read_body(request, REQUEST_BYTES_MAX).await.map_err(|error| LogsError::of_body(&error))?;
@@ -99,9 +135,16 @@ impl CloudWatchLogs {
             true => None,
             false => Some(self.large.acquire().await.expect("nobody closes the semaphore")),
         };
-        let api = self.clone();
+        let (api, request_id) = (self.clone(), request_id.to_owned());
         // All of it reads or writes the disk.
-        let work = move || operation(&api, Input::parse(&body)?);
+        let work = move || match operation {
+            Found::Operation(answer) => match answer(&api, Input::parse(&body)?)? {
+                // An operation without output has no body.
+                Value::Null => Ok(Response::new(Body::default())),
+                output => Ok(Response::new(Body::from(output.to_string()))),
+            },
+            Found::LiveTail => start_live_tail::answer(&api, Input::parse(&body)?, &request_id),
+        };
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(LogsError::service(&error)))
     }
 }

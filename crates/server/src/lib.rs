@@ -95,7 +95,7 @@ pub struct Running {
     store: Arc<EmbeddedStore>,
     walls: Facts,
     /// What environments reach as long as they live.
-    _front: Arc<Front>,
+    front: Arc<Front>,
 }
 
 /// Starts a server. It answers when this returns. Needs a Tokio runtime with all drivers.
@@ -350,7 +350,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         runtimes: runtimes_api,
         store,
         walls,
-        _front: front,
+        front,
     })
 }
 
@@ -372,6 +372,7 @@ impl Running {
         let _ = self.stop.send(true);
         self.schedules.stop().await;
         self.events.stop();
+        self.front.cloudwatch_logs.stop();
         self.durable.stop();
         self.event_sources.stop();
         self.runtimes.installations.stop().await;
