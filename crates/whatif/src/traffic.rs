@@ -7,6 +7,8 @@ use std::collections::BinaryHeap;
 const DURATION_US_MAX: u64 = 86_400_000_000;
 /// A moment after this is damaged: the year 9999.
 const EPOCH_MS_MAX: i64 = 253_402_300_799_000;
+/// How much earlier a moment was recorded than it was, at most.
+const MOMENT_US: i64 = 1_000;
 /// More memory than any function may have.
 const MEMORY_MB_MAX: u32 = 1 << 20;
 
@@ -147,9 +149,11 @@ impl TrafficBuilder {
                 let billed_us = init_us.unwrap_or(waited_us);
                 Some(Init { wait_us: waited_us.max(billed_us), billed_us })
             }
-            RecordedStart::Warm | RecordedStart::Reset { .. } => None,
+            // A part of the Duration, so that the call ends when it did.
+            RecordedStart::Reset { init_us } => Some(Init { wait_us: init_us, billed_us: init_us }),
+            RecordedStart::Warm => None,
         };
-        known.inits.extend(own_init);
+        known.inits.extend(own_init.filter(|_| matches!(start, RecordedStart::Cold { .. })));
         let runs_us = match start {
             RecordedStart::Reset { init_us } => duration_us.saturating_sub(init_us),
             RecordedStart::Warm | RecordedStart::Cold { .. } => duration_us,
@@ -172,12 +176,17 @@ impl TrafficBuilder {
     /// Puts the calls in order.
     pub fn build(self) -> Traffic {
         let Self { mut calls, functions, left_out } = self;
-        calls.sort_by_key(|(arrived, _)| *arrived);
+        // Moments were cut to whole milliseconds. Of two calls that came within one, the warm one came first: it took the
+        // environment that the cold one did not find any more.
+        let order = |(arrived, call): &(i64, Call)| arrived + if call.was_cold { MOMENT_US } else { 0 };
+        calls.sort_by_key(order);
         let first_epoch_us = calls.first().map_or(0, |(arrived, _)| *arrived);
-        let calls: Vec<Call> = calls
-            .into_iter()
-            .map(|(arrived, call)| Call { arrived_us: (arrived - first_epoch_us) as u64, ..call })
-            .collect();
+        let mut latest = first_epoch_us;
+        let in_order = |(arrived, call)| {
+            latest = latest.max(arrived);
+            Call { arrived_us: (latest - first_epoch_us) as u64, ..call }
+        };
+        let calls: Vec<Call> = calls.into_iter().map(in_order).collect();
         Traffic { asked_end_us: asked_end_us(&calls, &functions), calls, functions, first_epoch_us, left_out }
     }
 }

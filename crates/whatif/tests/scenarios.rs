@@ -149,6 +149,16 @@ fn a_caller_who_calls_again_at_once_finds_the_same_environment_although_moments_
 }
 
 #[test]
+fn of_two_calls_within_the_same_millisecond_the_one_that_was_warm_came_first() {
+    // By the moments, the cold one came first and took the environment, which was free again when the last one came.
+    let cold = Recorded { duration_us: 50 * MS, ..call(1_000, COLD) };
+    let warm = Recorded { duration_us: 500 * MS, waited_us: 100, ..call(1_001, RecordedStart::Warm) };
+    let calls = [call(0, COLD), cold, warm, call(1_100, RecordedStart::Warm)];
+    let outcome = simulate(&traffic(&calls), fixed(60), &SCHEDULER, &Prices::X86_64);
+    assert_eq!(outcome.cold_calls, 3, "{outcome:?}");
+}
+
+#[test]
 fn cold_starts_wait_for_their_turn_and_take_an_environment_that_became_warm_meanwhile() {
     let calls: Vec<Recorded> = (0..4).map(|at| call(at, COLD)).collect();
     let one_at_a_time = Scheduler { cold_starts_max: 1, ..SCHEDULER };
@@ -201,9 +211,9 @@ fn a_change_of_the_function_and_a_crash_make_the_next_call_cold_under_every_keep
         &SCHEDULER,
         &[fixed(3_600), provisioned],
         expect![[r#"
-        kept 1 h: 3 of 6 cold, 2 made, waits 0/250 ms, 40.10 environment-s, 40.10 GB-s, $0.000020367
-        1 provisioned: 0 of 6 cold, 1 made, waits 0/0 ms, 40.10 environment-s, 40.10 GB-s, $0.000173632
-    "#]],
+            kept 1 h: 3 of 6 cold, 2 made, waits 0/250 ms, 40.10 environment-s, 40.10 GB-s, $0.000017867
+            1 provisioned: 0 of 6 cold, 1 made, waits 0/0 ms, 40.10 environment-s, 40.10 GB-s, $0.000173632
+        "#]],
     );
 }
 
