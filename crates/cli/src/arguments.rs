@@ -1,5 +1,6 @@
 //! The command line: what can be said, not what is done about it.
 
+mod experiments;
 mod functions;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hearth_types::Runtime;
 
+pub(crate) use self::experiments::{TuneArguments, WhatIfArguments};
 pub(crate) use self::functions::{ConfigurationArguments, FunctionsArguments, FunctionsCommand};
 use crate::exit_code::ExitCode;
 
@@ -41,6 +43,10 @@ pub(crate) enum Command {
     Logs(LogsArguments),
     /// Draw the lifecycle of a function's execution environments
     Timeline(TimelineArguments),
+    /// Replay the recorded calls of a function under other ways of keeping environments
+    Whatif(WhatIfArguments),
+    /// Run a function for real at several sizes of memory, and show what each takes and costs
+    Tune(TuneArguments),
 }
 
 #[derive(Debug, Default, Args)]

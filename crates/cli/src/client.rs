@@ -224,6 +224,17 @@ impl Client {
         Ok(self.send_to("s3", Method::GET, path, &headers, Bytes::new()).await?.body)
     }
 
+    /// Asks an operation of CloudWatch Logs.
+    pub(crate) async fn logs(
+        &self,
+        operation: &str,
+        request: &serde_json::Value,
+    ) -> Result<Answer, ClientError> {
+        let target = format!("Logs_20140328.{operation}");
+        let body = Bytes::from(request.to_string());
+        self.send_to("logs", Method::POST, "/", &[("X-Amz-Target", &target)], body).await
+    }
+
     async fn send_to(
         &self,
         service: &str,

@@ -105,7 +105,7 @@ pub(crate) async fn invoke(
 }
 
 /// Reads the payload from where the argument says it is.
-fn payload(argument: &str) -> anyhow::Result<Bytes> {
+pub(crate) fn payload(argument: &str) -> anyhow::Result<Bytes> {
     if argument == "-" {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).context("cannot read the payload from standard input")?;

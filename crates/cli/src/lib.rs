@@ -23,6 +23,8 @@ mod settings;
 mod stdout;
 mod table;
 mod timeline;
+mod tune;
+mod whatif;
 mod words;
 
 use std::io::Write as _;
@@ -86,6 +88,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let client = Client::new(&timeline.list.server)?;
             client_runtime()?.block_on(timeline::run(&timeline, &client, appearance, out))
         }
+        Command::Whatif(whatif) => {
+            let client = Client::new(&whatif.list.server)?;
+            client_runtime()?.block_on(whatif::run(&whatif, &client, out))
+        }
+        Command::Tune(tune) => {
+            let client = Client::new(&tune.list.server)?;
+            client_runtime()?.block_on(tune::run(&tune, &client, out, &mut std::io::stderr()))
+        }
     }
 }
 
@@ -132,6 +142,9 @@ fn code_and_hint(error: &anyhow::Error) -> (ExitCode, Option<&str>) {
             return (error.exit_code(), error.hint());
         }
         if let Some(deploy::ApplyError::Client(error)) = cause.downcast_ref::<deploy::ApplyError>() {
+            return (error.exit_code(), error.hint());
+        }
+        if let Some(error) = cause.downcast_ref::<tune::TuneError>() {
             return (error.exit_code(), error.hint());
         }
         if let Some(error) = cause.downcast_ref::<demo::DemoError>() {

@@ -2,6 +2,8 @@
 
 mod invocations_json;
 mod timeline_json;
+mod whatif;
+mod whatif_json;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +27,8 @@ const EVENTS_MAX: usize = 10_000;
 /// Most invocations in one answer.
 const INVOCATIONS_MAX: usize = 100_000;
 
+pub(crate) use self::whatif::Scheduling;
+
 /// Answers everything under `/_hearth/` but the code of functions.
 pub(crate) struct Insight {
     pub(crate) functions: Arc<Functions>,
@@ -36,6 +40,7 @@ pub(crate) struct Insight {
     pub(crate) logs: Arc<LogStore>,
     pub(crate) clock: Clock,
     pub(crate) walls: Facts,
+    pub(crate) scheduling: Scheduling,
 }
 
 impl Insight {
@@ -56,6 +61,7 @@ impl Insight {
                 Ok(name) => self.timeline(&name),
                 Err(response) => *response,
             },
+            ["functions", name, "whatif"] => self.whatif(name, &query).await,
             ["logs", name] => match FunctionName::new(&decoded(name)) {
                 Ok(name) => self.logs(&name, &query).await,
                 Err(cause) => error(StatusCode::BAD_REQUEST, &cause.to_string()),

@@ -60,7 +60,7 @@ use deployment::{HostDeployment, runtime_ready};
 use event_clock::SteadyClock;
 use front::{Front, Outside};
 use guard::Guard;
-use insight::Insight;
+use insight::{Insight, Scheduling};
 use own_api::OwnApis;
 use runtimes::{Installations, RuntimesApi};
 
@@ -304,6 +304,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         logs: logs.clone(),
         clock,
         walls: walls.clone(),
+        scheduling: Scheduling {
+            idle_timeout: settings.idle_timeout,
+            cold_starts_max: settings.cold_starts_max,
+            environments_max: settings.account_concurrency as usize,
+        },
     };
     let sessions = iam.sessions().clone();
     let front = Arc::new(Front {
