@@ -1,5 +1,6 @@
 //! The command line: what can be said, not what is done about it.
 
+mod flame;
 mod functions;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hearth_types::Runtime;
 
+pub(crate) use self::flame::{FlameArguments, FlameOutput};
 pub(crate) use self::functions::{ConfigurationArguments, FunctionsArguments, FunctionsCommand};
 use crate::exit_code::ExitCode;
 
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Logs(LogsArguments),
     /// Draw the lifecycle of a function's execution environments
     Timeline(TimelineArguments),
+    /// Force an Init of a function, and show import by import what it took (Python and Node.js)
+    Flame(FlameArguments),
 }
 
 #[derive(Debug, Default, Args)]

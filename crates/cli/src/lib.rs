@@ -14,6 +14,7 @@ mod deploy;
 mod environments;
 mod exit_code;
 mod faults;
+mod flame;
 mod functions;
 mod invoke;
 mod logs;
@@ -85,6 +86,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Timeline(timeline) => {
             let client = Client::new(&timeline.list.server)?;
             client_runtime()?.block_on(timeline::run(&timeline, &client, appearance, out))
+        }
+        Command::Flame(flame) => {
+            let client = Client::new(&flame.server)?;
+            client_runtime()?.block_on(flame::run(&flame, &client, appearance, out))
         }
     }
 }

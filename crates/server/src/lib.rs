@@ -304,6 +304,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         logs: logs.clone(),
         clock,
         walls: walls.clone(),
+        flames: Arc::default(),
     };
     let sessions = iam.sessions().clone();
     let front = Arc::new(Front {
