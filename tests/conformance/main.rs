@@ -24,6 +24,7 @@ mod durable;
 mod event_sources;
 mod experiment;
 mod extensions;
+mod flame;
 mod function_urls;
 mod init;
 mod invoke;

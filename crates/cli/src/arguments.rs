@@ -1,6 +1,7 @@
 //! The command line: what can be said, not what is done about it.
 
 mod experiments;
+mod flame;
 mod functions;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hearth_types::Runtime;
 
 pub(crate) use self::experiments::{TuneArguments, WhatIfArguments};
+pub(crate) use self::flame::{FlameArguments, FlameOutput};
 pub(crate) use self::functions::{ConfigurationArguments, FunctionsArguments, FunctionsCommand};
 use crate::exit_code::ExitCode;
 
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Whatif(WhatIfArguments),
     /// Run a function for real at several sizes of memory, and show what each takes and costs
     Tune(TuneArguments),
+    /// Force an Init of a function, and show import by import what it took (Python and Node.js)
+    Flame(FlameArguments),
 }
 
 #[derive(Debug, Default, Args)]

@@ -14,6 +14,7 @@ mod deploy;
 mod environments;
 mod exit_code;
 mod faults;
+mod flame;
 mod functions;
 mod invoke;
 mod logs;
@@ -95,6 +96,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Tune(tune) => {
             let client = Client::new(&tune.list.server)?;
             client_runtime()?.block_on(tune::run(&tune, &client, out, &mut std::io::stderr()))
+        }
+        Command::Flame(flame) => {
+            let client = Client::new(&flame.server)?;
+            client_runtime()?.block_on(flame::run(&flame, &client, appearance, out))
         }
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_environment::{
-    Answer, AnswerKind, Environment, EnvironmentParts, Invocation, InvokeResult, StreamingReply,
+    Answer, AnswerKind, Environment, EnvironmentParts, Invocation, InvokeResult, Owner, StreamingReply,
 };
 use hearth_functions::ResolvedVersion;
 use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
 use hearth_runtime_api::BoundRuntimeApi;
+use hearth_telemetry::imports::ImportCollector;
 use hearth_telemetry::{EnvironmentFacts, EnvironmentTelemetry};
 use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader, Version};
 use tokio::sync::oneshot::error::RecvError;
@@ -30,6 +31,16 @@ const FINISHING_LOOKS: u32 = 8;
 enum Found {
     Warm(Arc<Environment>),
     Cold(ColdReason, Permit),
+}
+
+/// What an environment is made for.
+pub(crate) struct Plan {
+    pub(crate) why_cold: ColdReason,
+    pub(crate) initialization_type: InitializationType,
+    /// Who hears of it.
+    pub(crate) owner: Arc<dyn Owner>,
+    /// Where its runtime tells what it imports.
+    pub(crate) imports: Option<Arc<ImportCollector>>,
 }
 
 /// Counts a cold start until its environment is in the pool, also when the caller gives up while it waits.
@@ -224,12 +235,22 @@ impl Pool {
         why_cold: ColdReason,
         initialization_type: InitializationType,
     ) -> Result<Member, InvokeError> {
+        let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
+        self.make_planned(version, Plan { why_cold, initialization_type, owner, imports: None }).await
+    }
+
+    /// Makes an environment as it is planned, in which nothing runs yet.
+    pub(crate) async fn make_planned(
+        &self,
+        version: &Arc<ResolvedVersion>,
+        plan: Plan,
+    ) -> Result<Member, InvokeError> {
+        let Plan { why_cold, initialization_type, owner, imports } = plan;
         let cannot = |what: &str, error: &dyn std::error::Error| {
             let error = chain(error);
             tracing::error!(function = %version.configuration.name, error, "cannot {what}");
             InvokeError::Service(format!("cannot {what}: {error}"))
         };
-        let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
         let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let log_stream = boot::log_stream(version, id, now_epoch_ms);
@@ -281,7 +302,7 @@ impl Pool {
         let boot = boot::boot(
             self.parts.runtimes.clone(),
             version.clone(),
-            initialization_type,
+            (initialization_type, imports.is_some()),
             self.parts.settings.region.clone(),
             log_stream,
             runtime_api.address(),
@@ -302,7 +323,10 @@ impl Pool {
             environment: environment.clone(),
             initialization_type,
             version: version.clone(),
-            _runtime_api: runtime_api.serve(environment),
+            _runtime_api: match imports {
+                Some(imports) => runtime_api.serve_with_imports(environment, imports),
+                None => runtime_api.serve(environment),
+            },
             _own_api: own_api.served,
         })
     }

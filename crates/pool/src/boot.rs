@@ -107,11 +107,12 @@ pub(crate) fn plan(
     }
 }
 
-/// Says how to start the extensions and the runtime of a version, as often as it has to be.
+/// Says how to start the extensions and the runtime of a version, as often as it has to be. `tells_imports`: the runtime is
+/// to tell what it imports.
 pub(crate) fn boot(
     runtimes: Arc<Runtimes>,
     version: Arc<ResolvedVersion>,
-    initialization_type: InitializationType,
+    (initialization_type, tells_imports): (InitializationType, bool),
     region: Region,
     log_stream: LogStreamName,
     runtime_api: SocketAddr,
@@ -140,10 +141,12 @@ pub(crate) fn boot(
     let names = extensions.iter().map(|(name, _)| name.clone()).collect();
     let for_runtime = facts.clone();
     let command = move |sandbox: &dyn Sandbox| {
-        let boot = for_runtime
-            .runtimes
-            .command(&for_runtime.request(sandbox, Some(sandbox.log_fd())))
-            .map_err(|error| FatalError::new(error.error_type, error.message))?;
+        let request = for_runtime.request(sandbox, Some(sandbox.log_fd()));
+        let boot = match tells_imports {
+            true => for_runtime.runtimes.command_that_tells_imports(&request),
+            false => for_runtime.runtimes.command(&request),
+        };
+        let boot = boot.map_err(|error| FatalError::new(error.error_type, error.message))?;
         Ok(Command {
             program: boot.program,
             arguments: boot.args,

@@ -10,9 +10,12 @@
 //!                                     v          v
 //!                                        Ending ──gone──> (nothing)
 //! ```
+//!
+//! Beside them are environments that are only measured, and that no call finds (`measure.rs`).
 
 mod acquire;
 mod boot;
+mod measure;
 mod members;
 mod own_api;
 mod provisioning;
@@ -36,6 +39,8 @@ use hearth_telemetry::{Clock, Feed, LogStore, Recorder, ShutdownReason};
 use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
+use measure::Measured;
+pub use measure::{Measure, MeasuredInit};
 use members::{FunctionEnvironments, Member};
 pub use own_api::{OpenOwnApi, OwnApi};
 pub use settings::{NetworkPolicies, PoolSettings};
@@ -97,12 +102,14 @@ fn key_of(version: &ResolvedVersion) -> FunctionVersion {
 #[derive(Default)]
 struct State {
     versions: HashMap<FunctionVersion, FunctionEnvironments>,
+    /// For one Init each.
+    measured: HashMap<EnvironmentId, Measured>,
     draining: bool,
 }
 
 impl State {
     fn environments(&self) -> usize {
-        self.versions.values().map(FunctionEnvironments::len).sum()
+        self.versions.values().map(FunctionEnvironments::len).sum::<usize>() + self.measured.len()
     }
 }
 
@@ -133,6 +140,7 @@ impl Pool {
     pub fn environments(&self) -> Vec<EnvironmentStatus> {
         let state = self.lock();
         let members = state.versions.values().flat_map(FunctionEnvironments::members);
+        let members = members.chain(state.measured.values().map(|measured| &measured.member));
         members.map(|member| EnvironmentStatus { environment: member.environment.clone() }).collect()
     }
 
@@ -142,6 +150,7 @@ impl Pool {
         self.end_ready(|_| true, ShutdownReason::ServerStops);
         // Nobody waits for those that are still being initialized.
         self.provisioned_starts.close();
+        self.end_measured();
         let keys: Vec<FunctionVersion> = self.lock().versions.keys().cloned().collect();
         keys.iter().for_each(|key| self.balance(key));
         let limit = self.parts.settings.drain_limit;
@@ -206,7 +215,10 @@ fn cold_reason(reason: ShutdownReason) -> Option<ColdReason> {
         ShutdownReason::FunctionUpdated => Some(ColdReason::FunctionUpdated),
         ShutdownReason::Evicted => Some(ColdReason::Evicted),
         ShutdownReason::SandboxLost => Some(ColdReason::RuntimeExited),
-        ShutdownReason::FunctionDeleted | ShutdownReason::ServerStops | ShutdownReason::Unprovisioned => None,
+        ShutdownReason::FunctionDeleted
+        | ShutdownReason::ServerStops
+        | ShutdownReason::Unprovisioned
+        | ShutdownReason::Measured => None,
     }
 }
 

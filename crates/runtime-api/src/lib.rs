@@ -9,6 +9,7 @@
 mod body;
 mod error_type;
 mod extensions;
+mod imports;
 mod reply;
 mod routes;
 mod subscriptions;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearth_environment::Environment;
+use hearth_telemetry::imports::ImportCollector;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -67,7 +69,16 @@ impl BoundRuntimeApi {
 
     /// Serves `environment` until the returned handle is dropped.
     pub fn serve(self, environment: Arc<Environment>) -> RuntimeApi {
-        RuntimeApi(tokio::spawn(accept(self.listener, environment)).abort_handle())
+        RuntimeApi(tokio::spawn(accept(self.listener, environment, None)).abort_handle())
+    }
+
+    /// The same, and takes what the runtime client tells about imports.
+    pub fn serve_with_imports(
+        self,
+        environment: Arc<Environment>,
+        imports: Arc<ImportCollector>,
+    ) -> RuntimeApi {
+        RuntimeApi(tokio::spawn(accept(self.listener, environment, Some(imports))).abort_handle())
     }
 }
 
@@ -80,7 +91,7 @@ impl Drop for RuntimeApi {
     }
 }
 
-async fn accept(listener: TcpListener, environment: Arc<Environment>) {
+async fn accept(listener: TcpListener, environment: Arc<Environment>, imports: Option<Arc<ImportCollector>>) {
     let port = listener.local_addr().map_or(0, |address| address.port());
     let mut connections = JoinSet::new();
     let reports = Arc::default();
@@ -106,7 +117,7 @@ async fn accept(listener: TcpListener, environment: Arc<Environment>) {
         if stream.set_nodelay(true).is_err() {
             continue; // it is gone already
         }
-        let visitor = Visitor::new(environment.connect(), Arc::clone(&reports), port);
+        let visitor = Visitor::new(environment.connect(), Arc::clone(&reports), port, imports.clone());
         let has_room = connections.len() < LONG_HEADS_CONNECTIONS_MAX;
         let head_bytes_max = if has_room { HEAD_BYTES_MAX } else { SHORT_HEAD_BYTES_MAX };
         connections.spawn(serve(stream, visitor, head_bytes_max));
@@ -134,5 +145,5 @@ pub fn serve_connection<S>(stream: S, environment: &Arc<Environment>) -> impl Fu
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    serve(stream, Visitor::new(environment.connect(), Arc::default(), 0), SHORT_HEAD_BYTES_MAX)
+    serve(stream, Visitor::new(environment.connect(), Arc::default(), 0, None), SHORT_HEAD_BYTES_MAX)
 }

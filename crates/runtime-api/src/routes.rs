@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hearth_environment::machine::RuntimeAnswer;
 use hearth_environment::{AnswerKind, Rejection, RuntimeConnection};
 use hearth_telemetry::SubscriptionApi;
+use hearth_telemetry::imports::ImportCollector;
 use hearth_types::RequestId;
 use hearth_types::limits::RESPONSE_PAYLOAD_BYTES_MAX;
 use http::{HeaderMap, Method, Request, Response};
@@ -16,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::body::{self, Body};
 use crate::extensions::{self, ExtensionRoute};
-use crate::{error_type, reply, subscriptions};
+use crate::{error_type, imports, reply, subscriptions};
 
 /// By which a runtime client of Hearth says when it began to load the function's code, in nanoseconds of the monotonic
 /// clock of this host.
@@ -29,6 +30,8 @@ pub(crate) struct Visitor {
     reports: Arc<Reports>,
     /// Where it has been visited.
     port: u16,
+    /// Where the runtime client may tell what it imports.
+    imports: Option<Arc<ImportCollector>>,
 }
 
 /// Lets one report of a failed Init be read at a time. The first one ends the Init, so the others are not worth keeping;
@@ -42,13 +45,24 @@ impl Default for Reports {
 }
 
 impl Visitor {
-    pub(crate) fn new(connection: RuntimeConnection, reports: Arc<Reports>, port: u16) -> Self {
-        Self { connection, reports, port }
+    pub(crate) fn new(
+        connection: RuntimeConnection,
+        reports: Arc<Reports>,
+        port: u16,
+        imports: Option<Arc<ImportCollector>>,
+    ) -> Self {
+        Self { connection, reports, port, imports }
     }
 
     /// Answers one request.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
+        if path == imports::PATH
+            && request.method() == Method::POST
+            && let Some(stream) = self.imports.as_ref().and_then(ImportCollector::open)
+        {
+            return imports::take(stream, request).await;
+        }
         let Some(route) = Route::of(path) else { return reply::not_found() };
         if request.method() != route.method() {
             return reply::method_not_allowed();

@@ -13,6 +13,8 @@ use crate::interpreters::{Interpreter, Language};
 const NODE_BOOTSTRAP: &str = include_str!("clients/node/bootstrap.js");
 /// Loaded by another thread, if at all.
 const NODE_IMPORT_HOOK: &str = include_str!("clients/node/import-hook.mjs");
+/// Loaded by another thread, too, where a profile of imports is asked for.
+const NODE_IMPORTS_HOOK: &str = include_str!("clients/node/imports-hook.mjs");
 /// What every start loads besides; put into one file with the bootstrap, because each file costs Node.js about 1 ms.
 const NODE_BUNDLED: &[(&str, &str)] = &[
     ("./connection.js", include_str!("clients/node/connection.js")),
@@ -22,6 +24,8 @@ const NODE_BUNDLED: &[(&str, &str)] = &[
 /// What is loaded when it is needed.
 const NODE_SEPARATE: &[(&str, &str)] = &[
     ("errors.js", include_str!("clients/node/errors.js")),
+    ("imports.js", include_str!("clients/node/imports.js")),
+    ("imports-modules.js", include_str!("clients/node/imports-modules.js")),
     ("invoke-store.js", include_str!("clients/node/invoke-store.js")),
     ("streaming.js", include_str!("clients/node/streaming.js")),
 ];
@@ -30,6 +34,7 @@ const NODE_NAME: &str = "//# sourceURL=file:///var/runtime/index.mjs\n";
 const PYTHON: &[(&str, &str)] = &[
     ("bootstrap.py", include_str!("clients/python/bootstrap.py")),
     ("errors.py", include_str!("clients/python/errors.py")),
+    ("imports.py", include_str!("clients/python/imports.py")),
     ("logs.py", include_str!("clients/python/logs.py")),
     ("values.py", include_str!("clients/python/values.py")),
 ];
@@ -139,7 +144,11 @@ fn python_files() -> Vec<(&'static str, String)> {
 }
 
 fn node_files() -> Vec<(&'static str, String)> {
-    let mut files = vec![("bootstrap.js", bundle()), ("import-hook.mjs", NODE_IMPORT_HOOK.to_owned())];
+    let mut files = vec![
+        ("bootstrap.js", bundle()),
+        ("import-hook.mjs", NODE_IMPORT_HOOK.to_owned()),
+        ("imports-hook.mjs", NODE_IMPORTS_HOOK.to_owned()),
+    ];
     files.extend(NODE_SEPARATE.iter().map(|(name, text)| (*name, (*text).to_owned())));
     for (_, text) in &mut files {
         text.push_str(NODE_NAME);

@@ -21,6 +21,9 @@ use crate::packages::{PackageFolder, is_run, with_source};
 /// Node.js versions below this one have ES modules of `require` and their detection switched off on Lambda.
 const NODE_MAJOR_WITH_MODULE_OPTIONS: u32 = 24;
 
+/// The last argument of a runtime client that is to tell what is imported.
+const PROFILE_IMPORTS: &str = "--profile-imports";
+
 /// What the runtimes of a host depend on.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -119,6 +122,20 @@ impl Runtimes {
                 Ok(self.interpreted(request, &prepared))
             }
         }
+    }
+
+    /// Says what to start when the runtime client is to tell what is imported while the function's code is loaded
+    /// (`clients/node/imports.js`, `clients/python/imports.py`). It takes the argument away before that; what a runtime of
+    /// the function's own imports, nobody knows.
+    pub fn command_that_tells_imports(&self, request: &BootRequest<'_>) -> Result<BootCommand, BootError> {
+        let mut command = self.command(request)?;
+        match request.runtime.family() {
+            RuntimeFamily::NodeJs { .. } | RuntimeFamily::Python { .. } => {
+                command.args.push(PROFILE_IMPORTS.into());
+            }
+            RuntimeFamily::Provided | RuntimeFamily::Other => {}
+        }
+        Ok(command)
     }
 
     /// Returns what an environment with a root file system of its own has to see of this host for a runtime: the

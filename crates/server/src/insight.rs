@@ -1,5 +1,8 @@
-//! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, and the logs. All of it is JSON.
+//! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, what an Init imports, and the logs. All of it is JSON.
 
+pub(crate) mod flame;
+mod flame_advice;
+mod flame_json;
 mod invocations_json;
 mod timeline_json;
 mod whatif;
@@ -19,6 +22,8 @@ use hearth_telemetry::{Clock, Feed, LogStore, LogStoreError, Recorder};
 use hearth_types::{FunctionName, LogGroupName};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+
+use self::flame::Flames;
 
 /// Longest time that a request for logs waits for new ones.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -41,11 +46,18 @@ pub(crate) struct Insight {
     pub(crate) clock: Clock,
     pub(crate) walls: Facts,
     pub(crate) scheduling: Scheduling,
+    pub(crate) flames: Arc<Flames>,
 }
 
 impl Insight {
     /// Answers one request; `path` is what follows `/_hearth/`.
     pub(crate) async fn answer<B>(&self, path: &str, request: &Request<B>) -> Response {
+        if let Some(name) = path.strip_prefix("functions/").and_then(|rest| rest.strip_suffix("/flame")) {
+            return match self.existing(name) {
+                Ok(name) => self.flame(&name, request).await,
+                Err(response) => *response,
+            };
+        }
         if request.method() != Method::GET {
             return error(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
         }

@@ -309,6 +309,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             cold_starts_max: settings.cold_starts_max,
             environments_max: settings.account_concurrency as usize,
         },
+        flames: Arc::default(),
     };
     let sessions = iam.sessions().clone();
     let front = Arc::new(Front {

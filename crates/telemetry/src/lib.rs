@@ -3,7 +3,8 @@
 //!
 //! Every phase change is one [`LifecycleEvent`] with a monotonic time. Everything else reads those: the platform lines
 //! ([`lines`]), the telemetry of subscribers ([`Subscription`]), billing ([`billing`]), the timeline ([`timeline`]), and by way
-//! of the [`Feed`] the journal of invocations ([`journal`]), metrics and traces. Nothing is measured twice.
+//! of the [`Feed`] the journal of invocations ([`journal`]), metrics and traces. Nothing is measured twice. What an Init
+//! imports is told by the runtime client, where somebody asks for it ([`imports`]).
 
 mod application_level;
 pub mod billing;
@@ -13,6 +14,7 @@ mod derive;
 mod environment;
 mod feed;
 mod function_log;
+pub mod imports;
 pub mod journal;
 pub mod lines;
 mod logs;

@@ -87,6 +87,8 @@ pub enum ShutdownReason {
     SandboxLost,
     /// It was provisioned, and is no longer wanted, or has to be made anew.
     Unprovisioned,
+    /// It was made for its Init to be measured, and that is done.
+    Measured,
 }
 
 /// Why the processes of an environment are ended, to start afresh with the next invocation.

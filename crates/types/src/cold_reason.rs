@@ -25,6 +25,8 @@ pub enum ColdReason {
     InitFailed,
     /// No call: the environment was made ahead of calls, for provisioned concurrency.
     Provisioned,
+    /// No call, either: somebody asked for an Init, to have it measured.
+    Forced,
 }
 
 impl ColdReason {
@@ -40,6 +42,7 @@ impl ColdReason {
         Self::TimedOut,
         Self::InitFailed,
         Self::Provisioned,
+        Self::Forced,
     ];
 
     /// Returns the reason as one word for machines.
@@ -55,6 +58,7 @@ impl ColdReason {
             Self::TimedOut => "timed-out",
             Self::InitFailed => "init-failed",
             Self::Provisioned => "provisioned",
+            Self::Forced => "forced",
         }
     }
 
@@ -71,6 +75,7 @@ impl ColdReason {
             Self::TimedOut => "timed out before",
             Self::InitFailed => "init failed before",
             Self::Provisioned => "provisioned ahead of calls",
+            Self::Forced => "forced",
         }
     }
 }

@@ -31,6 +31,8 @@ let functionInitStart;
 let onDrained = null;
 // The invocation that is running.
 let current = null;
+// Tells which modules are loaded, where a profile of that was asked for.
+let profile = null;
 // Set once an uncaught error is being reported: the process is about to end, and answers no more.
 let ending = false;
 
@@ -55,9 +57,26 @@ function start() {
 
   // On AWS the client is an ES module, and a function finds no main module.
   process.mainModule = undefined;
+  if (process.argv.at(-1) !== '--profile-imports') return loadFunction();
+  process.argv.pop();
+  const { Profile } = require('./imports.js');
+  const { AWS_LAMBDA_RUNTIME_API, LAMBDA_TASK_ROOT } = process.env;
+  const { parents } = require('./handler.js').alongNodePath();
+  profile = new Profile(AWS_LAMBDA_RUNTIME_API, LAMBDA_TASK_ROOT, parents, loadFunction);
+}
+
+function loadFunction() {
   functionInitStart = process.hrtime.bigint();
   const { load } = require('./handler.js');
-  load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER, CALLBACKS, begin, failInit);
+  load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER, CALLBACKS, begin, failInit, profile);
+}
+
+// Ends the profile, if there is one, before Init ends.
+function endProfile(then) {
+  const ended = profile;
+  profile = null;
+  if (ended) ended.end(then);
+  else then();
 }
 
 function provideAwsLambda() {
@@ -115,7 +134,10 @@ function begin(handler) {
   }
   // Not at once: a promise that loading left rejected without anybody to see it still fails Init.
   setImmediate(() => {
-    if (!ending) next(`Hearth-Function-Init-Start: ${functionInitStart}\r\n`);
+    if (ending) return;
+    endProfile(() => {
+      if (!ending) next(`Hearth-Function-Init-Start: ${functionInitStart}\r\n`);
+    });
   });
 }
 
@@ -131,7 +153,7 @@ function reportInit(error, then) {
   const headers =
     `Lambda-Runtime-Function-Error-Type: ${errors().headerValue(report.errorType)}\r\n` +
     `Hearth-Function-Init-Start: ${functionInitStart}\r\n`;
-  connection.postApart(`${PREFIX}init/error`, headers, JSON.stringify(report), then);
+  endProfile(() => connection.postApart(`${PREFIX}init/error`, headers, JSON.stringify(report), then));
 }
 
 // Ends the process after an error that nobody caught; whoever waits for an answer gets it as the answer.

@@ -8,11 +8,12 @@ const path = require('path');
 
 const errors = () => require('./errors.js');
 
-// Calls `loaded` with the handler, or `failed` with the reason why there is none.
-function load(taskRoot, name, withRequire, loaded, failed) {
+// Calls `loaded` with the handler, or `failed` with the reason why there is none. `profile`, if there is one, wants to know
+// what is imported.
+function load(taskRoot, name, withRequire, loaded, failed, profile) {
   let found;
   try {
-    found = find(taskRoot, name, withRequire);
+    found = find(taskRoot, name, withRequire, profile);
     if (!found.promise) return loaded(member(found.module, found.member, name, withRequire));
   } catch (error) {
     return failed(explained(error, withRequire));
@@ -28,7 +29,7 @@ async function loadImported(found, name, withRequire, loaded, failed) {
   }
 }
 
-function find(taskRoot, name, withRequire) {
+function find(taskRoot, name, withRequire, profile) {
   if (name.includes('..')) {
     throw new (errors().MalformedHandlerName)(
       `'${name}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`,
@@ -39,7 +40,7 @@ function find(taskRoot, name, withRequire) {
   const dot = base.indexOf('.');
   if (dot < 0) throw new (errors().MalformedHandlerName)('Bad handler');
   const file = path.resolve(taskRoot, folder, base.slice(0, dot));
-  const found = withRequire ? findByKind(file) : findByImport(file);
+  const found = withRequire ? findByKind(file, profile) : findByImport(file, profile);
   if (found) return { ...found, member: base.slice(dot + 1) };
   // Not a file of the function: a module of a layer, found as `require` finds it.
   const resolved = require.resolve(base.slice(0, dot), { paths: [taskRoot, path.resolve(taskRoot, folder)] });
@@ -47,35 +48,35 @@ function find(taskRoot, name, withRequire) {
 }
 
 // Up to Node.js 22: what a file is decides how it is loaded.
-function findByKind(file) {
+function findByKind(file, profile) {
   if (fs.existsSync(file)) return { module: require(file) };
   if (fs.existsSync(`${file}.js`)) {
-    return isModuleFolder(path.dirname(file)) ? imported(`${file}.js`) : { module: require(`${file}.js`) };
+    return isModuleFolder(path.dirname(file)) ? imported(`${file}.js`, profile) : { module: require(`${file}.js`) };
   }
-  if (fs.existsSync(`${file}.mjs`)) return imported(`${file}.mjs`);
+  if (fs.existsSync(`${file}.mjs`)) return imported(`${file}.mjs`, profile);
   if (fs.existsSync(`${file}.cjs`)) return { module: require(`${file}.cjs`) };
   return null;
 }
 
 // From Node.js 24 on: everything is imported.
-function findByImport(file) {
+function findByImport(file, profile) {
   const extension = ['', '.js', '.mjs', '.cjs'].find((candidate) => fs.existsSync(file + candidate));
-  return extension === undefined ? null : imported(file + extension);
+  return extension === undefined ? null : imported(file + extension, profile);
 }
 
 // Unlike Node.js alone, Lambda looks for what is imported along NODE_PATH, too: there are the SDK and layers. Where
 // there is neither, nothing is done about it: a hook makes loading hundreds of modules some 5 % slower.
-function imported(file) {
+function imported(file, profile) {
   const url = require('url');
   const { href } = url.pathToFileURL(file);
-  const folders = (process.env.NODE_PATH || '').split(':').filter((folder) => {
-    return folder.endsWith('/node_modules') && fs.existsSync(folder);
-  });
-  if (folders.length === 0) return { promise: import(href) };
-  // Modules that could stand next to these folders: what they import is found in them.
-  const parents = folders.map((folder) => url.pathToFileURL(path.join(path.dirname(folder), 'index.mjs')).href);
+  const { folders, parents } = alongNodePath();
+  if (folders.length === 0) {
+    profile?.importing();
+    return { promise: import(href) };
+  }
   const modules = require('module');
   if (!modules.registerHooks) {
+    profile?.importing();
     return { promise: import(href).catch((error) => importedAgain(href, error, folders, parents)) };
   }
   modules.registerHooks({
@@ -95,7 +96,20 @@ function imported(file) {
       }
     },
   });
+  profile?.hookModules();
+  profile?.importing();
   return { promise: import(href) };
+}
+
+// Returns the folders of packages in NODE_PATH that are there, and modules that could stand next to them: what those import
+// is found in them.
+function alongNodePath() {
+  const folders = (process.env.NODE_PATH || '').split(':').filter((folder) => {
+    return folder.endsWith('/node_modules') && fs.existsSync(folder);
+  });
+  const { pathToFileURL } = require('url');
+  const parents = folders.map((folder) => pathToFileURL(path.join(path.dirname(folder), 'index.mjs')).href);
+  return { folders, parents };
 }
 
 // Before Node.js 22.15 such a hook costs a thread, some 30 ms: only for a function that could not be loaded without.
@@ -164,4 +178,4 @@ function asOnLambda(message) {
   return others.length === lines.length ? message : [...others, '- /var/runtime/index.mjs'].join('\n');
 }
 
-module.exports = { load };
+module.exports = { alongNodePath, load };

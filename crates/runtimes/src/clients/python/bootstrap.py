@@ -20,6 +20,8 @@ _INVOCATION = "/2018-06-01/runtime/invocation/"
 # Larger responses are sent alone: the server may refuse one while it is still being written.
 _PIPELINED_BYTES_MAX = 65536
 _RECEIVE_BYTES = 65536
+# The last argument where a profile of the function's imports is asked for.
+_PROFILE_IMPORTS = "--profile-imports"
 # The value of PYTHONPATH on AWS up to Python 3.11; it is a default and says nothing about what the user wants.
 _DEFAULT_PYTHONPATH = "/var/runtime"
 
@@ -213,7 +215,19 @@ def _load(name):
         ) from None
 
 
+def _profile_imports(address):
+    """Has every import reported from here on; returns what ends that."""
+    end = _client_module("imports").begin(address, os.environ["LAMBDA_TASK_ROOT"], _dumps)
+    # The function is not to find it among its modules.
+    del sys.modules["_hearth_imports"]
+    return end
+
+
 def _main():
+    profiles_imports = sys.argv[-1] == _PROFILE_IMPORTS
+    if profiles_imports:
+        for arguments in (sys.argv, getattr(sys, "orig_argv", [None])):
+            arguments.pop()
     site_paths = sys.argv[1].split(os.pathsep) if len(sys.argv) > 1 and sys.argv[1] else ()
     layer_paths = sys.argv[2].split(os.pathsep) if len(sys.argv) > 2 else ()
     del sys.argv[1:]
@@ -226,12 +240,15 @@ def _main():
     sys.meta_path.insert(0, _LoggingSetup)
     _arrange_path(os.environ["LAMBDA_TASK_ROOT"], layer_paths, site_paths)
 
+    end_of_profile = _profile_imports(connection.address) if profiles_imports else None
     start = "Hearth-Function-Init-Start: %d\r\n" % time.monotonic_ns()
     failure = None
     try:
         handler = _load(os.environ["_HANDLER"])
     except Exception as error:
         failure = error
+    if end_of_profile is not None:
+        end_of_profile(failure)
     if failure is not None:
         report = _client_module("errors").report_init(failure, State)
         connection.post(
