@@ -13,6 +13,7 @@ mod demo;
 mod deploy;
 mod environments;
 mod exit_code;
+mod fault_injection;
 mod faults;
 mod functions;
 mod invoke;
@@ -22,6 +23,7 @@ mod serve;
 mod settings;
 mod stdout;
 mod table;
+mod tax;
 mod timeline;
 mod words;
 
@@ -85,6 +87,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Timeline(timeline) => {
             let client = Client::new(&timeline.list.server)?;
             client_runtime()?.block_on(timeline::run(&timeline, &client, appearance, out))
+        }
+        Command::Tax(tax) => {
+            let client = Client::new(&tax.list.server)?;
+            client_runtime()?.block_on(tax::run(&tax, &client, out))
+        }
+        Command::Fault(fault) => {
+            let client = Client::new(&fault.list().server)?;
+            client_runtime()?.block_on(fault_injection::run(&fault, &client, out))
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, and the logs. All of it is JSON.
 
+mod faults;
 mod invocations_json;
+mod tax;
 mod timeline_json;
 
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 use hearth_aws_wire::{Body, Response};
 use hearth_functions::Functions;
 use hearth_invoke::EventQueue;
-use hearth_pool::Pool;
+use hearth_pool::{InjectedFaults, Pool};
 use hearth_sandbox::Facts;
 use hearth_telemetry::journal::{Journal, JournalQuery};
 use hearth_telemetry::timeline;
@@ -36,6 +38,8 @@ pub(crate) struct Insight {
     pub(crate) logs: Arc<LogStore>,
     pub(crate) clock: Clock,
     pub(crate) walls: Facts,
+    /// The faults that somebody wants; `None` where nobody may.
+    pub(crate) faults: Option<Arc<InjectedFaults>>,
 }
 
 impl Insight {
@@ -54,6 +58,10 @@ impl Insight {
             ["events"] => self.events().await,
             ["functions", name, "timeline"] => match self.existing(name) {
                 Ok(name) => self.timeline(&name),
+                Err(response) => *response,
+            },
+            ["functions", name, "tax"] => match self.existing(name) {
+                Ok(name) => self.tax(&name),
                 Err(response) => *response,
             },
             ["logs", name] => match FunctionName::new(&decoded(name)) {
@@ -188,6 +196,7 @@ impl Insight {
                         "why_cold": record.facts.why_created.as_str(),
                         "spans": timeline_json::spans(&timeline::spans(steps), ms),
                         "extensions": timeline_json::extensions(&timeline::extensions(steps), ms),
+                        "injected_faults": timeline_json::fault_marks(&timeline::faults(steps), ms),
                     })
                 })
                 .collect::<Vec<Value>>(),
