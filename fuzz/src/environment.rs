@@ -17,7 +17,7 @@ use hearth_telemetry::{
 };
 use hearth_types::{
     AccountId, Architecture, ColdReason, EnvironmentId, FunctionName, InitializationType, LogFormat,
-    LogGroupName, LogLevel, LogStreamName, RequestId, TraceHeader, Version, limits,
+    LogGroupName, LogLevel, LogStreamName, ProcessUsage, RequestId, TraceHeader, Version, limits,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -85,6 +85,7 @@ impl Asked {
             telemetry: EnvironmentTelemetry::new(clock, identity, record, LOGS.1.clone(), FEED.clone()),
             owner: Arc::new(Watching(gone_sender)),
             clock,
+            faults: None,
         });
         let environment = environment.expect("pipes");
         environment.begin_init();
@@ -206,6 +207,14 @@ impl Sandbox for EmptySandbox {
         self.terminate(process)
     }
 
+    fn stop(&self, _: ProcessId) -> Result<(), SandboxError> {
+        Ok(())
+    }
+
+    fn go_on(&self, _: ProcessId) -> Result<(), SandboxError> {
+        Ok(())
+    }
+
     fn kill_all(&self) -> Result<(), SandboxError> {
         self.say(SandboxEvent::AllGone)
     }
@@ -219,6 +228,10 @@ impl Sandbox for EmptySandbox {
 
     fn memory_bytes_max(&self) -> u64 {
         1 << 20
+    }
+
+    fn usage(&self, _: ProcessId) -> Option<ProcessUsage> {
+        None
     }
 
     fn pid(&self, _: ProcessId) -> Option<i32> {

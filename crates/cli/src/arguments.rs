@@ -1,6 +1,7 @@
 //! The command line: what can be said, not what is done about it.
 
 mod experiments;
+mod faults;
 mod flame;
 mod functions;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hearth_types::Runtime;
 
 pub(crate) use self::experiments::{TuneArguments, WhatIfArguments};
+pub(crate) use self::faults::{FaultArguments, FaultCommand};
 pub(crate) use self::flame::{FlameArguments, FlameOutput};
 pub(crate) use self::functions::{ConfigurationArguments, FunctionsArguments, FunctionsCommand};
 use crate::exit_code::ExitCode;
@@ -51,6 +53,10 @@ pub(crate) enum Command {
     Tune(TuneArguments),
     /// Force an Init of a function, and show import by import what it took (Python and Node.js)
     Flame(FlameArguments),
+    /// Say what each extension of a function costs: time, CPU, memory and money
+    Tax(TimelineArguments),
+    /// Make something go wrong on purpose in a phase of a function's lifecycle, on a server that allows it
+    Fault(FaultArguments),
 }
 
 #[derive(Debug, Default, Args)]
@@ -105,6 +111,9 @@ pub(crate) struct ServeArguments {
     /// Listen beyond this machine although no key is configured: whoever comes may do everything
     #[arg(long, env = "HEARTH_ALLOW_UNAUTHENTICATED")]
     pub(crate) allow_unauthenticated: bool,
+    /// Let `hearth fault` make things go wrong in functions, for tests of how they and their extensions take it
+    #[arg(long, env = "HEARTH_ALLOW_FAULT_INJECTION")]
+    pub(crate) allow_fault_injection: bool,
     /// What functions may do with Hearth's own API, with commas between: actions as in AWS's policies, with ` on own` for
     /// the function's own log group or itself, or none [default: lambda:InvokeFunction,
     /// lambda:CheckpointDurableExecution on own, lambda:GetDurableExecutionState on own, logs:CreateLogStream on own,

@@ -13,6 +13,7 @@ mod demo;
 mod deploy;
 mod environments;
 mod exit_code;
+mod fault_injection;
 mod faults;
 mod flame;
 mod functions;
@@ -23,6 +24,7 @@ mod serve;
 mod settings;
 mod stdout;
 mod table;
+mod tax;
 mod timeline;
 mod tune;
 mod whatif;
@@ -100,6 +102,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Flame(flame) => {
             let client = Client::new(&flame.server)?;
             client_runtime()?.block_on(flame::run(&flame, &client, appearance, out))
+        }
+        Command::Tax(tax) => {
+            let client = Client::new(&tax.list.server)?;
+            client_runtime()?.block_on(tax::run(&tax, &client, out))
+        }
+        Command::Fault(fault) => {
+            let client = Client::new(&fault.list().server)?;
+            client_runtime()?.block_on(fault_injection::run(&fault, &client, out))
         }
     }
 }

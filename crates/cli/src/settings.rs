@@ -90,6 +90,7 @@ struct File {
     node_sdk_clients: Option<Vec<String>>,
     function_rights: Option<Vec<String>>,
     allow_unauthenticated: Option<bool>,
+    allow_fault_injection: Option<bool>,
     aws_endpoint: Option<String>,
     aws_region: Option<String>,
     aws_access_key_id: Option<String>,
@@ -207,6 +208,8 @@ fn put_together(
     set(&mut settings.node_sdk_clients, named.or(file.node_sdk_clients));
     settings.allow_unauthenticated =
         arguments.allow_unauthenticated || file.allow_unauthenticated.unwrap_or_default();
+    settings.allow_fault_injection =
+        arguments.allow_fault_injection || file.allow_fault_injection.unwrap_or_default();
     let rights = Some(&arguments.function_rights).filter(|rights| !rights.is_empty());
     if let Some(rights) = rights.or(file.function_rights.as_ref()) {
         settings.function_rights = function_rights(rights)?;
@@ -448,7 +451,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`

@@ -2,6 +2,7 @@
 //!
 //! [`draw`] is a pure function of what the server recorded. It measures nothing and asks nobody.
 
+mod faults;
 mod lanes;
 mod legend;
 mod model;
@@ -76,6 +77,7 @@ pub(crate) fn draw(timeline: &Timeline, appearance: Appearance) -> String {
         text.push_str(&table(timeline));
     }
     text.push_str(&tax::table(timeline));
+    text.push_str(&faults::table(timeline));
     text
 }
 
@@ -86,7 +88,10 @@ pub(crate) fn lanes(timeline: &Timeline, appearance: Appearance) -> String {
 
 /// Writes the table of the invocations, numbered as in the lanes.
 pub(crate) fn table(timeline: &Timeline) -> String {
-    let with_status = timeline.invocations.iter().any(|invocation| invocation.status != Status::Success);
+    let with_status = timeline
+        .invocations
+        .iter()
+        .any(|invocation| invocation.status != Status::Success || !invocation.injected_faults.is_empty());
     let mut columns = vec![
         Column::Right("#"),
         Column::Left("Request id"),
@@ -138,9 +143,10 @@ pub(crate) fn table(timeline: &Timeline) -> String {
 }
 
 fn status(invocation: &Invocation) -> String {
+    let injected = faults::beside_status(invocation);
     match &invocation.error_type {
-        Some(error_type) => format!("{}: {error_type}", invocation.status.as_str()),
-        None => invocation.status.as_str().to_owned(),
+        Some(error_type) => format!("{}: {error_type}{injected}", invocation.status.as_str()),
+        None => format!("{}{injected}", invocation.status.as_str()),
     }
 }
 

@@ -71,9 +71,10 @@ pub(crate) struct Inner {
 impl Environment {
     /// Makes an environment in which nothing runs yet. Needs a Tokio runtime.
     pub fn make(parts: EnvironmentParts) -> Result<Arc<Self>, SandboxError> {
-        let EnvironmentParts { id, init_limit, sandbox, boot, function, telemetry, owner, clock } = parts;
+        let EnvironmentParts { id, init_limit, sandbox, boot, function, telemetry, owner, clock, faults } =
+            parts;
         let record = telemetry.record().clone();
-        let machine = Machine::new(init_limit, boot.extensions.clone());
+        let machine = Machine::new(init_limit, boot.extensions.clone()).injecting(faults);
         let machine = if sandbox.can_freeze() { machine.freezing() } else { machine };
         let inner = Inner {
             machine,

@@ -9,6 +9,7 @@ use hearth_types::{ExtensionId, ExtensionName, RequestId};
 
 use crate::extensions::{ExtensionReport, ProgramNumber};
 use crate::fatal_error::FatalError;
+use crate::injected_fault::Victim;
 use crate::invocation::{AnswerKind, Invocation};
 use crate::runtime_state::Rejection;
 
@@ -229,6 +230,10 @@ pub enum Action {
     KillRuntime,
     /// Kill an external extension.
     KillExtension(ProgramNumber),
+    /// Stop a process, with `SIGSTOP`.
+    Stop(Victim),
+    /// Let a stopped process go on.
+    Continue(Victim),
     /// Kill every process; [`Event::AllGone`] has to follow.
     KillAll,
     /// Hand the running invocation to a parked `/next`.

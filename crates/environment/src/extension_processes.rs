@@ -4,9 +4,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use hearth_sandbox::{Output, SandboxError, output_pipe};
-use hearth_telemetry::Subscription;
-use hearth_types::{ExtensionId, ExtensionName};
+use hearth_sandbox::{Output, ProcessId, SandboxError, output_pipe};
+use hearth_telemetry::{LifecycleEvent, Subscription};
+use hearth_types::{ExtensionId, ExtensionName, ProcessUsage};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
@@ -92,6 +92,28 @@ impl Environment {
         inner.outputs.add(name.clone(), output);
         tokio::spawn(watch_extension(Arc::downgrade(self), name.clone(), to_watch));
         Ok(())
+    }
+
+    /// Returns what the process of each external extension that runs has used so far. Reads some files for each.
+    pub fn extensions_usage(&self) -> Vec<(ExtensionName, ProcessUsage)> {
+        let generation = self.lock().generation;
+        let usage = |(program, name): (ProgramNumber, &ExtensionName)| {
+            let process = extension_process(generation, program);
+            // One that has ended is in the record.
+            self.sandbox.pid(process)?;
+            Some((name.clone(), self.sandbox.usage(process)?))
+        };
+        self.boot.extensions.iter().enumerate().filter_map(usage).collect()
+    }
+
+    /// The process of an external extension has ended: records what it used.
+    pub(crate) fn record_usage(&self, program: ProgramNumber, process: ProcessId) {
+        let (Some(extension), Some(usage)) = (self.boot.extensions.get(program), self.sandbox.usage(process))
+        else {
+            return;
+        };
+        let used = LifecycleEvent::ExtensionUsed { extension: extension.clone(), usage };
+        self.lock().telemetry.take(self.clock.now(), used);
     }
 
     /// Hands an event to an extension.

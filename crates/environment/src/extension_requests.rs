@@ -8,19 +8,25 @@ use hearth_types::{ColdReason, ExtensionId, ExtensionName};
 use crate::event::Action;
 use crate::extensions::{Extension, ExtensionReport, Poll, ProgramNumber};
 use crate::fatal_error::FatalError;
+use crate::injected_fault::Victim;
 use crate::machine::{Machine, Phase};
 use crate::runtime_state::Rejection;
 
 impl Machine {
     /// The process of an external extension runs.
-    pub(crate) fn extension_started(&mut self, program: ProgramNumber) -> Vec<Action> {
-        let started = self.extensions.of_program(program).and_then(Extension::start);
-        started.map(Action::Record).into_iter().collect()
+    pub(crate) fn extension_started(&mut self, now: Instant, program: ProgramNumber) -> Vec<Action> {
+        let Some(started) = self.extensions.of_program(program).and_then(Extension::start) else {
+            return vec![];
+        };
+        let mut actions = vec![Action::Record(started)];
+        actions.extend(self.inject_into_extension_init(now, program));
+        actions
     }
 
     /// An extension registers.
     pub(crate) fn register_extension(
         &mut self,
+        now: Instant,
         name: &ExtensionName,
         id: ExtensionId,
         events: &[String],
@@ -30,12 +36,17 @@ impl Machine {
             Err(rejection) => return vec![Action::Reject(Rejection::Extension(rejection))],
         };
         let mut actions = vec![Action::Accept];
-        actions.extend(extension.start().map(Action::Record));
+        let started = extension.start();
+        let just_started = extension.program.filter(|_| started.is_some());
+        actions.extend(started.map(Action::Record));
         actions.push(Action::Record(LifecycleEvent::ExtensionRegistered {
             extension: extension.name.clone(),
             is_external: extension.program.is_some(),
             events: extension.events,
         }));
+        if let Some(program) = just_started {
+            actions.extend(self.inject_into_extension_init(now, program));
+        }
         actions.extend(self.boot_when_registered());
         actions
     }
@@ -59,6 +70,9 @@ impl Machine {
 
     /// An extension asks for an event during Init.
     pub(crate) fn next_of_extension_in_init(&mut self, now: Instant, id: ExtensionId) -> Vec<Action> {
+        if self.is_left_unanswered(id) {
+            return vec![Action::Park];
+        }
         let mut actions = Vec::new();
         match self.extensions.poll(id) {
             Ok(Poll::FirstReady(extension)) => {
@@ -74,6 +88,33 @@ impl Machine {
 
     /// An extension asks for an event after Init: it is done with the last one.
     pub(crate) fn next_of_extension(&mut self, id: ExtensionId) -> Vec<Action> {
+        if matches!(self.phase, Phase::Busy(_)) && self.is_left_unanswered(id) {
+            return vec![Action::Park];
+        }
+        self.hear_next_of_extension(id)
+    }
+
+    /// Whether an extension is kept from going on: what it asks for waits.
+    fn is_left_unanswered(&mut self, id: ExtensionId) -> bool {
+        let program = self.extensions.of_id(id).ok().and_then(|extension| extension.program);
+        program.is_some_and(|program| self.injected.leaves_unanswered(Victim::Extension(program)))
+    }
+
+    /// An extension that was kept from going on has asked for an event meanwhile: it counts now.
+    pub(crate) fn extension_asks(&mut self, now: Instant, program: ProgramNumber) -> Vec<Action> {
+        let Some(id) = self.extensions.of_program(program).and_then(|extension| extension.id) else {
+            return vec![];
+        };
+        let mut actions = match self.phase {
+            Phase::Init(_) => self.next_of_extension_in_init(now, id),
+            _ => self.hear_next_of_extension(id),
+        };
+        // It has had its reply, and waits.
+        actions.retain(|action| !matches!(action, Action::Park | Action::Reject(_)));
+        actions
+    }
+
+    fn hear_next_of_extension(&mut self, id: ExtensionId) -> Vec<Action> {
         let mut actions = Vec::new();
         match self.extensions.poll(id) {
             Ok(Poll::Done(extension)) if matches!(self.phase, Phase::Busy(_)) => {

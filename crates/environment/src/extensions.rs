@@ -257,6 +257,37 @@ impl Extensions {
         self.all.iter().any(|extension| extension.is_alive)
     }
 
+    /// Returns the programs whose processes run, as far as is known.
+    pub(crate) fn alive(&self) -> Vec<ProgramNumber> {
+        self.all
+            .iter()
+            .filter(|extension| extension.is_alive)
+            .filter_map(|extension| extension.program)
+            .collect()
+    }
+
+    /// Returns the first of them.
+    pub(crate) fn first_alive(&self) -> Option<ProgramNumber> {
+        self.all.iter().filter(|extension| extension.is_alive).find_map(|extension| extension.program)
+    }
+
+    /// Returns those of them that hear of invocations.
+    pub(crate) fn hear_of_invocations(&self) -> Vec<ProgramNumber> {
+        let hears = |extension: &&Extension| extension.is_alive && extension.events.invoke;
+        self.all.iter().filter(hears).filter_map(|extension| extension.program).collect()
+    }
+
+    /// An extension works on an invocation again, if it was done with it. Returns whether it was.
+    pub(crate) fn is_running_again(&mut self, program: ProgramNumber) -> bool {
+        match self.of_program(program) {
+            Some(extension) if extension.state == ExtensionState::Ready => {
+                extension.state = ExtensionState::Running;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Extension> {
         self.all.iter_mut()
     }

@@ -11,9 +11,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason};
-use hearth_types::ColdReason;
+use hearth_types::{ColdReason, FaultDeed, FaultPhase};
 
 use crate::fatal_error::FatalError;
+use crate::injected_fault::{Hit, Victim};
 use crate::invocation::{AnswerKind, Invocation};
 use crate::machine::{Action, Initializing, Machine, Phase};
 use crate::runtime_state::RuntimeState;
@@ -45,10 +46,12 @@ impl Machine {
         deadline: Instant,
     ) -> Vec<Action> {
         let programs = self.extensions.begin();
+        self.injected.forget_processes();
         self.phase = Phase::Init(Initializing {
             phase,
             runtime: RuntimeState::Started,
             is_runtime_booted: false,
+            is_runtime_known_to_run: false,
             waiting,
             deadline,
         });
@@ -79,22 +82,66 @@ impl Machine {
         Some(Action::Boot)
     }
 
-    /// The runtime asked for its first event: its Init is done.
+    /// The runtime's process runs.
+    pub(crate) fn runtime_started(&mut self, now: Instant) -> Vec<Action> {
+        let mut actions = vec![Action::Record(LifecycleEvent::RuntimeStarted)];
+        actions.extend(self.inject_into_runtime_init(now));
+        actions
+    }
+
+    /// The runtime is known to run, for the first time: something may go wrong in its Init.
+    fn inject_into_runtime_init(&mut self, now: Instant) -> Vec<Action> {
+        let Phase::Init(init) = &mut self.phase else { return vec![] };
+        if std::mem::replace(&mut init.is_runtime_known_to_run, true) {
+            return vec![];
+        }
+        self.inject_into_init(now, FaultPhase::RuntimeInit, "Runtime")
+    }
+
+    fn inject_into_init(&mut self, now: Instant, phase: FaultPhase, who: &str) -> Vec<Action> {
+        let Some(Hit { deed, mut actions }) = self.inject(now, phase, Victim::Runtime) else { return vec![] };
+        if deed == FaultDeed::Fail {
+            actions.extend(self.fail_init(now, FatalError::injected(who, phase)));
+        }
+        actions
+    }
+
+    /// The runtime asked for its first event: its Init is done, unless something goes wrong at the last moment.
     pub(crate) fn finish_runtime_init(
         &mut self,
         now: Instant,
         function_init_started: Option<Instant>,
     ) -> Vec<Action> {
-        let Phase::Init(init) = &mut self.phase else { return vec![] };
-        if init.runtime == RuntimeState::Ready {
-            // It has threads, or lost its connection; extensions are not ready yet.
+        let Phase::Init(init) = &self.phase else { return vec![] };
+        // It has threads, or lost its connection; extensions are not ready yet.
+        if init.runtime == RuntimeState::Ready || self.injected.leaves_unanswered(Victim::Runtime) {
             return vec![Action::Park];
         }
-        init.runtime = RuntimeState::Ready;
         let mut actions = function_init_record(function_init_started);
+        // A quick one asks before the sandbox has told that it was started.
+        let mut injected = self.inject_into_runtime_init(now);
+        if injected.is_empty() {
+            injected = self.inject_into_init(now, FaultPhase::FunctionInit, "Function");
+        }
+        if injected.is_empty() {
+            let mut done = self.runtime_init_done(now).into_iter();
+            actions.extend(done.next());
+            actions.push(Action::Park);
+            actions.extend(done);
+        } else {
+            self.injected.leaves_unanswered(Victim::Runtime);
+            actions.push(Action::Park);
+            actions.extend(injected);
+        }
+        actions
+    }
+
+    /// The Init of runtime and function is over.
+    pub(crate) fn runtime_init_done(&mut self, now: Instant) -> Vec<Action> {
+        let Phase::Init(init) = &mut self.phase else { return vec![] };
+        init.runtime = RuntimeState::Ready;
         let (phase, status) = (init.phase, PhaseStatus::Success);
-        actions.push(Action::Record(LifecycleEvent::RuntimeInitDone { phase, status }));
-        actions.push(Action::Park);
+        let mut actions = vec![Action::Record(LifecycleEvent::RuntimeInitDone { phase, status })];
         self.extensions.close_registration();
         actions.extend(self.complete_init(now));
         actions
@@ -115,7 +162,7 @@ impl Machine {
             (Some(invocation), InitPhase::Init) => actions.extend(self.begin_invoke(now, invocation)),
             // The time that Init took counts to the function's time-out.
             (Some(invocation), InitPhase::Invoke) => {
-                actions.extend(self.begin_invoke_until(deadline, invocation))
+                actions.extend(self.begin_invoke_until(now, deadline, invocation))
             }
         }
         actions

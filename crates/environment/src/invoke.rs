@@ -16,10 +16,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use hearth_telemetry::{LifecycleEvent, PhaseStatus, ResetReason};
 use hearth_types::limits::{RESPONSE_PAYLOAD_BYTES_MAX, STREAMED_RESPONSE_BYTES_MAX};
-use hearth_types::{ColdReason, RequestId};
+use hearth_types::{ColdReason, FaultDeed, FaultPhase, RequestId};
 
 use crate::event::ExtensionEvent;
 use crate::fatal_error::{FatalError, response_too_large_payload};
+use crate::injected_fault::{Hit, Victim};
 use crate::invocation::{AnswerKind, Invocation};
 use crate::machine::{Action, EventHolder, Machine, Phase, Running, RuntimeAnswer, StreamFailure, reject};
 use crate::runtime_state::{Rejection, RuntimeState};
@@ -28,12 +29,13 @@ impl Machine {
     /// Begins an invocation; its whole time-out lies ahead.
     pub(crate) fn begin_invoke(&mut self, now: Instant, invocation: Box<Invocation>) -> Vec<Action> {
         let deadline = now + invocation.timeout;
-        self.begin_invoke_until(deadline, invocation)
+        self.begin_invoke_until(now, deadline, invocation)
     }
 
     /// Begins an invocation that has used some of its time already.
     pub(crate) fn begin_invoke_until(
         &mut self,
+        now: Instant,
         deadline: Instant,
         invocation: Box<Invocation>,
     ) -> Vec<Action> {
@@ -49,26 +51,108 @@ impl Machine {
             status: PhaseStatus::Success,
             answer_began: None,
         });
-        // The event first: the runtime works while we write START. Its output is read under the same lock, so later.
-        let mut actions = vec![Action::Deliver(delivered)];
-        actions.extend(notified);
+        if let Some(hit) = self.inject(now, FaultPhase::Invoke, Victim::Runtime) {
+            return self.go_wrong(now, deadline, started, notified, hit);
+        }
+        let injected = self.inject_into_extensions(now, FaultPhase::Invoke);
+        if injected.is_empty() {
+            // The event first: the runtime works while we write START. Its output is read under the same lock, so later.
+            let mut actions = vec![Action::Deliver(delivered)];
+            actions.extend(notified);
+            actions.extend([Action::Record(started), Action::SetDeadline(deadline)]);
+            return actions;
+        }
+        let mut actions = notified;
         actions.extend([Action::Record(started), Action::SetDeadline(deadline)]);
+        // Who is going to be told of a failure has not answered before.
+        if injected.iter().any(|action| matches!(action, Action::Stop(_))) {
+            actions.push(Action::Deliver(delivered));
+        }
+        actions.extend(injected);
+        actions
+    }
+
+    /// Begins an invocation whose runtime does not get the event: it is hit by a fault.
+    fn go_wrong(
+        &mut self,
+        now: Instant,
+        deadline: Instant,
+        started: LifecycleEvent,
+        notified: Vec<Action>,
+        hit: Hit,
+    ) -> Vec<Action> {
+        let mut actions = notified;
+        actions.extend([Action::Record(started), Action::SetDeadline(deadline)]);
+        actions.extend(hit.actions);
+        let Phase::Busy(running) = &mut self.phase else { return actions };
+        if hit.deed == FaultDeed::Fail {
+            // As if the runtime had reported it, and had asked for the next event, which it waits for.
+            let error = FatalError::injected("Function", FaultPhase::Invoke);
+            let payload = Bytes::from(error.payload(running.invocation.request_id));
+            running.status = error.status();
+            running.runtime = RuntimeState::ResponseSent;
+            let sent = LifecycleEvent::ResponseSent { began: now, bytes: payload.len() };
+            actions.push(Action::Answer { kind: AnswerKind::FunctionError, payload });
+            actions.push(Action::Record(sent));
+            actions.extend(self.runtime_done(now));
+        }
+        actions
+    }
+
+    /// A runtime that stood still goes on: it gets its event, or has asked for the next one.
+    pub(crate) fn runtime_goes_on(&mut self, now: Instant, has_asked: bool) -> Vec<Action> {
+        let Phase::Busy(running) = &self.phase else { return vec![] };
+        match running.runtime {
+            RuntimeState::Running => vec![Action::Deliver(running.invocation.clone())],
+            RuntimeState::ResponseSent if has_asked => self.runtime_done(now),
+            RuntimeState::Started
+            | RuntimeState::InitError
+            | RuntimeState::Ready
+            | RuntimeState::InvocationResponse
+            | RuntimeState::InvocationErrorResponse
+            | RuntimeState::ResponseSent => vec![],
+        }
+    }
+
+    /// The runtime has answered and asked for the next event: the invocation is over, for the runtime.
+    fn runtime_done(&mut self, now: Instant) -> Vec<Action> {
+        let Phase::Busy(running) = &mut self.phase else { return vec![] };
+        running.runtime = RuntimeState::Ready;
+        let mut actions = vec![Action::Record(runtime_done(&running.invocation, running.status.clone()))];
+        actions.extend(self.inject_into_extensions(now, FaultPhase::AfterInvoke));
+        let (last, rest) = self.finish_invoke_if_done();
+        actions.extend(last);
+        actions.extend(rest);
+        actions
+    }
+
+    /// The runtime's answer is complete. Something may go wrong before it asks for the next event.
+    pub(crate) fn take_answer(&mut self, now: Instant, answer: RuntimeAnswer) -> Vec<Action> {
+        let Phase::Busy(running) = &mut self.phase else { return vec![] };
+        let had_answered = running.is_answered();
+        let mut actions = running.take_answer(now, answer);
+        if !had_answered && running.is_answered() {
+            actions.extend(self.inject_after_answer(now));
+        }
         actions
     }
 
     /// The runtime asks for an event while an invocation runs.
-    pub(crate) fn next_while_busy(&mut self, holder: EventHolder) -> Vec<Action> {
+    pub(crate) fn next_while_busy(&mut self, now: Instant, holder: EventHolder) -> Vec<Action> {
         let Phase::Busy(running) = &mut self.phase else { return vec![] };
         match running.runtime {
-            // It has answered: the invocation is over, for the runtime.
+            // It is kept from going on: what it asks for waits.
+            RuntimeState::Running | RuntimeState::ResponseSent
+                if self.injected.leaves_unanswered(Victim::Runtime) =>
+            {
+                vec![Action::Park]
+            }
             RuntimeState::ResponseSent => {
-                running.runtime = RuntimeState::Ready;
-                let runtime_done = runtime_done(&running.invocation, running.status.clone());
-                let mut actions = vec![Action::Record(runtime_done)];
-                let (last, rest) = self.finish_invoke_if_done();
-                actions.extend(last);
-                actions.push(Action::Park);
-                actions.extend(rest);
+                let mut actions = self.runtime_done(now);
+                // In the place that it has always had: after what ends the invocation, before others hear of that.
+                let at =
+                    actions.iter().position(|action| *action == Action::Settled).unwrap_or(actions.len());
+                actions.insert(at, Action::Park);
                 actions
             }
             // Extensions still work.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason};
-use hearth_types::{ColdReason, ExtensionName};
+use hearth_telemetry::{InitPhase, PhaseStatus, ResetReason};
+use hearth_types::{ColdReason, ExtensionName, RequestId};
 
 pub use crate::event::{
     Action, Event, EventHolder, ExtensionEvent, RuntimeAnswer, ShutdownEventReason, StreamFailure,
@@ -11,6 +11,7 @@ pub use crate::event::{
 use crate::extensions::{ExtensionRejection, Extensions};
 use crate::fatal_error::FatalError;
 use crate::freeze::Stillness;
+use crate::injected_fault::{Injected, Victim};
 use crate::invocation::Invocation;
 use crate::runtime_state::{Rejection, RuntimeState};
 use crate::shutdown::Ending;
@@ -43,6 +44,8 @@ pub(crate) struct Initializing {
     pub(crate) runtime: RuntimeState,
     /// Whether it was started: extensions come first.
     pub(crate) is_runtime_booted: bool,
+    /// Whether it is known to run, one way or the other.
+    pub(crate) is_runtime_known_to_run: bool,
     /// The invocation that waits for it.
     pub(crate) waiting: Option<Box<Invocation>>,
     pub(crate) deadline: Instant,
@@ -76,6 +79,7 @@ pub struct Machine {
     /// Whether the runtime's process runs, as far as is known.
     pub(crate) runtime_runs: bool,
     pub(crate) stillness: Stillness,
+    pub(crate) injected: Injected,
 }
 
 impl Machine {
@@ -89,6 +93,7 @@ impl Machine {
             extensions,
             runtime_runs: false,
             stillness: Stillness::Never,
+            injected: Injected::default(),
         }
     }
 
@@ -120,7 +125,11 @@ impl Machine {
     /// Returns the invocation that the runtime has, or should have, and has not begun to answer.
     pub fn unanswered(&self) -> Option<&Invocation> {
         match &self.phase {
-            Phase::Busy(running) if running.runtime == RuntimeState::Running => Some(&running.invocation),
+            Phase::Busy(running)
+                if running.runtime == RuntimeState::Running && !self.injected.is_held(Victim::Runtime) =>
+            {
+                Some(&running.invocation)
+            }
             Phase::Busy(_)
             | Phase::Empty { .. }
             | Phase::Init(_)
@@ -134,6 +143,18 @@ impl Machine {
     /// Whether the caller of the running invocation has its answer, and the runtime has not asked for the next event.
     pub fn has_answered(&self) -> bool {
         matches!(&self.phase, Phase::Busy(running) if running.runtime == RuntimeState::ResponseSent)
+            && !self.injected.is_held(Victim::Runtime)
+    }
+
+    /// Returns the id of the invocation that runs or waits.
+    pub(crate) fn request_id(&self) -> Option<RequestId> {
+        match &self.phase {
+            Phase::Busy(running) => Some(running.invocation.request_id),
+            Phase::Init(Initializing { waiting, .. }) | Phase::Resetting { waiting, .. } => {
+                waiting.as_ref().map(|invocation| invocation.request_id)
+            }
+            Phase::Empty { .. } | Phase::Ready | Phase::ShuttingDown(_) | Phase::Gone => None,
+        }
     }
 
     /// Whether the runtime waits for an event.
@@ -148,18 +169,23 @@ impl Machine {
 
     /// Returns when [`Event::DeadlineReached`] is due.
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
+        let of_phase = match &self.phase {
             Phase::Init(init) => Some(init.deadline),
             Phase::Busy(running) => Some(running.deadline),
             Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending) => ending.next_deadline(),
             Phase::Ready => self.stillness.next_deadline(),
             Phase::Empty { .. } | Phase::Gone => None,
-        }
+        };
+        of_phase.into_iter().chain(self.injected.next_deadline()).min()
     }
 
     /// Decides. Requests of runtime and extensions get exactly one of `Accept`, `Reject`, `Park` and `Deliver`.
     pub fn on_event(&mut self, now: Instant, event: Event) -> Vec<Action> {
-        let mut actions = self.decide(now, event);
+        let mut actions = match event {
+            Event::DeadlineReached => self.let_go_on(now),
+            _ => vec![],
+        };
+        actions.extend(self.decide(now, event));
         self.freeze_or_thaw(now, &mut actions);
         actions
     }
@@ -202,7 +228,7 @@ impl Machine {
             ) => vec![Action::AnswerFailure("the environment cannot take an invocation")],
 
             // The processes of external extensions.
-            (Phase::Init(_), Event::ExtensionStarted(program)) => self.extension_started(program),
+            (Phase::Init(_), Event::ExtensionStarted(program)) => self.extension_started(now, program),
             (Phase::Init(_), Event::ExtensionStartFailed { program, errno }) => {
                 match self.extensions.of_program(program).map(|extension| extension.fail_to_launch(errno)) {
                     Some(error) => self.fail_init(now, error),
@@ -210,6 +236,8 @@ impl Machine {
                 }
             }
             (Phase::Init(_), Event::ExtensionExited { program, status, was_out_of_memory }) => {
+                let was_out_of_memory =
+                    was_out_of_memory || self.injected.is_out_of_memory(Victim::Extension(program));
                 match self
                     .extensions
                     .of_program(program)
@@ -220,6 +248,8 @@ impl Machine {
                 }
             }
             (Phase::Busy(_), Event::ExtensionExited { program, status, was_out_of_memory }) => {
+                let was_out_of_memory =
+                    was_out_of_memory || self.injected.is_out_of_memory(Victim::Extension(program));
                 match self
                     .extensions
                     .of_program(program)
@@ -269,7 +299,7 @@ impl Machine {
                 | Phase::Resetting { .. }
                 | Phase::ShuttingDown(_),
                 Event::ExtensionRegisters { name, id, events },
-            ) => self.register_extension(&name, id, &events),
+            ) => self.register_extension(now, &name, id, &events),
             (Phase::Init(_), Event::ExtensionNext(id)) => self.next_of_extension_in_init(now, id),
             (
                 Phase::Ready | Phase::Busy(_) | Phase::Resetting { .. } | Phase::ShuttingDown(_),
@@ -303,16 +333,18 @@ impl Machine {
             }
 
             // The runtime's process.
-            (Phase::Init(_), Event::RuntimeStarted) => vec![Action::Record(LifecycleEvent::RuntimeStarted)],
+            (Phase::Init(_), Event::RuntimeStarted) => self.runtime_started(now),
             (Phase::Init(_), Event::RuntimeStartFailed(error)) => {
                 self.runtime_runs = false;
                 self.fail_init(now, error)
             }
             (Phase::Init(_), Event::RuntimeExited { status, was_out_of_memory }) => {
+                let was_out_of_memory = was_out_of_memory || self.injected.is_out_of_memory(Victim::Runtime);
                 self.runtime_runs = false;
                 self.fail_init(now, FatalError::exited(status).because_out_of_memory(was_out_of_memory))
             }
             (Phase::Busy(_), Event::RuntimeExited { status, was_out_of_memory }) => {
+                let was_out_of_memory = was_out_of_memory || self.injected.is_out_of_memory(Victim::Runtime);
                 self.runtime_runs = false;
                 self.fail_invoke(
                     now,
@@ -344,7 +376,7 @@ impl Machine {
                 self.finish_runtime_init(now, function_init_started)
             }
             (Phase::Ready, Event::Next { .. }) => vec![Action::Park],
-            (Phase::Busy(_), Event::Next { holder, .. }) => self.next_while_busy(holder),
+            (Phase::Busy(_), Event::Next { holder, .. }) => self.next_while_busy(now, holder),
             (
                 Phase::Empty { .. } | Phase::Resetting { .. } | Phase::ShuttingDown(_) | Phase::Gone,
                 Event::Next { .. }
@@ -375,7 +407,7 @@ impl Machine {
             (Phase::Busy(running), Event::AnswerBegins { request_id, kind }) => {
                 running.begin_answer(now, request_id, kind)
             }
-            (Phase::Busy(running), Event::AnswerArrived(answer)) => running.take_answer(now, answer),
+            (Phase::Busy(_), Event::AnswerArrived(answer)) => self.take_answer(now, answer),
             (Phase::Init(_) | Phase::Ready, Event::AnswerBegins { .. } | Event::AnswerArrived(_)) => {
                 vec![Action::Reject(Rejection::InvalidRequestId)]
             }

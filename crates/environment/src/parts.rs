@@ -10,6 +10,7 @@ use hearth_types::{AccountId, EnvironmentId, ExtensionName, FunctionName, Versio
 use crate::environment::Environment;
 use crate::extensions::ProgramNumber;
 use crate::fatal_error::FatalError;
+use crate::injected_fault::Faults;
 
 /// Makes the command of a runtime, or says why there is none.
 pub type MakeCommand = dyn Fn(&dyn Sandbox) -> Result<Command, FatalError> + Send + Sync;
@@ -72,4 +73,6 @@ pub struct EnvironmentParts {
     pub owner: Arc<dyn Owner>,
     /// Both clocks.
     pub clock: Clock,
+    /// Who says what goes wrong in it; `None`: nobody may.
+    pub faults: Option<Arc<dyn Faults>>,
 }

@@ -176,6 +176,7 @@ impl Machine {
             Phase::Resetting { ending, .. } => self.phase = Phase::ShuttingDown(ending),
             Phase::Init(_) | Phase::Ready | Phase::Busy(_) | Phase::ShuttingDown(_) | Phase::Gone => {
                 let spindown = ShutdownEventReason::Spindown;
+                actions.extend(self.inject_into_shutdown(now));
                 let (ending, first) = Ending::begin(now, spindown, &mut self.extensions, self.runtime_runs);
                 self.phase = Phase::ShuttingDown(ending);
                 actions.extend(first);
@@ -200,6 +201,7 @@ impl Machine {
         };
         let actions = self.extensions.iter_mut().filter(|extension| extension.is_alive).map(gone).collect();
         self.extensions.forget();
+        self.injected.forget_processes();
         self.runtime_runs = false;
         actions
     }

@@ -104,6 +104,7 @@ impl Environment {
                         self.feed(Event::RuntimeExited { status, was_out_of_memory });
                     }
                     Origin::Extension(program) => {
+                        self.record_usage(program, process);
                         self.feed(Event::ExtensionExited { program, status, was_out_of_memory });
                     }
                     Origin::Earlier => {}

@@ -113,6 +113,12 @@ pub trait DurableFunctions: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<InvokeResponse, InvokeError>>;
 }
 
+/// Who wants calls to be throttled that would not be: to see what their callers make of it.
+pub trait InjectedThrottles: Send + Sync + 'static {
+    /// Says whether this call is to be throttled, and counts it if so. Is asked once for each call, and answers at once.
+    fn take(&self, function: &FunctionName, version: Version) -> bool;
+}
+
 /// The provisioned environments of a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProvisionedEnvironments {
@@ -139,12 +145,29 @@ pub struct Invoker {
     concurrency: Arc<Concurrency>,
     environments: Arc<dyn Environments>,
     durable: OnceLock<Weak<dyn DurableFunctions>>,
+    throttles: OnceLock<Arc<dyn InjectedThrottles>>,
 }
 
 impl Invoker {
     /// Hands durable functions to somebody, who invokes them with [`Invoker::invoke_handler`]. The first one counts.
     pub fn set_durable(&self, durable: Weak<dyn DurableFunctions>) {
         let _ = self.durable.set(durable);
+    }
+
+    /// Throttles calls as somebody wants it. The first one counts.
+    pub fn set_injected_throttles(&self, throttles: Arc<dyn InjectedThrottles>) {
+        let _ = self.throttles.set(throttles);
+    }
+
+    /// Returns the reason for throttling a call that somebody wants to be throttled: the limit that counts for the function.
+    fn injected_throttle(&self, name: &FunctionName, version: Version) -> Option<ThrottleReason> {
+        if !self.throttles.get()?.take(name, version) {
+            return None;
+        }
+        Some(match self.concurrency.reserved(name) {
+            Some(_) => ThrottleReason::ReservedFunctionConcurrentInvocationLimitExceeded,
+            None => ThrottleReason::ConcurrentInvocationLimitExceeded,
+        })
     }
 
     /// Returns who runs a version, when it is durable.
@@ -164,7 +187,7 @@ impl Invoker {
         concurrency: Arc<Concurrency>,
         environments: Arc<dyn Environments>,
     ) -> Self {
-        Self { functions, concurrency, environments, durable: OnceLock::new() }
+        Self { functions, concurrency, environments, durable: OnceLock::new(), throttles: OnceLock::new() }
     }
 
     /// Runs one invocation and returns its response.
@@ -233,6 +256,9 @@ impl Invoker {
             return Err(InvokeError::Recursive { arn: version.arn.clone() });
         }
         let number = version.version;
+        if let Some(reason) = self.injected_throttle(name, number) {
+            return Err(InvokeError::Throttled { reason });
+        }
         let admitted = match self.concurrency.admit(name, number) {
             Err(reason) if reason.may_pass_soon() && self.environments.is_one_finishing() => {
                 self.concurrency.admit_within(FINISHING_WAIT, name, number).await

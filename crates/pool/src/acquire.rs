@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_environment::{
-    Answer, AnswerKind, Environment, EnvironmentParts, Invocation, InvokeResult, Owner, StreamingReply,
+    Answer, AnswerKind, Environment, EnvironmentParts, Faults, Invocation, InvokeResult, Owner,
+    StreamingReply,
 };
 use hearth_functions::ResolvedVersion;
 use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
@@ -14,6 +15,7 @@ use hearth_telemetry::{EnvironmentFacts, EnvironmentTelemetry};
 use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader, Version};
 use tokio::sync::oneshot::error::RecvError;
 
+use crate::injected_faults::FaultsOf;
 use crate::members::{Busy, Member};
 use crate::streaming::parts;
 use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
@@ -317,6 +319,13 @@ impl Pool {
             telemetry,
             owner,
             clock: self.parts.clock,
+            faults: self.parts.faults.as_ref().map(|faults| -> Arc<dyn Faults> {
+                Arc::new(FaultsOf {
+                    faults: faults.clone(),
+                    function: configuration.name.clone(),
+                    version: version.version,
+                })
+            }),
         })
         .map_err(|error| cannot("make an environment", &error))?;
         Ok(Member {

@@ -15,6 +15,7 @@
 
 mod acquire;
 mod boot;
+mod injected_faults;
 mod measure;
 mod members;
 mod own_api;
@@ -39,6 +40,7 @@ use hearth_telemetry::{Clock, Feed, LogStore, Recorder, ShutdownReason};
 use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
+pub use injected_faults::{AddedFault, FAULTS_MAX, InjectedFaults, TooManyFaults, WantedFault};
 use measure::Measured;
 pub use measure::{Measure, MeasuredInit};
 use members::{FunctionEnvironments, Member};
@@ -77,6 +79,8 @@ pub struct PoolParts {
     pub concurrency: Arc<Concurrency>,
     /// Both clocks.
     pub clock: Clock,
+    /// The faults that somebody wants; `None` where nobody may.
+    pub faults: Option<Arc<InjectedFaults>>,
 }
 
 /// The environments of this host.
@@ -278,10 +282,14 @@ impl VersionListener for Pool {
         let key = (name.clone(), version);
         let to_end = match self.lock().versions.get_mut(&key) {
             Some(environments) => environments.replace(current.map(|version| version.generation)),
-            None => return,
+            None => vec![],
         };
         for environment in to_end {
             environment.shut_down(reason);
+        }
+        // `$LATEST` goes with the function. One of the same name that comes later is another.
+        if let (Some(faults), Version::Latest, None) = (&self.parts.faults, version, current) {
+            faults.remove(|fault| fault.wanted.function == *name);
         }
         self.balance(&key);
         self.forget_if_empty(&key);

@@ -251,10 +251,10 @@ impl Init {
 
     /// Collects every process that ended, and reports those that the server knows.
     fn reap(&mut self) {
-        while let Some((pid, status, memory_kb_max)) = wait_for_any() {
+        while let Some(Ended { pid, status, memory_kb_max, cpu_us }) = wait_for_any() {
             if let Some(at) = self.processes.iter().position(|(_, known)| *known == pid) {
                 let (process, _) = self.processes.swap_remove(at);
-                self.say(&FromInit::Exited { process, status, memory_kb_max });
+                self.say(&FromInit::Exited { process, status, memory_kb_max, cpu_us });
             }
         }
     }
@@ -314,8 +314,18 @@ fn pidfd_of(pid: Pid) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Collects one process that has ended, with the most memory it had resident, in KiB.
-fn wait_for_any() -> Option<(Pid, ExitStatus, u64)> {
+/// A process that has ended.
+struct Ended {
+    pid: Pid,
+    status: ExitStatus,
+    /// The most memory that it, or a child it has waited for, had resident.
+    memory_kb_max: u64,
+    /// Its time on a CPU, with that of the children it has waited for.
+    cpu_us: u64,
+}
+
+/// Collects one process that has ended.
+fn wait_for_any() -> Option<Ended> {
     let mut status = 0;
     let mut usage = std::mem::MaybeUninit::<nix::libc::rusage>::zeroed();
     // SAFETY: `status` and `usage` are ours and writable; a zeroed `rusage` is a valid one, should nothing be written.
@@ -333,7 +343,11 @@ fn wait_for_any() -> Option<(Pid, ExitStatus, u64)> {
     } else {
         ExitStatus::Code(nix::libc::WEXITSTATUS(status))
     };
-    Some((Pid::from_raw(pid), status, memory_kb_max))
+    let us = |time: nix::libc::timeval| {
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_usec).unwrap_or(0)
+    };
+    let cpu_us = us(usage.ru_utime) + us(usage.ru_stime);
+    Some(Ended { pid: Pid::from_raw(pid), status, memory_kb_max, cpu_us })
 }
 
 /// Kills everything below this process and waits until it is gone.

@@ -160,6 +160,8 @@ pub enum FromInit {
         status: ExitStatus,
         /// The most memory that it had resident, in KiB.
         memory_kb_max: u64,
+        /// Its time on a CPU, with that of the children it has waited for, in microseconds.
+        cpu_us: u64,
     },
     /// No process is left besides init itself; the answer to `KillAll`.
     AllGone,
@@ -329,12 +331,15 @@ impl FromInit {
             Self::StartFailed { process, errno } => {
                 encoder.number(1).number(process.into()).number(errno as u64)
             }
-            Self::Exited { process, status: ExitStatus::Code(code), memory_kb_max } => {
-                encoder.number(2).number(process.into()).number(code as u64).number(memory_kb_max)
-            }
-            Self::Exited { process, status: ExitStatus::Signal { signal, core_dumped }, memory_kb_max } => {
-                let encoder = encoder.number(3).number(process.into()).number(signal as u64);
-                encoder.number(memory_kb_max).number(core_dumped.into())
+            Self::Exited { process, status, memory_kb_max, cpu_us } => {
+                let encoder = match status {
+                    ExitStatus::Code(code) => encoder.number(2).number(process.into()).number(code as u64),
+                    ExitStatus::Signal { signal, core_dumped } => {
+                        let encoder = encoder.number(3).number(process.into()).number(signal as u64);
+                        encoder.number(core_dumped.into())
+                    }
+                };
+                encoder.number(memory_kb_max).number(cpu_us)
             }
             Self::AllGone => encoder.number(4),
         };
@@ -360,12 +365,13 @@ impl FromInit {
         Some(match kind {
             0 => Self::Started { process, pid: value },
             1 => Self::StartFailed { process, errno: value },
-            2 => Self::Exited { process, status: ExitStatus::Code(value), memory_kb_max: decoder.number()? },
-            3 => {
-                let memory_kb_max = decoder.number()?;
-                let core_dumped = decoder.number()? != 0;
-                let status = ExitStatus::Signal { signal: value, core_dumped };
-                Self::Exited { process, status, memory_kb_max }
+            2 | 3 => {
+                let status = match kind {
+                    2 => ExitStatus::Code(value),
+                    _ => ExitStatus::Signal { signal: value, core_dumped: decoder.number()? != 0 },
+                };
+                let (memory_kb_max, cpu_us) = (decoder.number()?, decoder.number()?);
+                Self::Exited { process, status, memory_kb_max, cpu_us }
             }
             _ => return None,
         })
@@ -438,11 +444,12 @@ mod tests {
         for message in [
             FromInit::Started { process: 1, pid: 4_711 },
             FromInit::StartFailed { process: 1, errno: 2 },
-            FromInit::Exited { process: 1, status: ExitStatus::Code(7), memory_kb_max: 8_000 },
+            FromInit::Exited { process: 1, status: ExitStatus::Code(7), memory_kb_max: 8_000, cpu_us: 9_000 },
             FromInit::Exited {
                 process: 1,
                 status: ExitStatus::Signal { signal: 11, core_dumped: true },
                 memory_kb_max: 0,
+                cpu_us: 0,
             },
             FromInit::AllGone,
             FromInit::FoundationLaid,

@@ -20,6 +20,7 @@ pub mod process;
 mod processes;
 mod rootless;
 mod sockets_inside;
+mod usage;
 
 use std::ffi::OsString;
 use std::io;
@@ -33,7 +34,7 @@ pub use facts::{Fact, Facts};
 use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
-use hearth_types::EnvironmentId;
+use hearth_types::{EnvironmentId, ProcessUsage};
 pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
 pub use rootless::Obstacle;
@@ -321,6 +322,12 @@ pub trait Sandbox: Send + Sync + 'static {
     /// Kills a process and its group.
     fn kill(&self, process: ProcessId) -> Result<(), SandboxError>;
 
+    /// Stops a process and its group, with `SIGSTOP`, until [`Self::go_on`]. It can be killed meanwhile.
+    fn stop(&self, process: ProcessId) -> Result<(), SandboxError>;
+
+    /// Lets a process and its group go on that were stopped.
+    fn go_on(&self, process: ProcessId) -> Result<(), SandboxError>;
+
     /// Kills every process; [`SandboxEvent::AllGone`] follows when none is left. The sandbox can be used again then.
     fn kill_all(&self) -> Result<(), SandboxError>;
 
@@ -350,6 +357,10 @@ pub trait Sandbox: Send + Sync + 'static {
 
     /// Returns the largest memory that the processes used so far, in bytes, added up over all of them.
     fn memory_bytes_max(&self) -> u64;
+
+    /// Returns what a process has used so far, with all that it started; of one that has ended, until the next
+    /// [`SandboxEvent::AllGone`]. Reads some files for each process that runs.
+    fn usage(&self, process: ProcessId) -> Option<ProcessUsage>;
 
     /// Returns the process id, on the host, of a running process.
     fn pid(&self, process: ProcessId) -> Option<i32>;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use futures_util::future::BoxFuture;
 use hearth_sandbox_init::ENVIRONMENT;
-use hearth_types::EnvironmentId;
+use hearth_types::{EnvironmentId, ProcessUsage};
 
 use crate::folder::{Folder, Folders};
 use crate::launcher::Launchers;
@@ -107,6 +107,14 @@ impl Sandbox for ProcessSandbox {
         self.processes.signal(process, nix::libc::SIGKILL)
     }
 
+    fn stop(&self, process: ProcessId) -> Result<(), SandboxError> {
+        self.processes.signal(process, nix::libc::SIGSTOP)
+    }
+
+    fn go_on(&self, process: ProcessId) -> Result<(), SandboxError> {
+        self.processes.signal(process, nix::libc::SIGCONT)
+    }
+
     fn kill_all(&self) -> Result<(), SandboxError> {
         self.processes.kill_all()
     }
@@ -117,6 +125,10 @@ impl Sandbox for ProcessSandbox {
 
     fn memory_bytes_max(&self) -> u64 {
         self.processes.memory_bytes_max()
+    }
+
+    fn usage(&self, process: ProcessId) -> Option<ProcessUsage> {
+        self.processes.usage(process)
     }
 
     fn pid(&self, process: ProcessId) -> Option<i32> {

@@ -6,10 +6,11 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hearth_sandbox_init::ENVIRONMENT;
 use hearth_sandbox_init::messages::{self, FromInit, Program, ToInit};
-use hearth_types::limits;
+use hearth_types::{ProcessUsage, limits};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{Gid, Uid, fchown};
 use tokio::io::Interest;
@@ -17,6 +18,7 @@ use tokio::net::UnixDatagram;
 
 use crate::launcher::Launchers;
 use crate::memory::MemoryMeter;
+use crate::usage::{self, Usages};
 use crate::{Command, Output, ProcessId, SandboxError, SandboxEvent, output_pipe};
 
 /// The descriptor of the log pipe inside an environment; AWS's number, seen there in 2026.
@@ -33,6 +35,7 @@ pub(crate) struct Processes {
     /// Whether init counts processes as the host does.
     is_walled: bool,
     pids: Mutex<Vec<(ProcessId, i32)>>,
+    usages: Mutex<Usages>,
     /// `None` where a cgroup counts.
     memory: Option<Mutex<MemoryMeter>>,
 }
@@ -66,6 +69,7 @@ impl Processes {
             user,
             is_walled: kind != ENVIRONMENT,
             pids: Mutex::new(Vec::new()),
+            usages: Mutex::default(),
             memory: meters_memory.then(|| Mutex::new(MemoryMeter::default())),
         })
     }
@@ -168,16 +172,20 @@ impl Processes {
             FromInit::StartFailed { process, errno } => {
                 SandboxEvent::StartFailed { process: ProcessId(process), errno }
             }
-            FromInit::Exited { process, status, memory_kb_max } => {
+            FromInit::Exited { process, status, memory_kb_max, cpu_us } => {
                 if let Some(mut meter) = self.meter() {
                     meter.at_least(memory_kb_max.saturating_mul(1_024));
                 }
                 let process = ProcessId(process);
+                let cpu = Duration::from_micros(cpu_us);
+                let memory_bytes_max = memory_kb_max.saturating_mul(1_024);
+                self.usages().see(process, ProcessUsage { cpu, memory_bytes_max });
                 pids.retain(|(known, _)| *known != process);
                 SandboxEvent::Exited { process, status, was_out_of_memory: false }
             }
             FromInit::AllGone => {
                 pids.clear();
+                self.usages().forget();
                 if let Some(mut meter) = self.meter() {
                     meter.forget_processes();
                 }
@@ -192,6 +200,19 @@ impl Processes {
 
     pub(crate) fn memory_bytes_max(&self) -> u64 {
         self.meter().map_or(0, |mut meter| meter.measure())
+    }
+
+    pub(crate) fn usage(&self, process: ProcessId) -> Option<ProcessUsage> {
+        let seen = self.pid(process).and_then(usage::look_at);
+        let mut usages = self.usages();
+        match seen {
+            Some(seen) => Some(usages.see(process, seen)),
+            None => usages.of(process),
+        }
+    }
+
+    fn usages(&self) -> MutexGuard<'_, Usages> {
+        self.usages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn pid(&self, process: ProcessId) -> Option<i32> {

@@ -95,6 +95,7 @@ impl Front {
         match first {
             "code" => self.api.answer_code(rest).await,
             "runtimes" => self.runtimes.answer(rest, request).await,
+            "faults" => self.insight.answer_faults(rest, request).await,
             "url" => {
                 let peer = Peer::of(&request);
                 self.function_urls.answer(Address::of_path(rest), peer, request).await

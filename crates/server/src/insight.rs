@@ -1,9 +1,11 @@
 //! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, what an Init imports, and the logs. All of it is JSON.
 
+mod faults;
 pub(crate) mod flame;
 mod flame_advice;
 mod flame_json;
 mod invocations_json;
+mod tax;
 mod timeline_json;
 mod whatif;
 mod whatif_json;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 use hearth_aws_wire::{Body, Response};
 use hearth_functions::Functions;
 use hearth_invoke::EventQueue;
-use hearth_pool::Pool;
+use hearth_pool::{InjectedFaults, Pool};
 use hearth_sandbox::Facts;
 use hearth_telemetry::journal::{Journal, JournalQuery};
 use hearth_telemetry::timeline;
@@ -47,6 +49,8 @@ pub(crate) struct Insight {
     pub(crate) walls: Facts,
     pub(crate) scheduling: Scheduling,
     pub(crate) flames: Arc<Flames>,
+    /// The faults that somebody wants; `None` where nobody may.
+    pub(crate) faults: Option<Arc<InjectedFaults>>,
 }
 
 impl Insight {
@@ -74,6 +78,10 @@ impl Insight {
                 Err(response) => *response,
             },
             ["functions", name, "whatif"] => self.whatif(name, &query).await,
+            ["functions", name, "tax"] => match self.existing(name) {
+                Ok(name) => self.tax(&name),
+                Err(response) => *response,
+            },
             ["logs", name] => match FunctionName::new(&decoded(name)) {
                 Ok(name) => self.logs(&name, &query).await,
                 Err(cause) => error(StatusCode::BAD_REQUEST, &cause.to_string()),
@@ -206,6 +214,7 @@ impl Insight {
                         "why_cold": record.facts.why_created.as_str(),
                         "spans": timeline_json::spans(&timeline::spans(steps), ms),
                         "extensions": timeline_json::extensions(&timeline::extensions(steps), ms),
+                        "injected_faults": timeline_json::fault_marks(&timeline::faults(steps), ms),
                     })
                 })
                 .collect::<Vec<Value>>(),

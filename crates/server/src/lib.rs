@@ -37,7 +37,7 @@ use hearth_invoke::{
 };
 use hearth_lambda_api::{LambdaApi, policy_of_function};
 pub use hearth_pool::NetworkPolicies;
-use hearth_pool::{Pool, PoolParts, PoolSettings};
+use hearth_pool::{InjectedFaults, Pool, PoolParts, PoolSettings};
 use hearth_runtimes::{RuntimePackages, Runtimes};
 use hearth_s3::S3;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
@@ -168,6 +168,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         runtimes: runtimes.clone(),
         runtime_packages: runtime_packages.clone(),
     });
+    let faults = settings.allow_fault_injection.then(|| Arc::new(InjectedFaults::default()));
     let pool = Pool::start(PoolParts {
         settings: PoolSettings {
             account: account.clone(),
@@ -188,6 +189,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         feed: feed.clone(),
         concurrency: concurrency.clone(),
         clock,
+        faults: faults.clone(),
     });
 
     let wall_clock: Arc<dyn hearth_functions::Clock> = Arc::new(WallClock(clock));
@@ -223,6 +225,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 
     let invoker = Arc::new(Invoker::new(functions.clone(), concurrency, pool.clone()));
     functions.set_concurrency_listener(invoker.clone());
+    if let Some(faults) = &faults {
+        tracing::warn!("faults may be injected into functions: whoever may change things here can");
+        invoker.set_injected_throttles(faults.clone());
+    }
     let event_clock: Arc<dyn EventClock> = Arc::new(SteadyClock::new(clock));
     let event_sources = EventSources::open(EventSourcesParts {
         store: store.clone(),
@@ -310,6 +316,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             environments_max: settings.account_concurrency as usize,
         },
         flames: Arc::default(),
+        faults,
     };
     let sessions = iam.sessions().clone();
     let front = Arc::new(Front {

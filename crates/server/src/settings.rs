@@ -56,6 +56,8 @@ pub struct Settings {
     pub interpreters: BTreeMap<String, PathBuf>,
     /// Whether to listen where others than this machine's users come, although no key is configured.
     pub allow_unauthenticated: bool,
+    /// Whether faults may be injected into functions.
+    pub allow_fault_injection: bool,
     /// What functions may do with Hearth's own API: actions as in AWS's policies. See [`hearth_auth::Right`].
     pub function_rights: Arc<[Right]>,
     /// Where queues, topics, buses and buckets are that hear of the end of asynchronous events.
@@ -84,6 +86,7 @@ impl Settings {
             path,
             interpreters: BTreeMap::new(),
             allow_unauthenticated: false,
+            allow_fault_injection: false,
             function_rights: Right::of_functions(),
             aws_endpoint: None,
             node_sdk_clients: NODE_SDK_CLIENTS_DEFAULT.iter().map(|&client| client.to_owned()).collect(),

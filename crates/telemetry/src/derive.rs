@@ -124,7 +124,11 @@ impl Derivation {
                 self.say_the_end(at, *request_id, report.clone(), say);
                 return Some(report);
             }
+            LifecycleEvent::FaultInjected { request_id, fault } => {
+                say(PlatformEvent::FaultInjected { request_id: *request_id, fault: fault.clone() });
+            }
             LifecycleEvent::ExtensionStarted { .. }
+            | LifecycleEvent::ExtensionUsed { .. }
             | LifecycleEvent::ExtensionReady { .. }
             | LifecycleEvent::RuntimeStarted
             | LifecycleEvent::FunctionInitStarted

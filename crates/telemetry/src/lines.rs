@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use hearth_types::{ExtensionEvents, ExtensionName, ExtensionState, InitializationType, RequestId, Version};
+use hearth_types::{
+    ExtensionEvents, ExtensionName, ExtensionState, InitializationType, InjectedFault, RequestId, Version,
+};
 
 use crate::platform_event::PlatformEvent;
 use crate::record::{InitPhase, PhaseStatus, Report, SubscriptionApi, TelemetryTypes};
@@ -34,6 +36,7 @@ pub(crate) fn text(
             extension(name, *state, *events, error_type.as_deref())
         }
         PlatformEvent::Subscription { name, api, types } => subscription(name, *api, *types),
+        PlatformEvent::FaultInjected { request_id, fault } => injected_fault(*request_id, fault),
         PlatformEvent::InitStart { phase: InitPhase::Invoke }
         | PlatformEvent::InitRuntimeDone { .. }
         | PlatformEvent::RuntimeDone { .. }
@@ -82,6 +85,20 @@ pub fn subscription(name: &ExtensionName, api: SubscriptionApi, types: Telemetry
     let all = [(types.platform, "Platform"), (types.function, "Function"), (types.extension, "Extension")];
     let types: Vec<&str> = all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name).collect();
     format!("{api}\tName: {name}\tState: Subscribed\tTypes: [{}]\n", types.join(", "))
+}
+
+/// Writes `HEARTH_FAULT`, which AWS does not have: something goes wrong on purpose from here on.
+pub fn injected_fault(request_id: Option<RequestId>, fault: &InjectedFault) -> String {
+    let mut line = String::from("HEARTH_FAULT ");
+    if let Some(request_id) = request_id {
+        let _ = write!(line, "RequestId: {request_id}\t");
+    }
+    let _ = write!(line, "Phase: {}\tDo: {}", fault.phase, fault.deed);
+    if let Some(extension) = &fault.extension {
+        let _ = write!(line, "\tExtension: {extension}");
+    }
+    line.push('\n');
+    line
 }
 
 /// Writes `START`.

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearth_types::{ExtensionEvents, ExtensionName, ExtensionState, LogLevel, RequestId, TraceHeader};
+use hearth_types::{
+    ExtensionEvents, ExtensionName, ExtensionState, InjectedFault, LogLevel, RequestId, TraceHeader,
+};
 
 use crate::record::{InitPhase, PhaseStatus, Report, SubscriptionApi, TelemetryTypes};
 
@@ -50,6 +52,8 @@ pub(crate) enum PlatformEvent {
     Subscription { name: ExtensionName, api: SubscriptionApi, types: TelemetryTypes },
     /// A subscriber did not get everything.
     LogsDropped(Dropped),
+    /// Something goes wrong on purpose. AWS has nothing like it: only the function's log tells.
+    FaultInjected { request_id: Option<RequestId>, fault: InjectedFault },
 }
 
 /// What the runtime's answer took.
@@ -113,7 +117,7 @@ impl PlatformEvent {
             Self::Start { .. } | Self::Subscription { .. } => LogLevel::Info,
             Self::Report { report, .. } => or_warn(report.status == PhaseStatus::Success, LogLevel::Info),
             Self::Extension { error_type, .. } => or_warn(error_type.is_none(), LogLevel::Info),
-            Self::Fault { .. } | Self::LogsDropped(_) => LogLevel::Warn,
+            Self::Fault { .. } | Self::LogsDropped(_) | Self::FaultInjected { .. } => LogLevel::Warn,
         }
     }
 }

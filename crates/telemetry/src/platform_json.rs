@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use hearth_types::{RequestId, TraceHeader, Version};
+use hearth_types::{ExtensionName, RequestId, TraceHeader, Version};
 use serde::{Serialize, Serializer};
 
 use crate::environment::FunctionIdentity;
@@ -134,10 +134,11 @@ impl About<'_> {
             PlatformEvent::Extension { .. } => extension(time, event)?,
             PlatformEvent::Subscription { api: SubscriptionApi::Telemetry, .. } => subscription(time, event)?,
             PlatformEvent::LogsDropped(lost) => dropped(time, *lost, DROPPED_REASON),
-            // Each interface tells of its own subscribers, and only the Logs API of faults.
-            PlatformEvent::Subscription { api: SubscriptionApi::Logs, .. } | PlatformEvent::Fault { .. } => {
-                return None;
-            }
+            // Each interface tells of its own subscribers, and only the Logs API of faults. What Hearth injects is for the
+            // function's log: extensions know AWS's events, and no others.
+            PlatformEvent::Subscription { api: SubscriptionApi::Logs, .. }
+            | PlatformEvent::Fault { .. }
+            | PlatformEvent::FaultInjected { .. } => return None,
         };
         Some(json)
     }
@@ -168,6 +169,7 @@ impl About<'_> {
             | PlatformEvent::InitRuntimeDone { .. }
             | PlatformEvent::InitReport { .. }
             | PlatformEvent::RuntimeDone { .. }
+            | PlatformEvent::FaultInjected { .. }
             | PlatformEvent::Subscription { api: SubscriptionApi::Telemetry, .. } => return None,
         };
         Some(json)
@@ -179,6 +181,16 @@ impl About<'_> {
         let time = time(self.moment.epoch_ms_at(at));
         let json = match event {
             PlatformEvent::Subscription { .. } => subscription(&time, event),
+            PlatformEvent::FaultInjected { request_id, fault } => {
+                let record = InjectedFaultRecord {
+                    request_id: request_id.as_ref().map(Text),
+                    phase: fault.phase.as_str(),
+                    deed: fault.deed.as_str(),
+                    delay_ms: fault.deed.delay().map(Milliseconds),
+                    extension: fault.extension.as_ref().map(Text),
+                };
+                Some(json(&time, "hearth.fault", record))
+            }
             PlatformEvent::InitStart { .. }
             | PlatformEvent::InitRuntimeDone { .. }
             | PlatformEvent::InitReport { .. }
@@ -363,6 +375,21 @@ struct StartRecord<'a> {
 #[serde(rename_all = "camelCase")]
 struct EndRecord<'a> {
     request_id: Text<'a, RequestId>,
+}
+
+/// Hearth's own.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InjectedFaultRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<Text<'a, RequestId>>,
+    phase: &'static str,
+    #[serde(rename = "do")]
+    deed: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<Milliseconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extension: Option<Text<'a, ExtensionName>>,
 }
 
 #[derive(Serialize)]

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use hearth_types::{
     Architecture, ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName,
-    InitializationType, LogGroupName, LogStreamName, RequestId, TraceHeader, Version,
+    InitializationType, InjectedFault, LogGroupName, LogStreamName, ProcessUsage, RequestId, TraceHeader,
+    Version,
 };
 
 /// How many events an environment keeps; older ones go first. About 50 bytes each, so 25 KiB an environment.
@@ -293,6 +294,20 @@ pub enum LifecycleEvent {
         extension: ExtensionName,
         /// Whether it had to be killed.
         killed: bool,
+    },
+    /// Somebody wanted something to go wrong, and it does from here on.
+    FaultInjected {
+        /// The invocation that runs, or that waits for Init.
+        request_id: Option<RequestId>,
+        /// What.
+        fault: InjectedFault,
+    },
+    /// The process of an external extension has ended, and this is what it used.
+    ExtensionUsed {
+        /// Which one.
+        extension: ExtensionName,
+        /// What.
+        usage: ProcessUsage,
     },
     /// The environment is gone.
     ShutdownDone,

@@ -7,14 +7,16 @@
 //! [`EnvironmentRecord::events`]: crate::EnvironmentRecord::events
 
 mod extensions;
+mod tax;
 
 use std::time::{Duration, Instant};
 
-use hearth_types::{ColdReason, EnvironmentId, ExtensionName, RequestId};
+use hearth_types::{ColdReason, EnvironmentId, ExtensionName, InjectedFault, RequestId};
 
 use crate::record::{LifecycleEvent, PhaseStatus, Report};
 
 pub use self::extensions::{ExtensionLane, ExtensionPhase, ExtensionSpan, extensions};
+pub use self::tax::{EnvironmentTax, ExtensionTax, tax};
 
 /// A step with its time, and with the report if it ended an invocation.
 pub type Step = (Instant, LifecycleEvent, Option<Report>);
@@ -111,6 +113,30 @@ pub struct InvocationSummary {
     pub after_call: Vec<(ExtensionName, Duration)>,
     /// Why it was cold.
     pub why_cold: Option<ColdReason>,
+    /// What went wrong on purpose, in it or in the Inits that it waited for.
+    pub injected_faults: Vec<InjectedFault>,
+}
+
+/// A fault that was injected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultMark {
+    /// When.
+    pub at: Instant,
+    /// In which invocation, or for which one in Init.
+    pub request_id: Option<RequestId>,
+    /// What.
+    pub fault: InjectedFault,
+}
+
+/// Reads the faults that were injected into an environment from its steps, oldest first.
+pub fn faults(steps: &[Step]) -> Vec<FaultMark> {
+    let mark = |(at, event, _): &Step| match event {
+        LifecycleEvent::FaultInjected { request_id, fault } => {
+            Some(FaultMark { at: *at, request_id: *request_id, fault: fault.clone() })
+        }
+        _ => None,
+    };
+    steps.iter().filter_map(mark).collect()
 }
 
 /// Reads steps as spans of the environment, oldest first. [`extensions`] has those of its extensions.
@@ -218,6 +244,8 @@ impl RuntimeLane {
             | LifecycleEvent::ExtensionDone { .. }
             | LifecycleEvent::RuntimeTerminated
             | LifecycleEvent::ExtensionShutdownSent { .. }
+            | LifecycleEvent::FaultInjected { .. }
+            | LifecycleEvent::ExtensionUsed { .. }
             | LifecycleEvent::ExtensionGone { .. } => {}
         }
     }
@@ -266,6 +294,7 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
     let mut init_parts = InitParts::default();
     let mut running = None;
     let mut runtime_done = None;
+    let mut injected_faults = Vec::new();
     for (at, event, report) in steps {
         match event {
             LifecycleEvent::InitStarted { .. } => {
@@ -282,6 +311,7 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
                 runtime_done = None;
             }
             LifecycleEvent::RuntimeDone { .. } => runtime_done = Some(*at),
+            LifecycleEvent::FaultInjected { fault, .. } => injected_faults.push(fault.clone()),
             LifecycleEvent::InvokeDone { request_id, .. } => {
                 if let (Some((start, why_cold)), Some(report)) = (running.take(), report) {
                     let overhead = at.saturating_duration_since(runtime_done.unwrap_or(*at));
@@ -301,6 +331,7 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
                             .filter_map(|lane| Some((lane.name.clone(), lane.after_call(*request_id)?)))
                             .collect(),
                         why_cold,
+                        injected_faults: std::mem::take(&mut injected_faults),
                     });
                 }
             }
@@ -317,6 +348,7 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
             | LifecycleEvent::RuntimeTerminated
             | LifecycleEvent::RuntimeGone { .. }
             | LifecycleEvent::ExtensionShutdownSent { .. }
+            | LifecycleEvent::ExtensionUsed { .. }
             | LifecycleEvent::ExtensionGone { .. }
             | LifecycleEvent::ShutdownDone => {}
         }

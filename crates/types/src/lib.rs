@@ -8,10 +8,12 @@ mod backoff;
 mod cold_reason;
 mod configuration;
 mod extension;
+mod fault;
 mod ids;
 mod layers;
 pub mod limits;
 mod names;
+mod process_usage;
 mod runtime;
 
 pub use arn::{Arn, ArnError, FunctionArn, FunctionReference};
@@ -21,9 +23,11 @@ pub use configuration::{
     Architecture, InitializationType, LogFormat, LogLevel, MemoryMb, TimeoutSeconds, TracingMode,
 };
 pub use extension::{ExtensionEvents, ExtensionId, ExtensionName, ExtensionState};
+pub use fault::{FaultDeed, FaultPhase, InjectedFault};
 pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, TraceHeader, random_uuid};
 pub use layers::{LayerReference, LayerVersionArn};
 pub use names::{
     AccountId, FunctionName, LayerName, LogGroupName, LogStreamName, NameError, Qualifier, Region, Version,
 };
+pub use process_usage::ProcessUsage;
 pub use runtime::{Runtime, RuntimeFamily, UnknownRuntime};

@@ -20,6 +20,28 @@ pub(crate) struct Environment {
     /// Servers of before extensions do not tell.
     #[serde(default)]
     pub(crate) extensions: Vec<Extension>,
+    /// Servers of before fault injection do not tell.
+    #[serde(default)]
+    pub(crate) injected_faults: Vec<FaultMark>,
+}
+
+/// A fault that was injected into an environment.
+#[derive(Debug, Deserialize)]
+pub(crate) struct FaultMark {
+    pub(crate) at_ms: f64,
+    pub(crate) request_id: Option<String>,
+    #[serde(flatten)]
+    pub(crate) fault: Fault,
+}
+
+/// What went wrong on purpose.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Fault {
+    pub(crate) phase: String,
+    #[serde(rename = "do")]
+    pub(crate) deed: String,
+    pub(crate) delay_ms: Option<f64>,
+    pub(crate) extension: Option<String>,
 }
 
 /// One extension of an environment.
@@ -132,4 +154,6 @@ pub(crate) struct Invocation {
     pub(crate) why_cold: Option<String>,
     pub(crate) status: Status,
     pub(crate) error_type: Option<String>,
+    #[serde(default)]
+    pub(crate) injected_faults: Vec<Fault>,
 }

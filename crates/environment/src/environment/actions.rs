@@ -4,13 +4,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
-use hearth_sandbox::Output;
+use hearth_sandbox::{Output, ProcessId};
 use hearth_telemetry::{InitPhase, LifecycleEvent, Subscription};
 use hearth_types::ExtensionId;
 use tokio::sync::oneshot;
 
 use super::parked::Parked;
 use super::{Environment, Inner};
+use crate::injected_fault::Victim;
 use crate::invocation::{Answer, InvokeResult};
 use crate::machine::{Action, Event, EventHolder};
 use crate::notifications::Notification;
@@ -102,6 +103,8 @@ impl Environment {
             Action::KillExtension(program) => {
                 drop(self.sandbox.kill(extension_process(inner.generation, program)));
             }
+            Action::Stop(victim) => drop(self.sandbox.stop(inner.process_of(victim))),
+            Action::Continue(victim) => drop(self.sandbox.go_on(inner.process_of(victim))),
             Action::Freeze => self.freeze(inner, now, afterwards),
             Action::Thaw => {
                 if let Err(event) = self.thaw(inner) {
@@ -181,5 +184,14 @@ impl Environment {
         })?;
         inner.telemetry.hold_subscribers(false);
         Ok(())
+    }
+}
+
+impl Inner {
+    fn process_of(&self, victim: Victim) -> ProcessId {
+        match victim {
+            Victim::Runtime => runtime_process(self.generation),
+            Victim::Extension(program) => extension_process(self.generation, program),
+        }
     }
 }

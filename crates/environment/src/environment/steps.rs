@@ -8,6 +8,7 @@ use hearth_telemetry::LifecycleEvent;
 use super::actions::Afterwards;
 use super::{Environment, Inner};
 use crate::machine::Event;
+use crate::watch::extension_process;
 
 /// A call below this touches at most a few MB: a page fault takes about 0.1 to 0.25 µs a KiB.
 const SHORT_CALL: Duration = Duration::from_millis(1);
@@ -24,8 +25,12 @@ impl Environment {
         afterwards: &mut Afterwards,
     ) {
         match &mut event {
-            LifecycleEvent::InvokeDone { memory_bytes_max, .. } => {
-                *memory_bytes_max = inner.memory_bytes_max(&*self.sandbox, at);
+            LifecycleEvent::InvokeDone { memory_bytes_max, status, .. } => {
+                *memory_bytes_max = match status.error_type() {
+                    // Whoever ran out of memory has had all of it.
+                    Some("Runtime.OutOfMemory") => u64::from(self.record.facts.memory_size_mb) << 20,
+                    Some(_) | None => inner.memory_bytes_max(&*self.sandbox, at),
+                };
                 // Mostly the runtime was done in this very moment, and everything has been read.
                 if inner.drained_at != Some(at) {
                     inner.outputs.drain(&mut inner.telemetry);
@@ -59,6 +64,12 @@ impl Environment {
                 inner.outputs.drain(&mut inner.telemetry);
             }
             LifecycleEvent::InvokeStarted { .. } => inner.invoke_started_at = Some(at),
+            // The last moment in which what they have started can be told from what others have.
+            LifecycleEvent::ResetStarted { .. } | LifecycleEvent::ShutdownStarted { .. } => {
+                for program in 0..self.boot.extensions.len() {
+                    let _ = self.sandbox.usage(extension_process(inner.generation, program));
+                }
+            }
             LifecycleEvent::InitStarted { .. }
             | LifecycleEvent::ExtensionStarted { .. }
             | LifecycleEvent::ExtensionRegistered { .. }
@@ -69,11 +80,11 @@ impl Environment {
             | LifecycleEvent::ResponseSent { .. }
             | LifecycleEvent::ExtensionDone { .. }
             | LifecycleEvent::Frozen
-            | LifecycleEvent::ResetStarted { .. }
-            | LifecycleEvent::ShutdownStarted { .. }
             | LifecycleEvent::RuntimeTerminated
             | LifecycleEvent::RuntimeGone { .. }
             | LifecycleEvent::ExtensionShutdownSent { .. }
+            | LifecycleEvent::FaultInjected { .. }
+            | LifecycleEvent::ExtensionUsed { .. }
             | LifecycleEvent::ExtensionGone { .. } => {}
         }
         let ends_invocation = matches!(event, LifecycleEvent::InvokeDone { .. });

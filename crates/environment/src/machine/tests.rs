@@ -1,6 +1,7 @@
 //! Lifecycles in Lambda's words: events go in by hand, and what the machine does is told a line each.
 
 mod extensions;
+mod faults;
 mod freeze;
 mod lifecycles;
 mod random_orders;
@@ -9,6 +10,7 @@ mod requests;
 use bytes::Bytes;
 use expect_test::Expect;
 use hearth_sandbox::ExitStatus;
+use hearth_telemetry::LifecycleEvent;
 use hearth_types::{ExtensionId, RequestId, TraceHeader};
 
 use super::*;
@@ -152,6 +154,7 @@ fn in_words(event: &LifecycleEvent) -> String {
             format!("{extension} came out of init: {state} {:?} {error_type}", events.names())
         }
         LifecycleEvent::ExtensionShutdownSent { extension, .. } => format!("shutdown sent to {extension}"),
+        LifecycleEvent::FaultInjected { fault, .. } => format!("INJECTED {fault}"),
         other => format!("{other:?}"),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use hearth_types::ProcessUsage;
 
 use super::groups::CPU_IN_INIT_MIN;
 use crate::cgroups::{EnvironmentCgroup, MilliCpu};
@@ -74,6 +75,14 @@ impl Sandbox for NamespaceSandbox {
         self.processes.signal(process, nix::libc::SIGKILL)
     }
 
+    fn stop(&self, process: ProcessId) -> Result<(), SandboxError> {
+        self.processes.signal(process, nix::libc::SIGSTOP)
+    }
+
+    fn go_on(&self, process: ProcessId) -> Result<(), SandboxError> {
+        self.processes.signal(process, nix::libc::SIGCONT)
+    }
+
     fn kill_all(&self) -> Result<(), SandboxError> {
         self.processes.kill_all()
     }
@@ -119,6 +128,10 @@ impl Sandbox for NamespaceSandbox {
             tracing::warn!(%error, "cannot read how much memory an environment has used");
             0
         })
+    }
+
+    fn usage(&self, process: ProcessId) -> Option<ProcessUsage> {
+        self.processes.usage(process)
     }
 
     fn pid(&self, process: ProcessId) -> Option<i32> {

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use hearth_telemetry::timeline::{ExtensionLane, InvocationSummary, Span};
+use hearth_telemetry::timeline::{ExtensionLane, FaultMark, InvocationSummary, Span};
+use hearth_types::InjectedFault;
 use serde_json::{Value, json};
 
 use super::ms;
@@ -57,6 +58,26 @@ pub(super) fn extensions(lanes: &[ExtensionLane], since_start: impl Fn(Instant) 
     lanes.iter().map(lane).collect()
 }
 
+/// Writes the faults that were injected into an environment.
+pub(super) fn fault_marks(marks: &[FaultMark], since_start: impl Fn(Instant) -> f64) -> Value {
+    let mark = |mark: &FaultMark| {
+        let mut value = fault(&mark.fault);
+        value["at_ms"] = since_start(mark.at).into();
+        value["request_id"] = mark.request_id.map(|id| id.to_string()).into();
+        value
+    };
+    marks.iter().map(mark).collect()
+}
+
+fn fault(fault: &InjectedFault) -> Value {
+    json!({
+        "phase": fault.phase.as_str(),
+        "do": fault.deed.as_str(),
+        "delay_ms": fault.deed.delay().map(ms),
+        "extension": fault.extension.as_ref().map(|extension| extension.as_str()),
+    })
+}
+
 /// Writes one finished invocation: the numbers of its REPORT line, the parts of the Init that it waited for, and what
 /// extensions added: `extension_overhead_ms` is the time in which only they still worked, `extensions` has the part of
 /// each of those that hear of invocations.
@@ -85,6 +106,7 @@ pub(super) fn invocation(invocation: &InvocationSummary, since_start: impl Fn(In
         "why_cold": invocation.why_cold.map(|why| why.as_str()),
         "status": report.status.as_str(),
         "error_type": report.status.error_type(),
+        "injected_faults": invocation.injected_faults.iter().map(fault).collect::<Vec<Value>>(),
     })
 }
 
@@ -169,6 +191,7 @@ mod tests {
               ],
               "function_init_ms": null,
               "init_ms": 120.0,
+              "injected_faults": [],
               "max_memory_used_mb": 39,
               "memory_size_mb": 128,
               "request_id": "11111111-2222-4333-8444-555555555555",

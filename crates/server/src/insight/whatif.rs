@@ -209,7 +209,8 @@ fn traffic(entries: impl Iterator<Item = Entry>, function: &FunctionName) -> Tra
             had_answered(&mut calls[before].1, &recorded);
         }
         let start = match why_cold {
-            None | Some(ColdReason::Provisioned) => RecordedStart::Warm,
+            // No call ever runs in an environment whose Init was forced.
+            None | Some(ColdReason::Provisioned | ColdReason::Forced) => RecordedStart::Warm,
             Some(ColdReason::FirstInvocation | ColdReason::FunctionUpdated) => {
                 RecordedStart::Cold { init_us, after_change: true }
             }

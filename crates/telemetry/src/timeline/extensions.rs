@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hearth_types::{ExtensionEvents, ExtensionName, RequestId};
+use hearth_types::{ExtensionEvents, ExtensionName, FaultPhase, InjectedFault, RequestId};
 
 use super::Step;
 use crate::record::{LifecycleEvent, PhaseStatus};
@@ -152,7 +152,10 @@ fn known(steps: &[Step]) -> Vec<ExtensionLane> {
                 lane.is_external = Some(true);
                 lane.events.get_or_insert_default().shutdown = true;
             }
-            LifecycleEvent::ExtensionStarted { .. } | LifecycleEvent::ExtensionGone { .. } => {
+            LifecycleEvent::ExtensionStarted { .. }
+            | LifecycleEvent::ExtensionUsed { .. }
+            | LifecycleEvent::FaultInjected { .. }
+            | LifecycleEvent::ExtensionGone { .. } => {
                 lane.is_external = Some(true);
             }
             // `ExtensionReported` has events also of an extension that failed before it had any.
@@ -172,6 +175,8 @@ fn extension(event: &LifecycleEvent) -> Option<&ExtensionName> {
         | LifecycleEvent::ExtensionReported { extension, .. }
         | LifecycleEvent::ExtensionDone { extension }
         | LifecycleEvent::ExtensionShutdownSent { extension, .. }
+        | LifecycleEvent::ExtensionUsed { extension, .. }
+        | LifecycleEvent::FaultInjected { fault: InjectedFault { extension: Some(extension), .. }, .. }
         | LifecycleEvent::ExtensionGone { extension, .. } => Some(extension),
         LifecycleEvent::InitStarted { .. }
         | LifecycleEvent::RuntimeStarted
@@ -188,6 +193,7 @@ fn extension(event: &LifecycleEvent) -> Option<&ExtensionName> {
         | LifecycleEvent::ShutdownStarted { .. }
         | LifecycleEvent::RuntimeTerminated
         | LifecycleEvent::RuntimeGone { .. }
+        | LifecycleEvent::FaultInjected { .. }
         | LifecycleEvent::ShutdownDone => None,
     }
 }
@@ -283,7 +289,20 @@ fn take(
         LifecycleEvent::ResetDone | LifecycleEvent::ShutdownDone => {
             lanes.iter_mut().for_each(|lane| lane.end(at, None, false));
         }
+        // It had been done, and is kept from it.
+        LifecycleEvent::FaultInjected {
+            fault: InjectedFault { phase: FaultPhase::AfterInvoke, extension: Some(extension), .. },
+            ..
+        } => {
+            of(lanes, extension, &|lane| {
+                if lane.phase() == Some(Idle) {
+                    lane.begin(AfterCall, at, *request_id);
+                }
+            });
+        }
         LifecycleEvent::InitStarted { .. }
+        | LifecycleEvent::FaultInjected { .. }
+        | LifecycleEvent::ExtensionUsed { .. }
         | LifecycleEvent::TelemetrySubscribed { .. }
         | LifecycleEvent::RuntimeStarted
         | LifecycleEvent::FunctionInitStarted

@@ -1,14 +1,18 @@
 //! What holds in every order of events: random ones, and the promises that each has to keep.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hearth_sandbox::ExitStatus;
 use hearth_telemetry::{ShutdownReason, SubscriptionApi, TelemetryTypes};
+use hearth_types::FaultDeed;
 use proptest::prelude::*;
 
 use super::*;
 use crate::extensions::ExtensionReport;
+use crate::injected_fault::{FaultPoint, Faults};
 use crate::invocation::AnswerKind;
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -68,6 +72,39 @@ fn any_event_of_an_extension() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// What goes wrong at a point where something could, or nothing.
+fn any_deed() -> impl Strategy<Value = Option<FaultDeed>> {
+    prop::option::weighted(
+        0.5,
+        prop_oneof![
+            Just(FaultDeed::Fail),
+            Just(FaultDeed::Hang),
+            Just(FaultDeed::Delay(SECOND)),
+            Just(FaultDeed::Kill),
+            Just(FaultDeed::OutOfMemory),
+        ],
+    )
+}
+
+/// Has an answer for each time that it is asked, from the beginning again when there are no more.
+struct InTurn {
+    deeds: Vec<Option<FaultDeed>>,
+    asked: AtomicUsize,
+}
+
+impl InTurn {
+    fn of(deeds: Vec<Option<FaultDeed>>) -> Self {
+        Self { deeds, asked: AtomicUsize::new(0) }
+    }
+}
+
+impl Faults for InTurn {
+    fn take(&self, point: FaultPoint<'_>) -> Option<FaultDeed> {
+        let deed = self.deeds[self.asked.fetch_add(1, Ordering::Relaxed) % self.deeds.len()];
+        deed.filter(|deed| point.phase.deeds().contains(&deed.as_str()))
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -77,12 +114,15 @@ proptest! {
     #[test]
     fn any_order_of_events_keeps_the_promises(
         programs in 0..3usize,
+        faults in prop::option::weighted(0.5, prop::collection::vec(any_deed(), 1..20)),
         events in prop::collection::vec(
             (0..4u64, prop::option::weighted(0.8, prop_oneof![2 => any_event(), 1 => any_event_of_an_extension()])),
             1..80
         )
     ) {
-        let mut machine = machine(programs).freezing();
+        let injects = faults.is_some();
+        let faults = faults.map(|deeds| -> Arc<dyn Faults> { Arc::new(InTurn::of(deeds)) });
+        let mut machine = machine(programs).freezing().injecting(faults);
         let mut is_frozen = false;
         let mut now = Instant::now();
         let mut next_number = 0;
@@ -139,6 +179,10 @@ proptest! {
                         is_frozen = true;
                     }
                     Action::Thaw => is_frozen = false,
+                    Action::Stop(_) | Action::Continue(_) => {
+                        prop_assert!(!is_frozen, "{action:?} while frozen");
+                        prop_assert!(injects, "{action:?} without a fault");
+                    }
                     Action::Boot
                     | Action::StartExtension(_)
                     | Action::TerminateRuntime

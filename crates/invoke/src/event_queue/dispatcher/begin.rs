@@ -65,7 +65,12 @@ impl Dispatcher {
         // One that cannot be found is seen to when it runs.
         let version = invoker.functions.resolve(&name, qualifier.as_ref());
         let version = version.map_or(Version::Latest, |version| version.version);
-        match invoker.concurrency.reserved(&name) {
+        let reserved = invoker.concurrency.reserved(&name);
+        if reserved != Some(0) && invoker.injected_throttle(&name, version).is_some() {
+            let shared = self.shared.clone();
+            return self.put_off(event.id, async move { shared.throttled(event).await }).await;
+        }
+        match reserved {
             None => self.begin_shared(event, &name, version).await,
             Some(0) => {
                 let shared = self.shared.clone();
