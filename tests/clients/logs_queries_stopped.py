@@ -28,9 +28,18 @@ try:
 except ClientError as error:
     one_more = error.response["Error"]["Code"]
 waiting = logs.get_query_results(queryId=started[-1])
-stopped = [logs.stop_query(queryId=query)["success"] for query in reversed(started)]
+
+
+def stop(query):
+    try:
+        return logs.stop_query(queryId=query)["success"]
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+
+
+stopped = [stop(query) for query in reversed(started)]
 statuses = {logs.get_query_results(queryId=query)["status"] for query in started}
-again = logs.stop_query(queryId=started[-1])["success"]
+again = stop(started[-1])
 cancelled = logs.describe_queries(status="Cancelled")["queries"]
 # There is room again.
 quick = logs.start_query(**{**SLOW, "queryString": "stats count(*) as n"})["queryId"]

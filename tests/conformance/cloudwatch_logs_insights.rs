@@ -118,6 +118,7 @@ fn boto3_asks_about_the_logs_of_real_functions_and_hears_what_stands_there() {
             "400 ResourceNotFoundException: The specified query does not exist.",
             "400 InvalidParameterException: The specified nextToken is invalid.",
             "400 ResourceNotFoundException: The specified query does not exist.",
+            "400 InvalidParameterException: The specified query is not running.",
             "400 InvalidParameterException: The specified logRecordPointer is invalid."
           ],
           "fields of the group": [
@@ -155,7 +156,6 @@ fn boto3_asks_about_the_logs_of_real_functions_and_hears_what_stands_there() {
             1
           ],
           "request ids": true,
-          "stopping what has ended": false,
           "the last query": [
             true,
             "fields @message | limit 5",
@@ -201,7 +201,7 @@ fn queries_are_bounded_in_number_and_can_be_stopped() {
               ]
             ]
           ],
-          "again": false,
+          "again": "InvalidParameterException",
           "and say so": true,
           "described": true,
           "most were stopped": true,

@@ -11,9 +11,7 @@ use super::pipeline::ResultRow;
 use super::run::Failure;
 use crate::error::LogsError;
 
-/// How many queries wait or run at once.
-///
-/// Source: CloudWatch Logs quotas, "Concurrent queries", read 2026-11.
+/// How many queries wait or run at once. Ours: AWS has 100.
 const QUERIES_MAX: usize = 30;
 /// How many of them run. Ours: each takes a processor.
 const RUNNING_MAX: usize = 2;

@@ -18,7 +18,7 @@ use crate::error::LogsError;
 const PAGE: PageBounds = PageBounds { events_max: 1_000, bytes_max: 2 << 20, scanned_bytes_max: 4 << 20 };
 /// How long a query runs.
 ///
-/// Source: CloudWatch Logs quotas, "Query timeout", read 2026-11.
+/// Source: CloudWatch Logs API reference, "StartQuery", read 2026-11.
 const RUNNING_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// What a query is to do.
