@@ -72,7 +72,7 @@ fn a_function_that_computes_is_faster_with_more_memory_and_is_itself_not_touched
 import os
 def handler(event, context):
     assert os.environ['GREETING'] == 'hello'
-    return sum(number * number for number in range(400_000))
+    return sum(number * number for number in range(1_000_000))
 ";
     let new = python("computing", source)
         .timeout(60)
@@ -83,9 +83,9 @@ def handler(event, context):
     assert_eq!(document["function_name"], "computing");
     assert_eq!(document["cpu_by_memory"], true);
     assert_eq!(document["sizes"].as_array().unwrap().len(), 3);
-    // 14 times the CPU, and on a busy machine still twice.
-    assert!(mean_ms(&document, 128) > 2.0 * mean_ms(&document, 1_769), "{document:#}");
-    assert!(mean_ms(&document, 128) > 1.3 * mean_ms(&document, 512), "{document:#}");
+    // 4 and 14 times the CPU, if the machine has it to give; a busy one still gives more than the least.
+    let p50_ms = |memory_mb| size(&document, memory_mb)["duration_ms"]["p50"].as_f64().unwrap();
+    assert!(p50_ms(128) > 1.5 * p50_ms(512).min(p50_ms(1_769)), "{document:#}");
     assert_ne!(document["choices"]["fastest_mb"], 128);
     for memory_mb in [128, 512, 1_769] {
         let size = size(&document, memory_mb);
