@@ -198,6 +198,8 @@ impl Machine {
         match (&self.phase, victim) {
             (Phase::Init(_), Victim::Runtime) if has_asked => self.runtime_init_done(now),
             (Phase::Busy(_), Victim::Runtime) => self.runtime_goes_on(now, has_asked),
+            // It would have heard of the end before it stood still: of two signals that wait, `SIGTERM` comes first.
+            (Phase::ShuttingDown(_), Victim::Runtime) => vec![Action::TerminateRuntime],
             (Phase::Init(_) | Phase::Busy(_), Victim::Extension(program)) if has_asked => {
                 self.extension_asks(now, program)
             }

@@ -19,6 +19,7 @@ use hearth_types::limits::{SHUTDOWN_LIMIT_EXTERNAL, SHUTDOWN_LIMIT_INTERNAL, SHU
 
 use crate::event::{Action, ExtensionEvent, ShutdownEventReason};
 use crate::extensions::{Extensions, ProgramNumber};
+use crate::injected_fault::Victim;
 use crate::machine::{Initializing, Machine, Phase};
 
 /// How far the ending of all processes is, in a shutdown or a reset.
@@ -177,7 +178,12 @@ impl Machine {
             Phase::Init(_) | Phase::Ready | Phase::Busy(_) | Phase::ShuttingDown(_) | Phase::Gone => {
                 let spindown = ShutdownEventReason::Spindown;
                 actions.extend(self.inject_into_shutdown(now));
-                let (ending, first) = Ending::begin(now, spindown, &mut self.extensions, self.runtime_runs);
+                let (ending, mut first) =
+                    Ending::begin(now, spindown, &mut self.extensions, self.runtime_runs);
+                if self.injected.is_held(Victim::Runtime) {
+                    // It hears of the end when it goes on, if it ever does.
+                    first.retain(|action| *action != Action::TerminateRuntime);
+                }
                 self.phase = Phase::ShuttingDown(ending);
                 actions.extend(first);
             }
