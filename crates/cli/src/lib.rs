@@ -8,6 +8,7 @@
 
 mod arguments;
 mod client;
+mod cost;
 mod credentials;
 mod demo;
 mod deploy;
@@ -23,6 +24,7 @@ mod settings;
 mod stdout;
 mod table;
 mod timeline;
+mod top;
 mod words;
 
 use std::io::Write as _;
@@ -85,6 +87,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Timeline(timeline) => {
             let client = Client::new(&timeline.list.server)?;
             client_runtime()?.block_on(timeline::run(&timeline, &client, appearance, out))
+        }
+        Command::Cost(cost) => {
+            let client = Client::new(&cost.list.server)?;
+            client_runtime()?.block_on(cost::run(&cost, &client, out, &mut std::io::stderr()))
+        }
+        Command::Top(top) => {
+            let client = Client::new(&top.server)?;
+            client_runtime()?.block_on(top::run(&top, &client, out))
         }
     }
 }

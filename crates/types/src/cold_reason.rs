@@ -25,6 +25,8 @@ pub enum ColdReason {
     InitFailed,
     /// No call: the environment was made ahead of calls, for provisioned concurrency.
     Provisioned,
+    /// Somebody asked for a cold start, to look at it.
+    Forced,
 }
 
 impl ColdReason {
@@ -40,7 +42,13 @@ impl ColdReason {
         Self::TimedOut,
         Self::InitFailed,
         Self::Provisioned,
+        Self::Forced,
     ];
+
+    /// Finds the reason with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
 
     /// Returns the reason as one word for machines.
     pub const fn as_str(self) -> &'static str {
@@ -55,6 +63,7 @@ impl ColdReason {
             Self::TimedOut => "timed-out",
             Self::InitFailed => "init-failed",
             Self::Provisioned => "provisioned",
+            Self::Forced => "forced",
         }
     }
 
@@ -71,6 +80,7 @@ impl ColdReason {
             Self::TimedOut => "timed out before",
             Self::InitFailed => "init failed before",
             Self::Provisioned => "provisioned ahead of calls",
+            Self::Forced => "forced, to look at a cold start",
         }
     }
 }
