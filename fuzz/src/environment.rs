@@ -17,7 +17,7 @@ use hearth_telemetry::{
 };
 use hearth_types::{
     AccountId, Architecture, ColdReason, EnvironmentId, FunctionName, InitializationType, LogFormat,
-    LogGroupName, LogLevel, LogStreamName, ProcessUsage, RequestId, TraceHeader, Version, limits,
+    LogGroupName, LogLevel, LogStreamName, ProcessUsage, RequestId, Runtime, TraceHeader, Version, limits,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -55,6 +55,7 @@ impl Asked {
             architecture: Architecture::X86_64,
             memory_size_mb: 128,
             ephemeral_storage_mb: 512,
+            runtime: Runtime::parse("provided.al2023").expect("a runtime"),
         });
         let identity = FunctionIdentity {
             version: Version::Latest,

@@ -293,6 +293,7 @@ impl Environments for EchoEnvironments {
                 payload: request.payload,
                 executed_version: version.version,
                 log_tail: request.wants_log_tail.then(|| b"END\n".to_vec()),
+                why_cold: None,
                 trace: request.trace.unwrap_or_else(|| TraceHeader::generate(1)),
             })
         })

@@ -1,5 +1,6 @@
 //! The command line: what can be said, not what is done about it.
 
+mod cost;
 mod experiments;
 mod faults;
 mod flame;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hearth_types::Runtime;
 
+pub(crate) use self::cost::{CostArguments, CostBy, TopArguments};
 pub(crate) use self::experiments::{TuneArguments, WhatIfArguments};
 pub(crate) use self::faults::{FaultArguments, FaultCommand};
 pub(crate) use self::flame::{FlameArguments, FlameOutput};
@@ -57,6 +59,10 @@ pub(crate) enum Command {
     Tax(TimelineArguments),
     /// Make something go wrong on purpose in a phase of a function's lifecycle, on a server that allows it
     Fault(FaultArguments),
+    /// Tell what functions would cost on AWS, from what was recorded: an estimate
+    Cost(CostArguments),
+    /// Watch functions and environments, live
+    Top(TopArguments),
 }
 
 #[derive(Debug, Default, Args)]
@@ -101,6 +107,18 @@ pub(crate) struct ServeArguments {
     /// How long logs are kept, in days [default: 14]
     #[arg(long, env = "HEARTH_LOG_RETENTION_DAYS", value_name = "DAYS")]
     pub(crate) log_retention_days: Option<u64>,
+    /// How long the journal of invocations is kept, from which costs and timelines are made, in days [default: 30]
+    #[arg(long, env = "HEARTH_JOURNAL_RETENTION_DAYS", value_name = "DAYS")]
+    pub(crate) journal_retention_days: Option<u64>,
+    /// How much room the journal may take, in MB; the oldest entries go first [default: 4096]
+    #[arg(long, env = "HEARTH_JOURNAL_MB", value_name = "MB")]
+    pub(crate) journal_mb: Option<u64>,
+    /// Have the logs of functions say of each cold call why it was cold, in a line that AWS's logs do not have
+    #[arg(long, env = "HEARTH_LOG_COLD_STARTS")]
+    pub(crate) log_cold_starts: bool,
+    /// A file with prices, in place of those that come with Hearth, for `hearth cost`
+    #[arg(long, env = "HEARTH_PRICES", value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
     /// The interpreter of a runtime, such as nodejs22.x=/opt/node/bin/node; may be repeated [default: found in PATH]
     #[arg(long, env = "HEARTH_INTERPRETER", value_name = "ID=PATH", value_delimiter = ',', value_parser = interpreter)]
     pub(crate) interpreter: Vec<(String, PathBuf)>,
@@ -351,6 +369,9 @@ pub(crate) struct InvokeArguments {
     /// The same, as the AWS CLI says it
     #[arg(long, value_enum)]
     log_type: Option<LogType>,
+    /// Say on standard error whether the call was cold, and why
+    #[arg(long)]
+    pub(crate) explain: bool,
     #[command(flatten)]
     pub(crate) list: ListArguments,
 }

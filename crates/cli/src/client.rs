@@ -194,6 +194,17 @@ impl Client {
         self.read(&answer.body)
     }
 
+    /// Returns where the server is.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The error of a server that took a request and said nothing for too long.
+    pub(crate) fn silent(&self) -> ClientError {
+        let source = io::Error::from(io::ErrorKind::TimedOut).into();
+        ClientError::Broken { endpoint: self.endpoint.clone(), source }
+    }
+
     /// Reads a document that this server sent.
     pub(crate) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ClientError> {
         let endpoint = || self.endpoint.clone();

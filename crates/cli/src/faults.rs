@@ -52,6 +52,7 @@ const POINTS: &[&str] = &[
     "functions::updated",
     "functions::url_kept",
     "functions::version_deleted",
+    "journal::append",
     "layers::deployed",
     "layers::policy_changed",
     "layers::published",

@@ -64,9 +64,20 @@ pub(crate) async fn run(
         }
     }
     out.flush()?;
+    if arguments.explain && arguments.invocation_type == InvocationType::RequestResponse {
+        match answer.header("x-hearth-cold-start") {
+            Some(why_cold) => writeln!(notes, "cold: {}", explanation(why_cold))?,
+            None => writeln!(notes, "warm")?,
+        }
+    }
     let Some(function_error) = function_error else { return Ok(ExitCode::Success) };
     writeln!(notes, "error: `{name}` answered with a function error ({function_error})")?;
     Ok(ExitCode::FunctionError)
+}
+
+/// Returns the sentence of the header, which is `REASON: SENTENCE`.
+fn explanation(why_cold: &str) -> &str {
+    why_cold.split_once(": ").map_or(why_cold, |(_, sentence)| sentence)
 }
 
 /// How a function is called.
@@ -196,6 +207,17 @@ mod tests {
             error: `resize:7` answered with a function error (Unhandled)
         "#]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    fn whether_a_call_was_cold_and_why_is_said_if_it_is_asked_for() {
+        let cold = &[("200 OK\r\nX-Hearth-Cold-Start: all-busy: all 3 environments were busy", "{}")];
+        let (_, text) = call(cold, &["--explain"]);
+        assert!(text.ends_with("--- stderr\ncold: all 3 environments were busy\n"), "{text}");
+        let (_, text) = call(&[("200 OK", "{}")], &["--explain"]);
+        assert!(text.ends_with("--- stderr\nwarm\n"), "{text}");
+        let (_, text) = call(cold, &[]);
+        assert!(text.ends_with("--- stderr\n"), "{text}");
     }
 
     #[test]

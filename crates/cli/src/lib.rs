@@ -8,6 +8,7 @@
 
 mod arguments;
 mod client;
+mod cost;
 mod credentials;
 mod demo;
 mod deploy;
@@ -26,6 +27,7 @@ mod stdout;
 mod table;
 mod tax;
 mod timeline;
+mod top;
 mod tune;
 mod whatif;
 mod words;
@@ -110,6 +112,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Fault(fault) => {
             let client = Client::new(&fault.list().server)?;
             client_runtime()?.block_on(fault_injection::run(&fault, &client, out))
+        }
+        Command::Cost(cost) => {
+            let client = Client::new(&cost.list.server)?;
+            client_runtime()?.block_on(cost::run(&cost, &client, out, &mut std::io::stderr()))
+        }
+        Command::Top(top) => {
+            let client = Client::new(&top.server)?;
+            client_runtime()?.block_on(top::run(&top, &client, out))
         }
     }
 }

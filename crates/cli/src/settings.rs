@@ -87,6 +87,10 @@ struct File {
     idle_timeout_s: Option<u64>,
     cold_starts_max: Option<usize>,
     log_retention_days: Option<u64>,
+    journal_retention_days: Option<u64>,
+    journal_mb: Option<u64>,
+    log_cold_starts: Option<bool>,
+    prices: Option<PathBuf>,
     node_sdk_clients: Option<Vec<String>>,
     function_rights: Option<Vec<String>>,
     allow_unauthenticated: Option<bool>,
@@ -204,6 +208,11 @@ fn put_together(
     let log_retention_days = arguments.log_retention_days.or(file.log_retention_days);
     let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
     set(&mut settings.log_retention, log_retention_days.map(days));
+    let journal_retention_days = arguments.journal_retention_days.or(file.journal_retention_days);
+    set(&mut settings.journal_retention, journal_retention_days.map(days));
+    set(&mut settings.journal_mb, arguments.journal_mb.or(file.journal_mb));
+    settings.log_cold_starts = arguments.log_cold_starts || file.log_cold_starts.unwrap_or_default();
+    settings.prices = arguments.prices.clone().or(file.prices);
     let named = Some(arguments.node_sdk_clients.clone()).filter(|clients| !clients.is_empty());
     set(&mut settings.node_sdk_clients, named.or(file.node_sdk_clients));
     settings.allow_unauthenticated =
@@ -283,6 +292,8 @@ fn check(settings: Settings) -> Result<Settings, SettingsError> {
         ("idle-timeout-s", settings.idle_timeout.is_zero()),
         ("cold-starts-max", settings.cold_starts_max == 0),
         ("log-retention-days", settings.log_retention.is_zero()),
+        ("journal-retention-days", settings.journal_retention.is_zero()),
+        ("journal-mb", settings.journal_mb == 0),
     ] {
         if is_zero {
             return Err(SettingsError::Zero(name));
@@ -451,7 +462,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`

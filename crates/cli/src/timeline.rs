@@ -19,7 +19,7 @@ use crate::client::{Client, ClientError, escape};
 use crate::exit_code::ExitCode;
 use crate::stdout::Appearance;
 use crate::table::{Column, Table};
-use crate::words::{short_id, why_cold};
+use crate::words::short_id;
 
 use self::lanes::Paint;
 pub(crate) use self::model::Timeline;
@@ -128,7 +128,7 @@ pub(crate) fn table(timeline: &Timeline) -> String {
         row.extend([
             format!("{} ms", invocation.billed_ms),
             format!("{} of {} MB", invocation.max_memory_used_mb, invocation.memory_size_mb),
-            invocation.why_cold.as_deref().map_or("– (warm)", why_cold).to_owned(),
+            invocation.why_cold().unwrap_or_else(|| "– (warm)".to_owned()),
         ]);
         if with_status {
             row.push(status(invocation));

@@ -224,7 +224,14 @@ impl DurableExecutions {
         trace: TraceHeader,
     ) -> InvokeResponse {
         let (payload, function_error) = response(record);
-        InvokeResponse { payload, function_error, executed_version: version, log_tail: None, trace }
+        InvokeResponse {
+            payload,
+            function_error,
+            executed_version: version,
+            log_tail: None,
+            trace,
+            why_cold: None,
+        }
     }
 
     async fn run_to_the_end(
@@ -253,6 +260,7 @@ impl DurableExecutions {
             executed_version: version.version,
             log_tail: None,
             trace: trace(&begun.trace),
+            why_cold: None,
         })
     }
 }

@@ -173,6 +173,7 @@ impl Environment {
     ) -> oneshot::Receiver<InvokeResult> {
         let (reply, answer) = oneshot::channel();
         let wants_log_tail = invocation.wants_log_tail;
+        let why_cold = invocation.why_cold.clone();
         let mut inner = self.lock();
         // Before anybody looks at the clock: what thawing takes is not the call's.
         if inner.machine.is_frozen() {
@@ -186,7 +187,7 @@ impl Environment {
             let _ = reply.send(Err("the environment is busy"));
             return answer;
         }
-        inner.caller = Some(Caller { reply, streaming, wants_log_tail, held: None });
+        inner.caller = Some(Caller { reply, streaming, wants_log_tail, why_cold, held: None });
         self.feed_locked(inner, Event::Invoke(Box::new(invocation)), None);
         answer
     }

@@ -147,7 +147,7 @@ impl Machine {
         let mut actions = vec![Action::Accept];
         let Ok(extension) = self.extensions.of_id(id) else { return actions };
         let error = FatalError::reported_by_extension(&extension.name, error_type, message);
-        let why_cold = ColdReason::ExtensionFailed;
+        let why_cold = error.why_cold(ColdReason::ExtensionFailed);
         actions.extend(match &self.phase {
             Phase::Init(_) => self.fail_init(now, error),
             Phase::Busy(_) => self.fail_invoke(now, why_cold, error),

@@ -6,7 +6,10 @@ use std::time::Duration;
 use hearth_sandbox::ExitStatus;
 use hearth_telemetry::PhaseStatus;
 use hearth_types::limits::EXTENSIONS_MAX;
-use hearth_types::{ExtensionName, RequestId};
+use hearth_types::{ColdParticulars, ColdReason, ColdStart, ExtensionName, RequestId};
+
+/// How many characters of an error are kept to explain the next cold start.
+pub(crate) const COLD_DETAIL_MAX: usize = 200;
 
 /// What ended an Init or an invocation, as the caller and the REPORT line name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,17 @@ impl FatalError {
     /// How a phase ends with it.
     pub(crate) fn status(&self) -> PhaseStatus {
         PhaseStatus::Error { error_type: self.recorded_as.unwrap_or(&self.error_type).to_owned() }
+    }
+
+    /// Why the next invocation is cold because of it.
+    pub(crate) fn why_cold(&self, reason: ColdReason) -> ColdStart {
+        let message = self.message.strip_prefix("Runtime exited with error: ").unwrap_or(&self.message);
+        // What an extension reports may be long, and is for its log.
+        let mut how: String = message.chars().take(COLD_DETAIL_MAX).collect();
+        if let Some(recorded_as) = self.recorded_as {
+            how.push_str(&format!(" ({recorded_as})"));
+        }
+        ColdStart::new(reason, ColdParticulars::Failed { how })
     }
 
     /// The runtime's process ended before it answered.

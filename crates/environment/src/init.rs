@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason};
-use hearth_types::{ColdReason, FaultDeed, FaultPhase};
+use hearth_types::{ColdParticulars, ColdReason, ColdStart, FaultDeed, FaultPhase};
 
-use crate::fatal_error::FatalError;
+use crate::fatal_error::{COLD_DETAIL_MAX, FatalError};
 use crate::injected_fault::{Hit, Victim};
 use crate::invocation::{AnswerKind, Invocation};
 use crate::machine::{Action, Initializing, Machine, Phase};
@@ -31,8 +31,8 @@ impl Machine {
         now: Instant,
         mut invocation: Box<Invocation>,
     ) -> Vec<Action> {
-        if let Phase::Empty { why_cold } = self.phase {
-            invocation.why_cold = invocation.why_cold.or(why_cold);
+        if let Phase::Empty { why_cold } = &mut self.phase {
+            invocation.why_cold = invocation.why_cold.or(why_cold.take());
         }
         let deadline = now + invocation.timeout;
         self.boot(now, InitPhase::Invoke, Some(invocation), deadline)
@@ -212,7 +212,12 @@ impl Machine {
         }
         actions.extend(self.extensions.reports().map(Action::Record));
         actions.push(Action::Record(LifecycleEvent::InitDone { phase, status: status.clone() }));
-        let why_cold = ColdReason::InitFailed;
+        let failed = |status: &PhaseStatus| {
+            let how = status.error_type().unwrap_or(status.as_str());
+            let how = how.chars().take(COLD_DETAIL_MAX).collect();
+            ColdStart::new(ColdReason::InitFailed, ColdParticulars::Failed { how })
+        };
+        let why_cold = failed(&status);
         match (phase, waiting) {
             (InitPhase::Init, waiting) => actions.extend(self.reset(now, reason, why_cold, waiting)),
             (InitPhase::Invoke, None) => actions.extend(self.reset(now, reason, why_cold, None)),
@@ -220,10 +225,15 @@ impl Machine {
                 actions
                     .push(Action::Answer { kind: AnswerKind::FunctionError, payload: payload(&invocation) });
                 actions.push(Action::RecordAt(now, crate::invoke::invoke_started(&invocation)));
-                let timed_out = status == PhaseStatus::Timeout;
                 actions.push(Action::Record(crate::invoke::runtime_done(&invocation, status.clone())));
                 actions.push(Action::Record(crate::invoke::invoke_done(&invocation, status)));
-                let why_cold = if timed_out { ColdReason::TimedOut } else { ColdReason::InitFailed };
+                let why_cold = match reason {
+                    ResetReason::Timeout => {
+                        let particulars = ColdParticulars::TimedOut { limit: invocation.timeout };
+                        ColdStart::new(ColdReason::TimedOut, particulars)
+                    }
+                    ResetReason::Failure => why_cold,
+                };
                 actions.extend(self.reset(now, reason, why_cold, None));
             }
         }

@@ -248,7 +248,7 @@ impl Machine {
             if deed == FaultDeed::Fail {
                 let error = FatalError::injected("Extension", phase);
                 self.note_failure(program, ExtensionState::ExitError, &error);
-                actions.extend(self.fail_invoke(now, ColdReason::ExtensionFailed, error));
+                actions.extend(self.fail_invoke(now, error.why_cold(ColdReason::ExtensionFailed), error));
             } else if self.extensions.is_running_again(program) {
                 // It had been done, and has asked for its next event.
                 self.injected.leaves_unanswered(Victim::Extension(program));
@@ -286,7 +286,7 @@ impl Machine {
         };
         if deed == FaultDeed::Fail {
             let error = FatalError::injected("Runtime", FaultPhase::AfterInvoke);
-            actions.extend(self.fail_invoke(now, ColdReason::RuntimeExited, error));
+            actions.extend(self.fail_invoke(now, error.why_cold(ColdReason::RuntimeExited), error));
         }
         actions
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearth_types::{ColdReason, RequestId, TraceHeader};
+use hearth_types::{ColdStart, RequestId, TraceHeader};
 
 /// One call of the function, as an environment needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Invocation {
     /// Whether the caller wants the end of the log with the response.
     pub wants_log_tail: bool,
     /// Why it needs a new environment; `None` when the pool found a warm one.
-    pub why_cold: Option<ColdReason>,
+    pub why_cold: Option<ColdStart>,
     /// When it came to the pool.
     pub arrived: Instant,
 }
@@ -67,6 +67,8 @@ pub struct Answer {
     pub payload: Bytes,
     /// The end of the log, if it was asked for.
     pub log_tail: Option<Vec<u8>>,
+    /// Why it was cold; `None` when it was warm.
+    pub why_cold: Option<ColdStart>,
 }
 
 /// The outcome of an invocation. `Err`: the service failed, not the function.

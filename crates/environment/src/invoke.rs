@@ -16,7 +16,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use hearth_telemetry::{LifecycleEvent, PhaseStatus, ResetReason};
 use hearth_types::limits::{RESPONSE_PAYLOAD_BYTES_MAX, STREAMED_RESPONSE_BYTES_MAX};
-use hearth_types::{ColdReason, FaultDeed, FaultPhase, RequestId};
+use hearth_types::{ColdParticulars, ColdReason, ColdStart, FaultDeed, FaultPhase, RequestId};
 
 use crate::event::ExtensionEvent;
 use crate::fatal_error::{FatalError, response_too_large_payload};
@@ -184,7 +184,7 @@ impl Machine {
     pub(crate) fn fail_invoke(
         &mut self,
         now: Instant,
-        why_cold: ColdReason,
+        why_cold: ColdStart,
         error: FatalError,
     ) -> Vec<Action> {
         self.end_invoke(now, error.status(), why_cold, &error)
@@ -193,15 +193,16 @@ impl Machine {
     /// The invocation's time is up.
     pub(crate) fn time_out_invoke(&mut self, now: Instant) -> Vec<Action> {
         let Phase::Busy(running) = &self.phase else { return vec![] };
-        let error = FatalError::timed_out(running.invocation.timeout);
-        self.end_invoke(now, PhaseStatus::Timeout, ColdReason::TimedOut, &error)
+        let limit = running.invocation.timeout;
+        let why_cold = ColdStart::new(ColdReason::TimedOut, ColdParticulars::TimedOut { limit });
+        self.end_invoke(now, PhaseStatus::Timeout, why_cold, &FatalError::timed_out(limit))
     }
 
     fn end_invoke(
         &mut self,
         now: Instant,
         status: PhaseStatus,
-        why_cold: ColdReason,
+        why_cold: ColdStart,
         error: &FatalError,
     ) -> Vec<Action> {
         let Phase::Busy(running) = &self.phase else { return vec![] };
@@ -319,7 +320,8 @@ impl Running {
 pub(crate) fn invoke_started(invocation: &Invocation) -> LifecycleEvent {
     LifecycleEvent::InvokeStarted {
         request_id: invocation.request_id,
-        why_cold: invocation.why_cold,
+        why_cold: invocation.why_cold.as_ref().map(|why| why.reason),
+        particulars: invocation.why_cold.as_ref().and_then(|why| why.particulars.clone()),
         arrived: invocation.arrived,
         trace: invocation.trace.is_sampled().then(|| invocation.trace.clone()),
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hearth_telemetry::{InitPhase, PhaseStatus, ResetReason};
-use hearth_types::{ColdReason, ExtensionName, RequestId};
+use hearth_types::{ColdReason, ColdStart, ExtensionName, RequestId};
 
 pub use crate::event::{
     Action, Event, EventHolder, ExtensionEvent, RuntimeAnswer, ShutdownEventReason, StreamFailure,
@@ -20,7 +20,7 @@ use crate::shutdown::Ending;
 #[derive(Debug)]
 pub(crate) enum Phase {
     /// Nothing runs. The next invocation begins with Init.
-    Empty { why_cold: Option<ColdReason> },
+    Empty { why_cold: Option<ColdStart> },
     /// Runtime and function are being loaded.
     Init(Initializing),
     /// Warm: the runtime waits for an event.
@@ -28,7 +28,7 @@ pub(crate) enum Phase {
     /// An invocation runs.
     Busy(Running),
     /// The processes are being ended, to start afresh.
-    Resetting { waiting: Option<Box<Invocation>>, why_cold: ColdReason, ending: Ending },
+    Resetting { waiting: Option<Box<Invocation>>, why_cold: ColdStart, ending: Ending },
     /// The processes are being ended, for good.
     ShuttingDown(Ending),
     /// Nothing is left.
@@ -116,6 +116,19 @@ impl Machine {
             Phase::Empty { .. }
             | Phase::Init(_)
             | Phase::Ready
+            | Phase::Resetting { .. }
+            | Phase::ShuttingDown(_)
+            | Phase::Gone => None,
+        }
+    }
+
+    /// Returns the invocation that waits for an Init.
+    pub(crate) fn waiting(&self) -> Option<&Invocation> {
+        match &self.phase {
+            Phase::Init(Initializing { waiting, .. }) => waiting.as_deref(),
+            Phase::Empty { .. }
+            | Phase::Ready
+            | Phase::Busy(_)
             | Phase::Resetting { .. }
             | Phase::ShuttingDown(_)
             | Phase::Gone => None,
@@ -255,17 +268,20 @@ impl Machine {
                     .of_program(program)
                     .map(|extension| extension.crash(status, was_out_of_memory))
                 {
-                    Some(error) => self.fail_invoke(now, ColdReason::ExtensionFailed, error),
+                    Some(error) => self.fail_invoke(now, error.why_cold(ColdReason::ExtensionFailed), error),
                     None => vec![],
                 }
             }
             // AWS notices it at the next invocation and fails that; here no invocation is affected, as with a runtime that
             // exits while it waits.
             (Phase::Ready, Event::ExtensionExited { program, status, was_out_of_memory }) => {
-                if let Some(extension) = self.extensions.of_program(program) {
-                    extension.crash(status, was_out_of_memory);
-                }
-                self.reset(now, ResetReason::Failure, ColdReason::ExtensionFailed, None)
+                let error = self
+                    .extensions
+                    .of_program(program)
+                    .map(|extension| extension.crash(status, was_out_of_memory));
+                let reason = ColdReason::ExtensionFailed;
+                let why_cold = error.map_or_else(|| reason.into(), |error| error.why_cold(reason));
+                self.reset(now, ResetReason::Failure, why_cold, None)
             }
             (
                 Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending),
@@ -346,16 +362,15 @@ impl Machine {
             (Phase::Busy(_), Event::RuntimeExited { status, was_out_of_memory }) => {
                 let was_out_of_memory = was_out_of_memory || self.injected.is_out_of_memory(Victim::Runtime);
                 self.runtime_runs = false;
-                self.fail_invoke(
-                    now,
-                    ColdReason::RuntimeExited,
-                    FatalError::exited(status).because_out_of_memory(was_out_of_memory),
-                )
+                let error = FatalError::exited(status).because_out_of_memory(was_out_of_memory);
+                self.fail_invoke(now, error.why_cold(ColdReason::RuntimeExited), error)
             }
             // A warm environment died while nobody was looking. No invocation is affected; the next one begins with Init.
-            (Phase::Ready, Event::RuntimeExited { .. }) => {
+            (Phase::Ready, Event::RuntimeExited { status, was_out_of_memory }) => {
                 self.runtime_runs = false;
-                self.reset(now, ResetReason::Failure, ColdReason::RuntimeExited, None)
+                let error = FatalError::exited(status).because_out_of_memory(was_out_of_memory);
+                let why_cold = error.why_cold(ColdReason::RuntimeExited);
+                self.reset(now, ResetReason::Failure, why_cold, None)
             }
             (
                 Phase::Resetting { ending, .. } | Phase::ShuttingDown(ending),

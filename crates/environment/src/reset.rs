@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use hearth_telemetry::{LifecycleEvent, ResetReason};
-use hearth_types::ColdReason;
+use hearth_types::ColdStart;
 
 use crate::event::{Action, ShutdownEventReason};
 use crate::invocation::Invocation;
@@ -19,7 +19,7 @@ impl Machine {
         &mut self,
         now: Instant,
         reason: ResetReason,
-        why_cold: ColdReason,
+        why_cold: ColdStart,
         waiting: Option<Box<Invocation>>,
     ) -> Vec<Action> {
         let event_reason = match reason {
@@ -41,7 +41,7 @@ impl Machine {
     /// Everything is gone.
     pub(crate) fn finish_reset(&mut self, now: Instant) -> Vec<Action> {
         let Phase::Resetting { waiting, why_cold, .. } = &mut self.phase else { return vec![] };
-        let (waiting, why_cold) = (waiting.take(), *why_cold);
+        let (waiting, why_cold) = (waiting.take(), why_cold.clone());
         let mut actions = self.forget_processes();
         self.phase = Phase::Empty { why_cold: Some(why_cold) };
         actions.push(Action::Record(LifecycleEvent::ResetDone));

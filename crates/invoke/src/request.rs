@@ -1,7 +1,7 @@
 //! What goes into an invocation and what comes out of it.
 
 use bytes::Bytes;
-use hearth_types::{Qualifier, RequestId, TraceHeader, Version};
+use hearth_types::{ColdStart, Qualifier, RequestId, TraceHeader, Version};
 
 /// One invocation, checked by the front door it came through.
 #[derive(Debug, Clone)]
@@ -35,4 +35,6 @@ pub struct InvokeResponse {
     pub log_tail: Option<Vec<u8>>,
     /// The trace it was part of.
     pub trace: TraceHeader,
+    /// Why it was cold, if it was.
+    pub why_cold: Option<ColdStart>,
 }

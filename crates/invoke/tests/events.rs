@@ -82,6 +82,7 @@ impl Environments for Scripted {
                         function_error: does == Does::Fail,
                         executed_version: version.version,
                         log_tail: None,
+                        why_cold: None,
                         trace: TraceHeader::generate(0),
                     })
                 }

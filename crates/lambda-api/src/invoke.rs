@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hearth_aws_wire::{Body, BodyError, Response, json_response, query_pairs, read_body};
 use hearth_invoke::InvokeRequest;
 use hearth_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, CLIENT_CONTEXT_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX};
-use hearth_types::{FunctionName, Qualifier, RequestId, TraceHeader};
+use hearth_types::{ColdStart, FunctionName, Qualifier, RequestId, TraceHeader};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
@@ -95,6 +95,9 @@ pub(crate) async fn answer(
     if let Some(log_tail) = response.log_tail {
         set(headers, "x-amz-log-result", &STANDARD.encode(log_tail));
     }
+    if let Some(why_cold) = response.why_cold {
+        set_why_cold(headers, &why_cold);
+    }
     Ok(answer)
 }
 
@@ -134,6 +137,15 @@ pub(crate) async fn answer_async(
     };
     api.events.accept(&target.name, request).await?;
     Ok(json_response(StatusCode::ACCEPTED, "{\"Status\":202}"))
+}
+
+/// Says that an invocation was cold, and why. AWS says nothing of it.
+fn set_why_cold(headers: &mut HeaderMap, why_cold: &ColdStart) {
+    // What a runtime or an extension has reported may be anything.
+    let is_plain = |character: char| matches!(character, ' '..='~');
+    let text = why_cold.to_string();
+    let text: String = text.chars().map(|it| if is_plain(it) { it } else { '?' }).take(512).collect();
+    set(headers, "x-hearth-cold-start", &text);
 }
 
 /// Sets a header to plain text of our own.

@@ -12,12 +12,15 @@ use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, P
 use hearth_runtime_api::BoundRuntimeApi;
 use hearth_telemetry::imports::ImportCollector;
 use hearth_telemetry::{EnvironmentFacts, EnvironmentTelemetry};
-use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, TraceHeader, Version};
+use hearth_types::{
+    ColdReason, ColdStart, EnvironmentId, InitializationType, Qualifier, TraceHeader, Version,
+};
 use tokio::sync::oneshot::error::RecvError;
 
 use crate::injected_faults::FaultsOf;
-use crate::members::{Busy, Member};
+use crate::members::{Busy, FunctionEnvironments, Member};
 use crate::streaming::parts;
+use crate::why_cold::Past;
 use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
 
 /// How long an invocation waits for an environment that has answered its caller and has not yet asked for the next
@@ -32,12 +35,12 @@ const FINISHING_LOOKS: u32 = 8;
 /// What a look at the warm environments found.
 enum Found {
     Warm(Arc<Environment>),
-    Cold(ColdReason, Permit),
+    Cold(ColdStart, Permit),
 }
 
 /// What an environment is made for.
 pub(crate) struct Plan {
-    pub(crate) why_cold: ColdReason,
+    pub(crate) why_made: ColdReason,
     pub(crate) initialization_type: InitializationType,
     /// Who hears of it.
     pub(crate) owner: Arc<dyn Owner>,
@@ -177,7 +180,8 @@ impl Pool {
         }
         let key = &key_of(version);
         if !state.versions.contains_key(key) {
-            state.versions.insert(key.clone(), Default::default());
+            let past = Past::since(state.deployed.remove(key));
+            state.versions.insert(key.clone(), FunctionEnvironments::with(past));
         }
         let Some(environments) = state.versions.get_mut(key) else { return Err(InvokeError::Draining) };
         if let Some(ready) = environments.take_ready(version.generation, &permit) {
@@ -185,7 +189,8 @@ impl Pool {
             environments.insert_busy(ready.begin(permit));
             return Ok(Found::Warm(environment));
         }
-        let why_cold = environments.why_cold(version.generation);
+        environments.past.see(version, self.parts.clock.epoch_ms());
+        let why_cold = environments.why_cold(version.generation, self.parts.clock.now());
         environments.starting += 1;
         Ok(Found::Cold(why_cold, permit))
     }
@@ -194,9 +199,9 @@ impl Pool {
     async fn cold_start(
         &self,
         version: &Arc<ResolvedVersion>,
-        why_cold: ColdReason,
+        why_cold: ColdStart,
         permit: Permit,
-    ) -> Result<(Arc<Environment>, Option<ColdReason>), InvokeError> {
+    ) -> Result<(Arc<Environment>, Option<ColdStart>), InvokeError> {
         let key = &key_of(version);
         let starting = Starting { pool: self, key };
         permit.scale_up().map_err(|reason| InvokeError::Throttled { reason })?;
@@ -218,8 +223,8 @@ impl Pool {
                 turn
             }
         };
-        self.evict_if_full();
-        let member = self.make_member(version, why_cold, InitializationType::OnDemand).await?;
+        self.evict_if_full(&key.0);
+        let member = self.make_member(version, &why_cold, InitializationType::OnDemand).await?;
         let environment = member.environment.clone();
         // In the pool before anything runs: its callbacks must find it.
         if let Some(environments) = self.lock().versions.get_mut(key) {
@@ -234,11 +239,15 @@ impl Pool {
     pub(crate) async fn make_member(
         &self,
         version: &Arc<ResolvedVersion>,
-        why_cold: ColdReason,
+        why_cold: &ColdStart,
         initialization_type: InitializationType,
     ) -> Result<Member, InvokeError> {
         let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
-        self.make_planned(version, Plan { why_cold, initialization_type, owner, imports: None }).await
+        self.make_planned(
+            version,
+            Plan { why_made: why_cold.reason, initialization_type, owner, imports: None },
+        )
+        .await
     }
 
     /// Makes an environment as it is planned, in which nothing runs yet.
@@ -247,7 +256,7 @@ impl Pool {
         version: &Arc<ResolvedVersion>,
         plan: Plan,
     ) -> Result<Member, InvokeError> {
-        let Plan { why_cold, initialization_type, owner, imports } = plan;
+        let Plan { why_made, initialization_type, owner, imports } = plan;
         let cannot = |what: &str, error: &dyn std::error::Error| {
             let error = chain(error);
             tracing::error!(function = %version.configuration.name, error, "cannot {what}");
@@ -281,11 +290,12 @@ impl Pool {
             log_group: configuration.logging.group.clone(),
             log_stream: log_stream.clone(),
             created_epoch_ms: now_epoch_ms,
-            why_created: why_cold,
+            why_created: why_made,
             initialization_type,
             architecture: configuration.architecture,
             memory_size_mb: configuration.memory.get(),
             ephemeral_storage_mb: configuration.ephemeral_storage_mb,
+            runtime: configuration.runtime,
         });
         let identity =
             boot::identity(version, initialization_type, &self.parts.runtimes, &self.parts.settings.region);
@@ -295,7 +305,8 @@ impl Pool {
             record,
             self.parts.logs.clone(),
             self.parts.feed.clone(),
-        );
+        )
+        .log_cold_starts(self.parts.settings.log_cold_starts);
         let telemetry = match sandbox.sockets() {
             Some(open) => telemetry.reach_subscribers_through(open),
             None => telemetry,
@@ -356,6 +367,7 @@ fn whole(answer: Answer, executed_version: Version, trace: TraceHeader) -> Invok
         function_error: answer.kind == AnswerKind::FunctionError,
         executed_version,
         log_tail: answer.log_tail,
+        why_cold: answer.why_cold,
         trace,
     }
 }
@@ -376,7 +388,7 @@ fn invocation(
     version: &ResolvedVersion,
     request: InvokeRequest,
     trace: TraceHeader,
-    why_cold: Option<ColdReason>,
+    why_cold: Option<ColdStart>,
     arrived: Instant,
 ) -> Invocation {
     let qualifier: Option<Qualifier> = request.qualifier;

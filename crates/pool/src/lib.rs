@@ -22,6 +22,7 @@ mod own_api;
 mod provisioning;
 mod settings;
 mod streaming;
+mod why_cold;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -37,15 +38,16 @@ use hearth_invoke::{
 use hearth_runtimes::Runtimes;
 use hearth_sandbox::Sandboxes;
 use hearth_telemetry::{Clock, Feed, LogStore, Recorder, ShutdownReason};
-use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
+use hearth_types::{EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
 pub use injected_faults::{AddedFault, FAULTS_MAX, InjectedFaults, TooManyFaults, WantedFault};
 use measure::Measured;
 pub use measure::{Measure, MeasuredInit};
-use members::{FunctionEnvironments, Member};
+use members::{FunctionEnvironments, Member, Ready};
 pub use own_api::{OpenOwnApi, OwnApi};
 pub use settings::{NetworkPolicies, PoolSettings};
+use why_cold::LastEnd;
 
 /// What the pool needs to know of code before an environment runs it.
 pub trait CodeOnDisk: Send + Sync + 'static {
@@ -108,6 +110,8 @@ struct State {
     versions: HashMap<FunctionVersion, FunctionEnvironments>,
     /// For one Init each.
     measured: HashMap<EnvironmentId, Measured>,
+    /// When versions were created or changed that nobody has called yet.
+    deployed: HashMap<FunctionVersion, i64>,
     draining: bool,
 }
 
@@ -151,7 +155,7 @@ impl Pool {
     /// Takes no more invocations, waits for the running ones up to the drain limit, and ends every environment.
     pub async fn drain(&self) {
         self.lock().draining = true;
-        self.end_ready(|_| true, ShutdownReason::ServerStops);
+        self.end_ready(|_| true, |_| None, ShutdownReason::ServerStops);
         // Nobody waits for those that are still being initialized.
         self.provisioned_starts.close();
         self.end_measured();
@@ -181,12 +185,17 @@ impl Pool {
     }
 
     /// Ends the ready environments that `choose` picks.
-    fn end_ready(&self, choose: impl Fn(&members::Ready) -> bool, reason: ShutdownReason) {
+    fn end_ready(
+        &self,
+        choose: impl Fn(&Ready) -> bool,
+        last_end: impl Fn(&Ready) -> Option<LastEnd>,
+        reason: ShutdownReason,
+    ) {
         let mut to_end = Vec::new();
         {
             let mut state = self.lock();
             for environments in state.versions.values_mut() {
-                to_end.extend(environments.end_ready(|ready| choose(ready), cold_reason(reason)));
+                to_end.extend(environments.end_ready(&choose, &last_end));
             }
         }
         for environment in to_end {
@@ -212,20 +221,6 @@ impl State {
     }
 }
 
-/// What the next invocation will be told, when it is cold because of this.
-fn cold_reason(reason: ShutdownReason) -> Option<ColdReason> {
-    match reason {
-        ShutdownReason::IdleTimeout => Some(ColdReason::IdleTimeout),
-        ShutdownReason::FunctionUpdated => Some(ColdReason::FunctionUpdated),
-        ShutdownReason::Evicted => Some(ColdReason::Evicted),
-        ShutdownReason::SandboxLost => Some(ColdReason::RuntimeExited),
-        ShutdownReason::FunctionDeleted
-        | ShutdownReason::ServerStops
-        | ShutdownReason::Unprovisioned
-        | ShutdownReason::Measured => None,
-    }
-}
-
 async fn end_idle_environments(pool: Weak<Pool>) {
     loop {
         let Some(period) = pool.upgrade().map(|pool| pool.parts.settings.idle_check_period()) else { return };
@@ -234,8 +229,9 @@ async fn end_idle_environments(pool: Weak<Pool>) {
         let idle_timeout = pool.parts.settings.idle_timeout;
         let now = pool.parts.clock.now();
         let is_idle =
-            |ready: &members::Ready| now - ready.idle_since >= idle_timeout && !ready.member.is_provisioned();
-        pool.end_ready(is_idle, ShutdownReason::IdleTimeout);
+            |ready: &Ready| now - ready.idle_since >= idle_timeout && !ready.member.is_provisioned();
+        let last_end = |ready: &Ready| Some(LastEnd::Idle { since: ready.idle_since, limit: idle_timeout });
+        pool.end_ready(is_idle, last_end, ShutdownReason::IdleTimeout);
     }
 }
 
@@ -280,9 +276,18 @@ impl VersionListener for Pool {
             None => ShutdownReason::FunctionDeleted,
         };
         let key = (name.clone(), version);
-        let to_end = match self.lock().versions.get_mut(&key) {
-            Some(environments) => environments.replace(current.map(|version| version.generation)),
-            None => vec![],
+        let now_epoch_ms = self.parts.clock.epoch_ms();
+        let to_end = {
+            let mut state = self.lock();
+            let state = &mut *state;
+            let Some(environments) = state.versions.get_mut(&key) else {
+                match current {
+                    Some(_) => state.deployed.insert(key, now_epoch_ms),
+                    None => state.deployed.remove(&key),
+                };
+                return;
+            };
+            environments.replace(current.map(Arc::as_ref), now_epoch_ms)
         };
         for environment in to_end {
             environment.shut_down(reason);
@@ -353,8 +358,8 @@ impl Pool {
         }
     }
 
-    /// Makes room for one more environment by ending the one that has been idle for longest.
-    fn evict_if_full(&self) {
+    /// Makes room for one more environment, of `function`, by ending the one that has been idle for longest.
+    fn evict_if_full(&self, function: &FunctionName) {
         let oldest = {
             let mut state = self.lock();
             if state.environments() < self.parts.settings.environments_max {
@@ -371,7 +376,8 @@ impl Pool {
             }
             let Some((_, id, key)) = oldest else { return };
             state.versions.get_mut(&key).map(|environments| {
-                environments.end_ready(|ready| ready.member.environment.id() == id, Some(ColdReason::Evicted))
+                let evicted = |_: &Ready| Some(LastEnd::EvictedFor(function.clone()));
+                environments.end_ready(|ready| ready.member.environment.id() == id, evicted)
             })
         };
         for environment in oldest.into_iter().flatten() {

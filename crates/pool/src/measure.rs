@@ -111,14 +111,14 @@ impl Pool {
         let own_turn = self.provisioned_starts.clone().acquire_owned().await;
         let own_turn = own_turn.map_err(|_| InvokeError::Draining)?;
         let turn = self.cold_starts.clone().acquire_owned().await.map_err(|_| InvokeError::Draining)?;
-        self.evict_if_full();
+        self.evict_if_full(name);
         let collector = match measure {
             Measure::Phases => None,
             Measure::Imports => Some(ImportCollector::new(self.parts.clock)),
         };
         let (sender, mut progress) = watch::channel(Progress::Begins);
         let plan = Plan {
-            why_cold: ColdReason::Forced,
+            why_made: ColdReason::Forced,
             initialization_type: InitializationType::OnDemand,
             owner: Arc::new(Watcher { pool: self.this.clone(), progress: sender }),
             imports: collector.clone(),

@@ -10,10 +10,11 @@ use hearth_functions::ResolvedVersion;
 use hearth_invoke::Permit;
 use hearth_runtime_api::RuntimeApi;
 use hearth_telemetry::ShutdownReason;
-use hearth_types::{ColdReason, EnvironmentId, InitializationType};
+use hearth_types::{ColdParticulars, ColdReason, ColdStart, EnvironmentId, InitializationType};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::provisioning::{Failure, Provisioning};
+use crate::why_cold::{LastEnd, Past};
 
 /// An environment and what belongs to it.
 pub(crate) struct Member {
@@ -91,11 +92,15 @@ pub(crate) struct FunctionEnvironments {
     /// Environments of other generations are obsolete. `None`: no change was heard of.
     generation: Option<u64>,
     deleted: bool,
-    /// Why there may be no warm environment: how the last one went.
-    last_end: Option<ColdReason>,
+    /// Why there may be no warm environment.
+    pub(crate) past: Past,
 }
 
 impl FunctionEnvironments {
+    pub(crate) fn with(past: Past) -> Self {
+        Self { past, ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ready.len() + self.busy.len() + self.initializing.len() + self.ending.len()
     }
@@ -193,15 +198,17 @@ impl FunctionEnvironments {
     }
 
     /// Returns why a call of `generation` that finds nothing ready is cold.
-    pub(crate) fn why_cold(&self, generation: u64) -> ColdReason {
-        let same = |busy: &Busy| busy.member.version.generation == generation;
-        if self.starting > 0 || self.busy.values().any(same) {
-            return ColdReason::AllBusy;
+    pub(crate) fn why_cold(&self, generation: u64, now: Instant) -> ColdStart {
+        let same = |busy: &&Busy| busy.member.version.generation == generation;
+        let environments = self.starting + self.busy.values().filter(same).count();
+        if environments > 0 {
+            let environments = u32::try_from(environments).unwrap_or(u32::MAX);
+            return ColdStart::new(ColdReason::AllBusy, ColdParticulars::Busy { environments });
         }
         if !self.busy.is_empty() {
-            return ColdReason::FunctionUpdated;
+            return self.past.updated();
         }
-        self.last_end.unwrap_or(ColdReason::FirstInvocation)
+        self.past.why_cold(now)
     }
 
     pub(crate) fn initialized(&mut self, id: EnvironmentId) {
@@ -249,7 +256,7 @@ impl FunctionEnvironments {
             self.ready.push(Ready { member, idle_since: now });
             return None;
         };
-        self.last_end = crate::cold_reason(reason).or(self.last_end);
+        self.past.remember(LastEnd::of(reason));
         self.ending.insert(id, member);
         Some(reason)
     }
@@ -258,13 +265,13 @@ impl FunctionEnvironments {
     pub(crate) fn end_ready(
         &mut self,
         choose: impl Fn(&Ready) -> bool,
-        why_cold: Option<ColdReason>,
+        last_end: impl Fn(&Ready) -> Option<LastEnd>,
     ) -> Vec<Arc<Environment>> {
         let (chosen, kept) = std::mem::take(&mut self.ready).into_iter().partition(|ready| choose(ready));
         self.ready = kept;
         let mut environments = Vec::new();
         for ready in chosen {
-            self.last_end = why_cold.or(self.last_end);
+            self.past.remember(last_end(&ready));
             environments.push(ready.member.environment.clone());
             self.ending.insert(ready.member.environment.id(), ready.member);
         }
@@ -272,13 +279,21 @@ impl FunctionEnvironments {
     }
 
     /// Another generation counts from now on; `None` when the function is deleted. Returns what has to be ended.
-    pub(crate) fn replace(&mut self, generation: Option<u64>) -> Vec<Arc<Environment>> {
+    pub(crate) fn replace(
+        &mut self,
+        current: Option<&ResolvedVersion>,
+        now_epoch_ms: i64,
+    ) -> Vec<Arc<Environment>> {
+        let generation = current.map(|version| version.generation);
+        if let Some(version) = current {
+            self.past.deployed(version, now_epoch_ms);
+        }
         self.generation = generation.or(self.generation);
         self.deleted = generation.is_none();
-        let why_cold = generation.map(|_| ColdReason::FunctionUpdated);
-        let mut ended = self.end_ready(|ready| Some(ready.member.version.generation) != generation, why_cold);
+        let is_other = |ready: &Ready| Some(ready.member.version.generation) != generation;
+        let mut ended = self.end_ready(is_other, |_| generation.map(|_| LastEnd::Updated));
         if self.deleted {
-            self.last_end = None;
+            self.past = Past::default();
             self.provisioning.target = 0;
             ended.extend(self.end_provisioned(u32::MAX));
         }
@@ -299,7 +314,7 @@ impl FunctionEnvironments {
             return Some(busy.member);
         }
         let at = self.ready.iter().position(|ready| ready.member.environment.id() == id)?;
-        self.last_end = Some(ColdReason::RuntimeExited);
+        self.past.remember(Some(LastEnd::SandboxLost));
         Some(self.ready.remove(at).member)
     }
 

@@ -200,9 +200,9 @@ impl Pool {
         if !is_wanted {
             return;
         }
-        self.evict_if_full();
+        self.evict_if_full(&key.0);
         let initialization_type = InitializationType::ProvisionedConcurrency;
-        let made = self.make_member(&version, ColdReason::Provisioned, initialization_type).await;
+        let made = self.make_member(&version, &ColdReason::Provisioned.into(), initialization_type).await;
         let now = self.parts.clock.now();
         let mut state = self.lock();
         let Some(environments) = state.versions.get_mut(&key) else { return };

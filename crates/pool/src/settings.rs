@@ -13,6 +13,8 @@ pub struct PoolSettings {
     pub account: AccountId,
     /// What functions see as their region.
     pub region: Region,
+    /// Whether logs say why an invocation was cold. AWS's do not.
+    pub log_cold_starts: bool,
     /// How long an environment may be idle before it is ended. AWS does not say; 5 to 15 minutes are seen there.
     pub idle_timeout: Duration,
     /// Where the connections of functions may go.

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn answer(kind: AnswerKind, payload: &'static str) -> InvokeResult {
-        Ok(Answer { kind, payload: Bytes::from_static(payload.as_bytes()), log_tail: None })
+        Ok(Answer { kind, payload: Bytes::from_static(payload.as_bytes()), log_tail: None, why_cold: None })
     }
 
     async fn shown(mut parts: BoxStream<'static, ResponsePart>) -> Vec<String> {

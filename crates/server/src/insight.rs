@@ -1,12 +1,16 @@
 //! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, what an Init imports, and the logs. All of it is JSON.
 
+mod cold_json;
+mod cost;
 mod faults;
 pub(crate) mod flame;
 mod flame_advice;
 mod flame_json;
 mod invocations_json;
+mod live;
 mod tax;
 mod timeline_json;
+mod top;
 mod whatif;
 mod whatif_json;
 
@@ -14,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_aws_wire::{Body, Response};
+use hearth_cost::Prices;
 use hearth_functions::Functions;
 use hearth_invoke::EventQueue;
 use hearth_pool::{InjectedFaults, Pool};
@@ -24,6 +29,10 @@ use hearth_telemetry::{Clock, Feed, LogStore, LogStoreError, Recorder};
 use hearth_types::{FunctionName, LogGroupName};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+pub(crate) use cost::STATEMENTS_MAX;
+pub(crate) use live::Live;
 
 use self::flame::Flames;
 
@@ -44,6 +53,10 @@ pub(crate) struct Insight {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) prices: Arc<Prices>,
+    pub(crate) live: Arc<Live>,
+    /// Turns of those who make a statement of costs.
+    pub(crate) statements: Arc<Semaphore>,
     pub(crate) logs: Arc<LogStore>,
     pub(crate) clock: Clock,
     pub(crate) walls: Facts,
@@ -72,6 +85,8 @@ impl Insight {
             ["environments"] => self.environments(&query),
             ["isolation"] => self.isolation(),
             ["invocations"] => self.invocations(&query).await,
+            ["cost"] => self.cost(&query).await,
+            ["top"] => self.top().await,
             ["events"] => self.events().await,
             ["functions", name, "timeline"] => match self.existing(name) {
                 Ok(name) => self.timeline(&name),
@@ -135,12 +150,13 @@ impl Insight {
         let (feed, journal) = (self.feed.clone(), self.journal.clone());
         let read = move || {
             feed.catch_up();
-            journal.entries(&asked)
+            journal.entries_and_damage(&asked)
         };
         match tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other).flatten() {
-            Ok(entries) => {
-                let entries: Vec<Value> = entries.iter().map(invocations_json::entry).collect();
-                answer(&json!({ "invocations": entries }))
+            Ok((entries, scanned)) => {
+                let entry = |entry| invocations_json::entry(entry, &self.prices);
+                let entries: Vec<Value> = entries.iter().map(entry).collect();
+                answer(&json!({ "invocations": entries, "damaged_lines": scanned.damaged }))
             }
             Err(cause) => {
                 tracing::error!(error = &cause as &dyn std::error::Error, "the journal cannot be read");
@@ -159,14 +175,18 @@ impl Insight {
     }
 
     fn environments(&self, query: &Query<'_>) -> Response {
-        let function = query.get("function");
+        answer(&json!({ "environments": self.environment_values(query.get("function").as_deref()) }))
+    }
+
+    /// The environments of one function, or of all, the oldest first.
+    fn environment_values(&self, function: Option<&str>) -> Vec<Value> {
         let mut environments: Vec<(i64, Value)> = self
             .pool
             .environments()
             .into_iter()
             .map(|status| status.environment)
             .filter(|environment| {
-                function.as_ref().is_none_or(|name| environment.record().facts.function.as_str() == name)
+                function.is_none_or(|name| environment.record().facts.function.as_str() == name)
             })
             .map(|environment| {
                 let record = environment.record();
@@ -187,8 +207,7 @@ impl Insight {
             })
             .collect();
         environments.sort_by_key(|(created, _)| *created);
-        let environments: Vec<Value> = environments.into_iter().map(|(_, value)| value).collect();
-        answer(&json!({ "environments": environments }))
+        environments.into_iter().map(|(_, value)| value).collect()
     }
 
     fn timeline(&self, name: &FunctionName) -> Response {

@@ -26,6 +26,7 @@ pub use hearth_aws_client::{Endpoint, EndpointError, Keys};
 use hearth_aws_wire::{Server, ServerSettings};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::Packages;
+use hearth_cost::Prices;
 use hearth_destinations::Services;
 use hearth_durable::DurableExecutions;
 use hearth_event_sources::{EventSources, EventSourcesParts};
@@ -47,11 +48,11 @@ use hearth_sandbox::{NetworkFacts, Sandboxes};
 use hearth_schedules::Schedules;
 use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{LocalBlobStore, StoreError};
-use hearth_telemetry::journal::Journal;
+use hearth_telemetry::journal::{Journal, JournalSettings};
 use hearth_telemetry::{Clock, Feed, LogStore, LogStoreSettings, Recorder};
 use hearth_types::limits::REQUEST_BYTES_MAX;
 use hearth_types::{AccountId, Architecture, Region, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use code_objects::CodeInS3;
@@ -60,7 +61,7 @@ use deployment::{HostDeployment, runtime_ready};
 use event_clock::SteadyClock;
 use front::{Front, Outside};
 use guard::Guard;
-use insight::{Insight, Scheduling};
+use insight::{Insight, Live, STATEMENTS_MAX, Scheduling};
 use own_api::OwnApis;
 use runtimes::{Installations, RuntimesApi};
 
@@ -148,8 +149,19 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let walls = sandboxes.facts();
     let recorder = Arc::new(Recorder::default());
     let feed = Feed::start(clock).map_err(StartError::Thread)?;
-    let journal = Journal::open(&data.join("journal")).map_err(StartError::Journal)?;
-    feed.add(journal.writer());
+    let journal_settings = JournalSettings {
+        retention: settings.journal_retention,
+        bytes_max: settings.journal_mb.saturating_mul(1 << 20),
+    };
+    let journal = Journal::open_with(&data.join("journal"), journal_settings).map_err(StartError::Journal)?;
+    feed.add(journal.writer(clock));
+    let prices = Arc::new(prices_of(&settings)?);
+    let live = Live::new(clock, prices.clone());
+    feed.add(live.counter());
+    {
+        let (live, journal, now_epoch_ms) = (live.clone(), journal.clone(), clock.epoch_ms());
+        tokio::task::spawn_blocking(move || live.count_what_was_before(&journal, now_epoch_ms));
+    }
     let limits = ConcurrencyLimits {
         account_max: settings.account_concurrency,
         requests_per_unit: Some(settings.requests_per_concurrency),
@@ -173,6 +185,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         settings: PoolSettings {
             account: account.clone(),
             region: region.clone(),
+            log_cold_starts: settings.log_cold_starts,
             idle_timeout: settings.idle_timeout,
             networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,
@@ -307,6 +320,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         recorder,
         feed: feed.clone(),
         journal,
+        prices,
+        live,
+        statements: Arc::new(Semaphore::new(STATEMENTS_MAX)),
         logs: logs.clone(),
         clock,
         walls: walls.clone(),
@@ -418,6 +434,14 @@ fn tell_about(network: &NetworkFacts) {
         }
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     }
+}
+
+/// Reads the prices that the operator has named, or takes those that come with Hearth.
+fn prices_of(settings: &Settings) -> Result<Prices, StartError> {
+    let Some(file) = &settings.prices else { return Ok(Prices::ours()) };
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| StartError::UnreadablePrices { file: file.clone(), source })?;
+    Prices::parse(&text).map_err(|source| StartError::Prices { file: file.clone(), source })
 }
 
 /// Returns where the data is. Absolute, because functions start in folders of their own.

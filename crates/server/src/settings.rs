@@ -50,6 +50,14 @@ pub struct Settings {
     pub cold_starts_max: usize,
     /// How long logs are kept.
     pub log_retention: Duration,
+    /// Whether the logs of functions say why an invocation was cold. AWS's do not.
+    pub log_cold_starts: bool,
+    /// How long the journal of invocations is kept.
+    pub journal_retention: Duration,
+    /// How much room the journal may take, in MB.
+    pub journal_mb: u64,
+    /// A file with prices to take in place of those that come with Hearth.
+    pub prices: Option<PathBuf>,
     /// Where interpreters are looked for: a `PATH`.
     pub path: OsString,
     /// Interpreters that are named rather than looked for, by runtime identifier.
@@ -83,6 +91,10 @@ impl Settings {
             idle_timeout: Duration::from_secs(600),
             cold_starts_max: 32,
             log_retention: Duration::from_secs(14 * 86_400),
+            log_cold_starts: false,
+            journal_retention: Duration::from_secs(30 * 86_400),
+            journal_mb: 4_096,
+            prices: None,
             path,
             interpreters: BTreeMap::new(),
             allow_unauthenticated: false,

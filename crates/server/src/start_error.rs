@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use hearth_code::PackagesError;
+use hearth_cost::PricesError;
 use hearth_functions::OpenError;
 use hearth_runtimes::InstallError;
 use hearth_sandbox::SandboxError;
@@ -48,6 +50,22 @@ pub enum StartError {
     /// The journal in it cannot be used.
     #[error("cannot use the journal of invocations of the data folder")]
     Journal(#[source] io::Error),
+    /// The file with prices cannot be read.
+    #[error("cannot read the prices in `{}`", file.display())]
+    UnreadablePrices {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file with prices is wrong.
+    #[error("cannot use the prices in `{}`", file.display())]
+    Prices {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: PricesError,
+    },
     /// The operating system gives no thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -82,6 +100,9 @@ impl StartError {
                 "make a key with `hearth credentials add NAME`, listen on 127.0.0.1, or say `--allow-unauthenticated` where \
                  only those come who may do everything",
             ),
+            Self::Prices { .. } => {
+                Some("begin with `crates/cost/src/prices.toml` of Hearth's source; nothing may be missing")
+            }
             Self::Name(_)
             | Self::Interpreter(_)
             | Self::Listen { .. }
@@ -89,6 +110,7 @@ impl StartError {
             | Self::Packages(_)
             | Self::Logs(_)
             | Self::Journal(_)
+            | Self::UnreadablePrices { .. }
             | Self::Thread(_) => None,
         }
     }

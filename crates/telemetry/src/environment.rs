@@ -6,8 +6,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hearth_types::{ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel, Version};
+use hearth_types::{
+    ColdStart, ExtensionName, InitializationType, LogFormat, LogGroupName, LogLevel, RequestId, Version,
+};
 
+use crate::cold_start_line;
 use crate::derive::Derivation;
 use crate::feed::Feed;
 use crate::function_log::FunctionLog;
@@ -54,6 +57,8 @@ struct Outlets {
     subscribers: Subscribers,
     /// Read once for each Init and each invocation, so that all times of one agree.
     moment: Moment,
+    /// Whether the log says why an invocation was cold.
+    logs_cold_starts: bool,
 }
 
 impl EnvironmentTelemetry {
@@ -69,13 +74,21 @@ impl EnvironmentTelemetry {
         let log = FunctionLog::new(logs, record.facts.log_stream.clone(), &identity);
         let subscribers = Subscribers::new(clock);
         let moment = Moment::now(&clock);
-        Self { derivation, outlets: Outlets { clock, identity, record, feed, log, subscribers, moment } }
+        let logs_cold_starts = false;
+        let outlets = Outlets { clock, identity, record, feed, log, subscribers, moment, logs_cold_starts };
+        Self { derivation, outlets }
     }
 
     /// Reaches subscribers through sockets that `open` opens: in an environment with a network of its own, the host's
     /// loopback, which is where they are otherwise, is not theirs.
     pub fn reach_subscribers_through(mut self, open: OpenSocket) -> Self {
         self.outlets.subscribers.reach_through(open);
+        self
+    }
+
+    /// Has the log say of each invocation that is cold why it is, or not. AWS's says nothing.
+    pub fn log_cold_starts(mut self, are_logged: bool) -> Self {
+        self.outlets.logs_cold_starts = are_logged;
         self
     }
 
@@ -96,6 +109,12 @@ impl EnvironmentTelemetry {
         let report = self.derivation.take(at, &event, |said| outlets.publish(at, &said));
         if matches!(event, LifecycleEvent::InitDone { .. }) {
             outlets.subscribers.end_init();
+        }
+        if let LifecycleEvent::InvokeStarted { request_id, why_cold: Some(reason), particulars, .. } = &event
+            && outlets.logs_cold_starts
+        {
+            let (reason, particulars) = (*reason, particulars.clone());
+            outlets.log_cold_start(at, *request_id, &ColdStart { reason, particulars });
         }
         if matches!(event, LifecycleEvent::InvokeDone { .. }) {
             outlets.log_dropped(at);
@@ -186,6 +205,17 @@ impl Outlets {
         if let Some(text) = text {
             self.log.write_lines(self.clock.epoch_ms(), &text);
         }
+    }
+
+    fn log_cold_start(&mut self, at: Instant, request_id: RequestId, cold_start: &ColdStart) {
+        let FunctionIdentity { log_format, system_log_level, version, .. } = &self.identity;
+        if *log_format == LogFormat::Json && LogLevel::Info < *system_log_level {
+            return;
+        }
+        let (format, version) = (*log_format, version.to_string());
+        let line =
+            cold_start_line::line(format, self.moment.epoch_ms_at(at), request_id, &version, cold_start);
+        self.log.write_lines(self.clock.epoch_ms(), &line);
     }
 
     /// Hands output on to subscribers, as it is: filters are for the log.

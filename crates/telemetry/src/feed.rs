@@ -126,9 +126,11 @@ impl Feed {
     pub fn catch_up(&self) {
         let mut telling = self.telling();
         // Taken under the lock of those who hear, so that nothing is heard out of order.
-        let news = std::mem::take(&mut *self.gathered());
-        self.gathered().closed = news.closed;
-        telling.tell(news, &self.clock);
+        let (steps, left_out) = {
+            let mut gathered = self.gathered();
+            (std::mem::take(&mut gathered.steps), std::mem::take(&mut gathered.left_out))
+        };
+        telling.tell(steps, left_out, &self.clock);
     }
 
     /// Tells the listeners what is left, and ends.
@@ -149,6 +151,9 @@ impl Feed {
     ) {
         let step = (at, event.clone(), report.cloned());
         let mut gathered = self.gathered();
+        if gathered.closed {
+            return; // nobody would ever hear of it
+        }
         if gathered.steps.len() >= WAITING_MAX {
             // Half at once: taking out the first of a long list one by one would be slow.
             gathered.steps.drain(..WAITING_MAX / 2);
@@ -198,12 +203,12 @@ fn tell(feed: &Weak<Feed>) {
 }
 
 impl Telling {
-    fn tell(&mut self, gathered: Gathered, clock: &Clock) {
-        if gathered.steps.is_empty() && gathered.left_out == 0 {
+    fn tell(&mut self, steps: Vec<EnvironmentStep>, left_out: u64, clock: &Clock) {
+        if steps.is_empty() && left_out == 0 {
             return;
         }
-        let invocations = gathered.steps.iter().filter_map(|step| self.put_together(step, clock)).collect();
-        let news = News { steps: gathered.steps, invocations, left_out: gathered.left_out };
+        let invocations = steps.iter().filter_map(|step| self.put_together(step, clock)).collect();
+        let news = News { steps, invocations, left_out };
         for listener in &mut self.listeners {
             listener.hear(&news);
         }
@@ -281,3 +286,6 @@ impl std::fmt::Debug for Feed {
         f.debug_struct("Feed").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,77 +1,57 @@
-//! The journal: one entry for each invocation that has ended, on disk, so that what was slow, why and at what cost can
-//! still be asked after days and after restarts.
+//! The journal: one entry for each invocation that has ended, and one for each environment, on disk, so that what was
+//! slow, why and at what cost can still be asked after days and after restarts.
 //!
-//! It listens to the [`Feed`](crate::Feed). What is asked of it is read from disk: a file of JSON lines a day.
+//! It listens to the [`Feed`](crate::Feed). What is asked of it is read from disk, from the newest entry on and no
+//! further than needed: segments of JSON lines ([`segments`]), read backwards ([`backwards`]). A line that is damaged is
+//! passed over and counted. What is older than the journal's retention goes, and the oldest when it takes too much room.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+mod backwards;
+mod cold_line;
+mod entry;
+mod life;
+mod segments;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::fs;
+use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use hearth_types::{
-    Architecture, ColdReason, EnvironmentId, FunctionName, InitializationType, LogGroupName, LogStreamName,
-    Qualifier, RequestId, Version,
-};
-use serde::{Deserialize, Serialize};
+use hearth_types::FunctionName;
 
-use crate::feed::{FinishedInvocation, Listener, News};
+use self::backwards::{Backwards, Line};
+use self::segments::{DAY_MS, Kind, newest_first};
+use self::writer::JournalWriter;
+use crate::Clock;
+use crate::feed::Listener;
 
-const DAY_MS: i64 = 86_400_000;
+pub use self::entry::JournalEntry;
+pub use self::life::{EnvironmentLife, why_ended};
 
-/// An invocation that has ended. Times are in microseconds where they are durations, in milliseconds since 1970 where
-/// they are moments.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JournalEntry {
-    /// Its id.
-    pub request_id: RequestId,
-    /// Which function.
-    pub function: FunctionName,
-    /// Which version ran.
-    pub version: Version,
-    /// In which environment.
-    pub environment: EnvironmentId,
-    /// Whether that was made for a call or ahead of calls.
-    pub initialization_type: InitializationType,
-    /// Where its log is.
-    pub log_group: LogGroupName,
-    /// And which stream.
-    pub log_stream: LogStreamName,
-    /// What the function is built for.
-    pub architecture: Architecture,
-    /// Configured memory, in MB.
-    pub memory_size_mb: u32,
-    /// The size of `/tmp`, in MB.
-    pub ephemeral_storage_mb: u32,
-    /// When it was handed to the runtime.
-    pub started_epoch_ms: i64,
-    /// How long it had waited by then, for an environment and its Init.
-    pub waited_us: u64,
-    /// Its Duration.
-    pub duration_us: u64,
-    /// Its Init Duration, if it is the one that reports it.
-    pub init_us: Option<u64>,
-    /// The parts of the Init that it waited for, where they are known.
-    pub extension_init_us: Option<u64>,
-    /// The runtime's part.
-    pub runtime_init_us: Option<u64>,
-    /// The part of the function's own code.
-    pub function_init_us: Option<u64>,
-    /// How long the ready runtime waited for extensions.
-    pub extension_wait_us: Option<u64>,
-    /// From when the runtime was done until all extensions were; `None` without extensions.
-    pub extension_overhead_us: Option<u64>,
-    /// What each extension that hears of invocations took after the runtime was done.
-    pub after_call_us: Vec<(String, u64)>,
-    /// Billed time, in ms.
-    pub billed_ms: u64,
-    /// The environment's high-water mark of memory, in MB.
-    pub max_memory_used_mb: u64,
-    /// Why it was cold; `None` when it was warm.
-    pub why_cold: Option<ColdReason>,
-    /// How it ended: `success`, `timeout`, `error` or `failure`.
-    pub status: String,
-    /// Such as `Runtime.ExitError`.
-    pub error_type: Option<String>,
+/// How many entries are held at once, also when more are asked for: about half a gigabyte. [`Journal::scan`] holds one.
+const ENTRIES_MAX: usize = 1_000_000;
+/// How far the clock may have been set back without entries being missed.
+const CLOCK_SLACK_MS: i64 = 3_600_000;
+
+/// How much of the past is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct JournalSettings {
+    /// For so long, in whole days.
+    pub retention: Duration,
+    /// In so many bytes, about.
+    pub bytes_max: u64,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self { retention: Duration::from_secs(30 * 86_400), bytes_max: 4 << 30 }
+    }
 }
 
 /// Which entries are asked for.
@@ -87,57 +67,162 @@ pub struct JournalQuery {
     pub limit: Option<usize>,
 }
 
+/// What became of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scanned {
+    /// How many lines could not be read, and were passed over.
+    pub damaged: u64,
+}
+
 /// The journal of a data folder.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
+    settings: JournalSettings,
 }
 
 impl Journal {
     /// Opens the journal in `folder`, and makes it if it is not there.
     pub fn open(folder: &Path) -> io::Result<Arc<Self>> {
+        Self::open_with(folder, JournalSettings::default())
+    }
+
+    /// The same, with limits of one's own.
+    pub fn open_with(folder: &Path, settings: JournalSettings) -> io::Result<Arc<Self>> {
         fs::create_dir_all(folder)?;
-        Ok(Arc::new(Self { folder: folder.to_owned() }))
+        Ok(Arc::new(Self { folder: folder.to_owned(), settings }))
     }
 
     /// Returns who writes it: to be added to the feed, once.
-    pub fn writer(self: &Arc<Self>) -> impl Listener + use<> {
-        JournalWriter { folder: self.folder.clone(), open: None, buffer: Vec::new() }
+    pub fn writer(self: &Arc<Self>, clock: Clock) -> impl Listener + use<> {
+        JournalWriter::new(self, clock)
     }
 
-    /// Returns entries, oldest first. Blocks on the disk.
+    /// Returns entries, oldest first, at most [`JournalQuery::limit`] and never more than a million. Blocks on the disk.
     pub fn entries(&self, query: &JournalQuery) -> io::Result<Vec<JournalEntry>> {
-        let mut entries = Vec::new();
-        for day in self.days()? {
-            // An invocation belongs to the day in which it started.
-            let begins = day * DAY_MS;
-            let is_before = query.to_epoch_ms.is_some_and(|to| begins >= to);
-            let is_after = query.from_epoch_ms.is_some_and(|from| begins + DAY_MS <= from);
+        Ok(self.entries_and_damage(query)?.0)
+    }
+
+    /// The same, and how many lines could not be read.
+    pub fn entries_and_damage(&self, query: &JournalQuery) -> io::Result<(Vec<JournalEntry>, Scanned)> {
+        let limit = query.limit.unwrap_or(ENTRIES_MAX).min(ENTRIES_MAX);
+        // Lines are in the order in which invocations ended; which are the latest is said of their starts.
+        let mut latest: BinaryHeap<Reverse<ByStart>> = BinaryHeap::new();
+        let mut number = 0_u64;
+        let scanned = self.scan(query, |entry| {
+            if limit == 0 {
+                return ControlFlow::Break(());
+            }
+            if latest.len() == limit {
+                let Some(Reverse(earliest)) = latest.peek() else { return ControlFlow::Break(()) };
+                // Whatever is left ended before this one did, and so began before.
+                if entry.ended_epoch_ms() < earliest.entry.started_epoch_ms {
+                    return ControlFlow::Break(());
+                }
+            }
+            number += 1;
+            latest.push(Reverse(ByStart { number: Reverse(number), entry: Box::new(entry) }));
+            if latest.len() > limit {
+                latest.pop();
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut entries: Vec<ByStart> = latest.into_iter().map(|Reverse(entry)| entry).collect();
+        entries.sort_unstable();
+        Ok((entries.into_iter().map(|entry| *entry.entry).collect(), scanned))
+    }
+
+    /// Shows entries one by one, those that ended last first, until there are no more or `visit` has seen enough; the
+    /// query's limit does not count. Blocks on the disk, and holds nothing.
+    pub fn scan(
+        &self,
+        query: &JournalQuery,
+        mut visit: impl FnMut(JournalEntry) -> ControlFlow<()>,
+    ) -> io::Result<Scanned> {
+        let head = query.function.as_ref().map(entry::head);
+        self.lines(Kind::Calls, query, head.as_deref(), entry::read, |entry| {
+            let ended_epoch_ms = entry.ended_epoch_ms();
+            if query.wants(&entry) {
+                visit(entry)?;
+            } else if query.from_epoch_ms.is_some_and(|from| ended_epoch_ms < from - CLOCK_SLACK_MS) {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Returns the environments that lived at some time between `from_epoch_ms` and `to_epoch_ms` of the query and have
+    /// ended, those that ended first first; of provisioned ones also those that were still there when it was noted last.
+    /// Blocks on the disk.
+    pub fn environments(&self, query: &JournalQuery) -> io::Result<(Vec<EnvironmentLife>, Scanned)> {
+        let limit = query.limit.unwrap_or(ENTRIES_MAX).min(ENTRIES_MAX);
+        let head = query.function.as_ref().map(entry::head);
+        let mut lives = Vec::new();
+        // Of a life that was noted more than once, the last note says it all.
+        let mut seen = HashSet::new();
+        // It may have ended after the query's end.
+        let until = JournalQuery { to_epoch_ms: None, ..query.clone() };
+        let scanned = self.lines(Kind::Environments, &until, head.as_deref(), life::read, |life| {
+            let (made, ended) = (life.made_epoch_ms, life.ended_epoch_ms);
+            if query.from_epoch_ms.is_some_and(|from| ended < from - CLOCK_SLACK_MS) || lives.len() >= limit {
+                return ControlFlow::Break(());
+            }
+            let lived = query.from_epoch_ms.is_none_or(|from| ended >= from)
+                && query.to_epoch_ms.is_none_or(|to| made < to);
+            if lived && seen.insert(life.environment) {
+                lives.push(life);
+            }
+            ControlFlow::Continue(())
+        })?;
+        lives.reverse();
+        Ok((lives, scanned))
+    }
+
+    /// Reads lines that begin with `head`, the newest first, and passes over those that cannot be read.
+    fn lines<T>(
+        &self,
+        kind: Kind,
+        query: &JournalQuery,
+        head: Option<&[u8]>,
+        read: impl Fn(&[u8]) -> Option<T>,
+        mut visit: impl FnMut(T) -> ControlFlow<()>,
+    ) -> io::Result<Scanned> {
+        let mut scanned = Scanned::default();
+        for segment in newest_first(&self.folder, kind)? {
+            // A line belongs to the day on which an invocation ended; it may have begun the day before.
+            let begins = segment.day.saturating_mul(DAY_MS);
+            let is_before = query.to_epoch_ms.is_some_and(|to| begins.saturating_sub(DAY_MS) >= to);
+            let is_after = query.from_epoch_ms.is_some_and(|from| begins.saturating_add(DAY_MS) <= from);
             if is_before || is_after {
                 continue;
             }
-            for line in BufReader::new(File::open(self.folder.join(file_name(day)))?).split(b'\n') {
-                // The last one may be half written.
-                let Ok(line) = serde_json::from_slice::<Line>(&line?) else { continue };
-                entries.extend(line.entry().filter(|entry| query.wants(entry)));
+            let mut lines = match Backwards::open(&segment.path(&self.folder)) {
+                Ok(lines) => lines,
+                // It was too old, and went meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            while let Some(line) = lines.line()? {
+                let line = match line {
+                    Line::Whole(line) => line,
+                    Line::TooLong => {
+                        scanned.damaged += 1;
+                        continue;
+                    }
+                };
+                if head.is_some_and(|head| line.starts_with(b"{\"f\":\"") && !line.starts_with(head)) {
+                    continue;
+                }
+                let Some(item) = read(line) else {
+                    scanned.damaged += u64::from(!line.is_empty());
+                    continue;
+                };
+                if visit(item).is_break() {
+                    return Ok(scanned);
+                }
             }
         }
-        entries.sort_by_key(|entry| entry.started_epoch_ms);
-        let surplus = query.limit.map_or(0, |limit| entries.len().saturating_sub(limit));
-        entries.drain(..surplus);
-        Ok(entries)
-    }
-
-    /// The days of which there is a file, ascending, counted from 1970.
-    fn days(&self) -> io::Result<Vec<i64>> {
-        let mut days = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let name = entry?.file_name();
-            let day = name.to_str().and_then(|name| name.strip_suffix(".jsonl")?.parse::<i64>().ok());
-            days.extend(day);
-        }
-        days.sort_unstable();
-        Ok(days)
+        Ok(scanned)
     }
 }
 
@@ -149,154 +234,35 @@ impl JournalQuery {
     }
 }
 
-fn file_name(day: i64) -> String {
-    format!("{day:08}.jsonl")
+/// An entry in the order of starts, and of lines where those are the same.
+struct ByStart {
+    /// Lines are read backwards.
+    number: Reverse<u64>,
+    entry: Box<JournalEntry>,
 }
 
-struct JournalWriter {
-    folder: PathBuf,
-    open: Option<(i64, File)>,
-    buffer: Vec<u8>,
-}
-
-impl JournalWriter {
-    fn write(&mut self, invocation: &FinishedInvocation) -> io::Result<()> {
-        let day = invocation.started_epoch_ms.div_euclid(DAY_MS);
-        if self.open.as_ref().is_none_or(|(open, _)| *open != day) {
-            self.flush()?;
-            let path = self.folder.join(file_name(day));
-            let file = OpenOptions::new().create(true).append(true).open(path)?;
-            self.open = Some((day, file));
-        }
-        serde_json::to_writer(&mut self.buffer, &Line::of(invocation))?;
-        self.buffer.push(b'\n');
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let buffer = std::mem::take(&mut self.buffer);
-        match &mut self.open {
-            Some((_, file)) => file.write_all(&buffer),
-            None => Ok(()),
-        }
+impl ByStart {
+    fn key(&self) -> (i64, Reverse<u64>) {
+        (self.entry.started_epoch_ms, self.number)
     }
 }
 
-impl Listener for JournalWriter {
-    fn hear(&mut self, news: &News) {
-        let written = news.invocations.iter().try_for_each(|invocation| self.write(invocation));
-        if let Err(error) = written.and_then(|()| self.flush()) {
-            tracing::error!(%error, "cannot write the journal of invocations; entries are lost");
-            (self.open, self.buffer) = (None, Vec::new());
-        }
+impl PartialEq for ByStart {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
     }
 }
 
-/// A line of a file.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    request_id: String,
-    function: String,
-    version: String,
-    environment: String,
-    initialization_type: String,
-    log_group: String,
-    log_stream: String,
-    architecture: String,
-    memory_size_mb: u32,
-    ephemeral_storage_mb: u32,
-    started_epoch_ms: i64,
-    waited_us: u64,
-    duration_us: u64,
-    init_us: Option<u64>,
-    extension_init_us: Option<u64>,
-    runtime_init_us: Option<u64>,
-    function_init_us: Option<u64>,
-    extension_wait_us: Option<u64>,
-    extension_overhead_us: Option<u64>,
-    after_call_us: Vec<(String, u64)>,
-    billed_ms: u64,
-    max_memory_used_mb: u64,
-    why_cold: Option<String>,
-    status: String,
-    error_type: Option<String>,
+impl Eq for ByStart {}
+
+impl PartialOrd for ByStart {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
-impl Line {
-    fn of(invocation: &FinishedInvocation) -> Self {
-        let FinishedInvocation { environment, summary, .. } = invocation;
-        let environment = &environment.facts;
-        let report = &summary.report;
-        let us = |duration: std::time::Duration| duration.as_micros() as u64;
-        let waited = summary.start.saturating_duration_since(invocation.arrived);
-        Self {
-            request_id: summary.request_id.to_string(),
-            function: environment.function.as_str().to_owned(),
-            version: environment.version.to_string(),
-            environment: environment.id.to_string(),
-            initialization_type: environment.initialization_type.as_str().to_owned(),
-            log_group: environment.log_group.as_str().to_owned(),
-            log_stream: environment.log_stream.as_str().to_owned(),
-            architecture: environment.architecture.as_str().to_owned(),
-            memory_size_mb: environment.memory_size_mb,
-            ephemeral_storage_mb: environment.ephemeral_storage_mb,
-            started_epoch_ms: invocation.started_epoch_ms,
-            waited_us: us(waited),
-            duration_us: us(report.duration),
-            init_us: report.init_duration.map(us),
-            extension_init_us: summary.extension_init.map(us),
-            runtime_init_us: summary.runtime_init.map(us),
-            function_init_us: summary.function_init.map(us),
-            extension_wait_us: summary.extension_wait.map(us),
-            extension_overhead_us: summary.extension_overhead.map(us),
-            after_call_us: summary
-                .after_call
-                .iter()
-                .map(|(name, took)| (name.as_str().to_owned(), us(*took)))
-                .collect(),
-            billed_ms: report.billed_ms,
-            max_memory_used_mb: report.max_memory_used_mb,
-            why_cold: summary.why_cold.map(|why| why.as_str().to_owned()),
-            status: report.status.as_str().to_owned(),
-            error_type: report.status.error_type().map(str::to_owned),
-        }
-    }
-
-    /// Returns the entry, unless the line was damaged.
-    fn entry(self) -> Option<JournalEntry> {
-        let why_cold = match &self.why_cold {
-            Some(word) => Some(*ColdReason::ALL.iter().find(|reason| reason.as_str() == word)?),
-            None => None,
-        };
-        Some(JournalEntry {
-            request_id: RequestId::parse(&self.request_id)?,
-            function: FunctionName::new(&self.function).ok()?,
-            version: match Qualifier::parse(&self.version).ok()? {
-                Qualifier::Version(version) => version,
-                Qualifier::Alias(_) => return None,
-            },
-            environment: EnvironmentId::parse(&self.environment)?,
-            initialization_type: InitializationType::parse(&self.initialization_type)?,
-            log_group: LogGroupName::new(&self.log_group).ok()?,
-            log_stream: LogStreamName::new(&self.log_stream).ok()?,
-            architecture: Architecture::parse(&self.architecture)?,
-            memory_size_mb: self.memory_size_mb,
-            ephemeral_storage_mb: self.ephemeral_storage_mb,
-            started_epoch_ms: self.started_epoch_ms,
-            waited_us: self.waited_us,
-            duration_us: self.duration_us,
-            init_us: self.init_us,
-            extension_init_us: self.extension_init_us,
-            runtime_init_us: self.runtime_init_us,
-            function_init_us: self.function_init_us,
-            extension_wait_us: self.extension_wait_us,
-            extension_overhead_us: self.extension_overhead_us,
-            after_call_us: self.after_call_us,
-            billed_ms: self.billed_ms,
-            max_memory_used_mb: self.max_memory_used_mb,
-            why_cold,
-            status: self.status,
-            error_type: self.error_type,
-        })
+impl Ord for ByStart {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
     }
 }

@@ -10,6 +10,7 @@ mod application_level;
 pub mod billing;
 mod capture;
 mod clock;
+mod cold_start_line;
 mod derive;
 mod environment;
 mod feed;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use expect_test::{Expect, expect};
 use hearth_types::{
     Architecture, ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName,
-    InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId, TraceHeader, Version,
+    InitializationType, LogFormat, LogGroupName, LogLevel, LogStreamName, RequestId, Runtime, TraceHeader,
+    Version,
 };
 
 use crate::derive::Derivation;
@@ -50,6 +51,7 @@ fn invoke_started(trace: Option<&str>) -> LifecycleEvent {
     LifecycleEvent::InvokeStarted {
         request_id: request_id(),
         why_cold: Some(ColdReason::FirstInvocation),
+        particulars: None,
         trace: trace.and_then(TraceHeader::from_caller),
         arrived: Instant::now(),
     }
@@ -152,6 +154,7 @@ fn check_of(
         architecture: Architecture::X86_64,
         memory_size_mb: 128,
         ephemeral_storage_mb: 512,
+        runtime: Runtime::parse("python3.11").unwrap(),
     });
     // The wall clock is read a while later: times are those of the steps all the same.
     let moment = Moment { instant: start + Duration::from_secs(1), epoch_ms: 1_795_600_001_000 };

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hearth_types::{
-    Architecture, ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState, FunctionName,
-    InitializationType, InjectedFault, LogGroupName, LogStreamName, ProcessUsage, RequestId, TraceHeader,
-    Version,
+    Architecture, ColdParticulars, ColdReason, EnvironmentId, ExtensionEvents, ExtensionName, ExtensionState,
+    FunctionName, InitializationType, InjectedFault, LogGroupName, LogStreamName, ProcessUsage, RequestId,
+    Runtime, TraceHeader, Version,
 };
 
 /// How many events an environment keeps; older ones go first. About 50 bytes each, so 25 KiB an environment.
@@ -227,6 +227,8 @@ pub enum LifecycleEvent {
         request_id: RequestId,
         /// Why it had to wait for Init; `None` when it was warm.
         why_cold: Option<ColdReason>,
+        /// What is known of that besides.
+        particulars: Option<Arc<ColdParticulars>>,
         /// The trace it belongs to, if that is sampled.
         trace: Option<TraceHeader>,
         /// When it came to the pool of environments.
@@ -338,6 +340,8 @@ pub struct EnvironmentFacts {
     pub memory_size_mb: u32,
     /// The size of its `/tmp`, in MB.
     pub ephemeral_storage_mb: u32,
+    /// What runs the handler.
+    pub runtime: Runtime,
 }
 
 /// The record of one environment.

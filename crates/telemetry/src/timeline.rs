@@ -9,9 +9,12 @@
 mod extensions;
 mod tax;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearth_types::{ColdReason, EnvironmentId, ExtensionName, InjectedFault, RequestId};
+use hearth_types::{
+    ColdParticulars, ColdReason, ColdStart, EnvironmentId, ExtensionName, InjectedFault, RequestId,
+};
 
 use crate::record::{LifecycleEvent, PhaseStatus, Report};
 
@@ -113,8 +116,19 @@ pub struct InvocationSummary {
     pub after_call: Vec<(ExtensionName, Duration)>,
     /// Why it was cold.
     pub why_cold: Option<ColdReason>,
+    /// What is known of that besides.
+    pub particulars: Option<Arc<ColdParticulars>>,
+    /// How long the response was, in bytes; 0 where there was none.
+    pub response_bytes: u64,
     /// What went wrong on purpose, in it or in the Inits that it waited for.
     pub injected_faults: Vec<InjectedFault>,
+}
+
+impl InvocationSummary {
+    /// Why it was cold, with what is known besides.
+    pub fn cold_start(&self) -> Option<ColdStart> {
+        Some(ColdStart { reason: self.why_cold?, particulars: self.particulars.clone() })
+    }
 }
 
 /// A fault that was injected.
@@ -295,6 +309,7 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
     let mut running = None;
     let mut runtime_done = None;
     let mut injected_faults = Vec::new();
+    let mut response_bytes = 0;
     for (at, event, report) in steps {
         match event {
             LifecycleEvent::InitStarted { .. } => {
@@ -306,14 +321,15 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
             LifecycleEvent::FunctionInitStarted => init.function_init_started = Some(*at),
             LifecycleEvent::RuntimeInitDone { .. } => init.runtime_done = Some(*at),
             LifecycleEvent::InitDone { .. } => init_parts = init.parts(*at, !lanes.is_empty()),
-            LifecycleEvent::InvokeStarted { why_cold, .. } => {
-                running = Some((*at, *why_cold));
-                runtime_done = None;
+            LifecycleEvent::InvokeStarted { why_cold, particulars, .. } => {
+                running = Some((*at, *why_cold, particulars.clone()));
+                (runtime_done, response_bytes) = (None, 0);
             }
+            LifecycleEvent::ResponseSent { bytes, .. } => response_bytes = *bytes as u64,
             LifecycleEvent::RuntimeDone { .. } => runtime_done = Some(*at),
             LifecycleEvent::FaultInjected { fault, .. } => injected_faults.push(fault.clone()),
             LifecycleEvent::InvokeDone { request_id, .. } => {
-                if let (Some((start, why_cold)), Some(report)) = (running.take(), report) {
+                if let (Some((start, why_cold, particulars)), Some(report)) = (running.take(), report) {
                     let overhead = at.saturating_duration_since(runtime_done.unwrap_or(*at));
                     let parts = std::mem::take(&mut init_parts);
                     summaries.push(InvocationSummary {
@@ -332,6 +348,8 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
                             .collect(),
                         why_cold,
                         injected_faults: std::mem::take(&mut injected_faults),
+                        particulars,
+                        response_bytes,
                     });
                 }
             }
@@ -339,7 +357,6 @@ pub fn invocations(environment: EnvironmentId, steps: &[Step]) -> Vec<Invocation
             | LifecycleEvent::TelemetrySubscribed { .. }
             | LifecycleEvent::ExtensionReady { .. }
             | LifecycleEvent::ExtensionReported { .. }
-            | LifecycleEvent::ResponseSent { .. }
             | LifecycleEvent::ExtensionDone { .. }
             | LifecycleEvent::Frozen
             | LifecycleEvent::ResetStarted { .. }

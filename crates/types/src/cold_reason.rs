@@ -45,6 +45,11 @@ impl ColdReason {
         Self::Forced,
     ];
 
+    /// Finds the reason with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+
     /// Returns the reason as one word for machines.
     pub const fn as_str(self) -> &'static str {
         match self {

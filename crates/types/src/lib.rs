@@ -6,6 +6,7 @@
 mod arn;
 mod backoff;
 mod cold_reason;
+mod cold_start;
 mod configuration;
 mod extension;
 mod fault;
@@ -19,6 +20,7 @@ mod runtime;
 pub use arn::{Arn, ArnError, FunctionArn, FunctionReference};
 pub use backoff::Backoff;
 pub use cold_reason::ColdReason;
+pub use cold_start::{ColdParticulars, ColdStart, FirstSince, WhatChanged};
 pub use configuration::{
     Architecture, InitializationType, LogFormat, LogLevel, MemoryMb, TimeoutSeconds, TracingMode,
 };

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::words::{visible, why_cold};
+
 /// The environments and invocations of one function, oldest first.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Timeline {
@@ -152,8 +154,27 @@ pub(crate) struct Invocation {
     pub(crate) memory_size_mb: u32,
     pub(crate) max_memory_used_mb: u64,
     pub(crate) why_cold: Option<String>,
+    /// The same with what is known besides.
+    #[serde(default)]
+    pub(crate) cold_start: Option<ColdStart>,
     pub(crate) status: Status,
     pub(crate) error_type: Option<String>,
     #[serde(default)]
     pub(crate) injected_faults: Vec<Fault>,
+}
+
+/// Why an invocation was cold.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ColdStart {
+    pub(crate) explanation: String,
+}
+
+impl Invocation {
+    /// Returns why it was cold, for people.
+    pub(crate) fn why_cold(&self) -> Option<String> {
+        match &self.cold_start {
+            Some(cold_start) => Some(visible(&cold_start.explanation).replace('\n', " ")),
+            None => self.why_cold.as_deref().map(|reason| why_cold(reason).to_owned()),
+        }
+    }
 }

@@ -128,7 +128,7 @@ impl Environment {
             Action::Deliver(invocation) => self.deliver(inner, now, *invocation),
             Action::Answer { kind, payload } => {
                 self.has_answered.store(true, Ordering::Release);
-                inner.answer(Ok(Answer { kind, payload, log_tail: None }), afterwards);
+                inner.answer(Ok(Answer { kind, payload, log_tail: None, why_cold: None }), afterwards);
             }
             Action::AnswerFailure(why) => inner.answer(Err(why), afterwards),
             Action::Record(event) => {

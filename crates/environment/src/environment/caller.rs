@@ -1,5 +1,6 @@
 //! Who waits for the answer to an invocation, and gets it when its log is complete.
 
+use hearth_types::ColdStart;
 use tokio::sync::oneshot;
 
 use super::Inner;
@@ -12,6 +13,8 @@ pub(super) struct Caller {
     /// Who hears when a response begins to stream; `None` for callers that want it whole, and once it has begun.
     pub(super) streaming: Option<oneshot::Sender<BegunResponse>>,
     pub(super) wants_log_tail: bool,
+    /// Why its invocation is cold, as far as is known.
+    pub(super) why_cold: Option<ColdStart>,
     /// The answer, while the log is not complete.
     pub(super) held: Option<Answer>,
 }
@@ -19,6 +22,10 @@ pub(super) struct Caller {
 impl Inner {
     /// Gives the caller its answer, or holds it until the log is complete.
     pub(super) fn answer(&mut self, result: InvokeResult, afterwards: &mut Afterwards) {
+        let result = result.map(|answer| {
+            let why_cold = self.caller.as_mut().and_then(|caller| caller.why_cold.take());
+            Answer { why_cold, ..answer }
+        });
         match (self.caller.take(), result) {
             (Some(mut caller), Ok(answer)) if caller.wants_log_tail => {
                 caller.held = Some(answer);

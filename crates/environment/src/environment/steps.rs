@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use hearth_sandbox::Sandbox;
 use hearth_telemetry::LifecycleEvent;
+use hearth_types::ColdStart;
 
 use super::actions::Afterwards;
 use super::{Environment, Inner};
@@ -63,15 +64,26 @@ impl Environment {
             LifecycleEvent::RuntimeInitDone { .. } | LifecycleEvent::ExtensionReported { .. } => {
                 inner.outputs.drain(&mut inner.telemetry);
             }
-            LifecycleEvent::InvokeStarted { .. } => inner.invoke_started_at = Some(at),
+            LifecycleEvent::InvokeStarted { why_cold, particulars, .. } => {
+                inner.invoke_started_at = Some(at);
+                if let (Some(caller), Some(reason)) = (&mut inner.caller, why_cold) {
+                    let (reason, particulars) = (*reason, particulars.clone());
+                    caller.why_cold = Some(ColdStart { reason, particulars });
+                }
+            }
+            // Who has to wait for Init again may get the error of Init as the answer, before anything else.
+            LifecycleEvent::InitStarted { .. } => {
+                if let (Some(caller), Some(waiting)) = (&mut inner.caller, inner.machine.waiting()) {
+                    caller.why_cold.clone_from(&waiting.why_cold);
+                }
+            }
             // The last moment in which what they have started can be told from what others have.
             LifecycleEvent::ResetStarted { .. } | LifecycleEvent::ShutdownStarted { .. } => {
                 for program in 0..self.boot.extensions.len() {
                     let _ = self.sandbox.usage(extension_process(inner.generation, program));
                 }
             }
-            LifecycleEvent::InitStarted { .. }
-            | LifecycleEvent::ExtensionStarted { .. }
+            LifecycleEvent::ExtensionStarted { .. }
             | LifecycleEvent::ExtensionRegistered { .. }
             | LifecycleEvent::TelemetrySubscribed { .. }
             | LifecycleEvent::ExtensionReady { .. }

@@ -1,10 +1,13 @@
 //! Entries of the journal as JSON: durations in milliseconds, moments in milliseconds since 1970; what is not known is `null`.
 
+use hearth_cost::{BillingRule, Prices, of_call};
 use hearth_telemetry::journal::JournalEntry;
 use serde_json::{Value, json};
 
-/// Writes one invocation that has ended.
-pub(super) fn entry(entry: &JournalEntry) -> Value {
+use super::cold_json;
+
+/// Writes one invocation that has ended, and what it would cost on AWS: an estimate, as text so that it stays exact.
+pub(super) fn entry(entry: &JournalEntry, prices: &Prices) -> Value {
     let ms = |us: u64| us as f64 / 1_000.0;
     let after_call: Vec<Value> = entry
         .after_call_us
@@ -19,6 +22,7 @@ pub(super) fn entry(entry: &JournalEntry) -> Value {
         "initialization_type": entry.initialization_type.as_str(),
         "log_group": entry.log_group.as_str(),
         "log_stream": entry.log_stream.as_str(),
+        "runtime": entry.runtime.as_str(),
         "architecture": entry.architecture.as_str(),
         "memory_size_mb": entry.memory_size_mb,
         "ephemeral_storage_mb": entry.ephemeral_storage_mb,
@@ -35,6 +39,9 @@ pub(super) fn entry(entry: &JournalEntry) -> Value {
         "billed_ms": entry.billed_ms,
         "max_memory_used_mb": entry.max_memory_used_mb,
         "why_cold": entry.why_cold.map(|why| why.as_str()),
+        "cold_start": entry.cold_start().as_ref().map(cold_json::cold_start),
+        "response_bytes": entry.response_bytes,
+        "cost_usd": of_call(entry, prices, BillingRule::Today).total().to_string(),
         "status": entry.status,
         "error_type": entry.error_type,
     })

@@ -6,7 +6,7 @@ use hearth_telemetry::timeline::{ExtensionLane, FaultMark, InvocationSummary, Sp
 use hearth_types::InjectedFault;
 use serde_json::{Value, json};
 
-use super::ms;
+use super::{cold_json, ms};
 
 /// Writes what an environment did. `phase` is one of [`SpanPhase::as_str`]; with extensions, Init begins with
 /// `extension-init` and may end with `extension-wait`, `extension-overhead` may follow `invoke`, and `shutdown` is
@@ -104,6 +104,7 @@ pub(super) fn invocation(invocation: &InvocationSummary, since_start: impl Fn(In
         "memory_size_mb": report.memory_size_mb,
         "max_memory_used_mb": report.max_memory_used_mb,
         "why_cold": invocation.why_cold.map(|why| why.as_str()),
+        "cold_start": invocation.cold_start().as_ref().map(cold_json::cold_start),
         "status": report.status.as_str(),
         "error_type": report.status.error_type(),
         "injected_faults": invocation.injected_faults.iter().map(fault).collect::<Vec<Value>>(),
@@ -146,7 +147,16 @@ mod tests {
             at(90, LifecycleEvent::RuntimeInitDone { phase: InitPhase::Init, status: success() }),
             at(120, LifecycleEvent::ExtensionReady { extension: extension() }),
             at(120, LifecycleEvent::InitDone { phase: InitPhase::Init, status: success() }),
-            at(120, LifecycleEvent::InvokeStarted { request_id, why_cold, trace: None, arrived: zero }),
+            at(
+                120,
+                LifecycleEvent::InvokeStarted {
+                    request_id,
+                    why_cold,
+                    particulars: None,
+                    trace: None,
+                    arrived: zero,
+                },
+            ),
             at(130, LifecycleEvent::RuntimeDone { request_id, status: success() }),
             at(180, LifecycleEvent::ExtensionDone { extension: extension() }),
             at(180, LifecycleEvent::InvokeDone { request_id, status: success(), memory_bytes_max: 0 }),
@@ -177,6 +187,10 @@ mod tests {
             {"events":["INVOKE","SHUTDOWN"],"is_external":true,"name":"agent","spans":[{"end_ms":30.0,"error_type":null,"killed":false,"phase":"registration","request_id":null,"start_ms":2.0,"status":null},{"end_ms":120.0,"error_type":null,"killed":false,"phase":"init","request_id":null,"start_ms":30.0,"status":null},{"end_ms":130.0,"error_type":null,"killed":false,"phase":"invoke","request_id":"11111111-2222-4333-8444-555555555555","start_ms":120.0,"status":null},{"end_ms":180.0,"error_type":null,"killed":false,"phase":"after-call","request_id":"11111111-2222-4333-8444-555555555555","start_ms":130.0,"status":null},{"end_ms":200.0,"error_type":null,"killed":false,"phase":"idle","request_id":null,"start_ms":180.0,"status":null},{"end_ms":2180.0,"error_type":null,"killed":true,"phase":"shutdown","request_id":null,"start_ms":200.0,"status":null}]}
             {
               "billed_ms": 180,
+              "cold_start": {
+                "explanation": "first invocation",
+                "reason": "first-invocation"
+              },
               "duration_ms": 60.0,
               "environment_id": "<environment>",
               "error_type": null,

@@ -234,7 +234,16 @@ mod tests {
             at(90, LifecycleEvent::RuntimeInitDone { phase, status: success.clone() }),
             at(95, LifecycleEvent::ExtensionReady { extension: name("slow") }),
             at(95, LifecycleEvent::InitDone { phase, status: success.clone() }),
-            at(95, LifecycleEvent::InvokeStarted { request_id, why_cold: None, trace: None, arrived: zero }),
+            at(
+                95,
+                LifecycleEvent::InvokeStarted {
+                    request_id,
+                    why_cold: None,
+                    particulars: None,
+                    trace: None,
+                    arrived: zero,
+                },
+            ),
             at(100, LifecycleEvent::RuntimeDone { request_id, status: success.clone() }),
             at(180, LifecycleEvent::ExtensionDone { extension: name("quick") }),
             at(200, LifecycleEvent::ExtensionDone { extension: name("slow") }),

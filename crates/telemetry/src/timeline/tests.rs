@@ -67,6 +67,7 @@ impl Record {
             LifecycleEvent::InvokeStarted {
                 request_id,
                 why_cold: None,
+                particulars: None,
                 trace: None,
                 arrived: Instant::now(),
             },

@@ -16,7 +16,7 @@ use hearth_telemetry::{
 use hearth_tests::Folder;
 use hearth_types::{
     Architecture, ColdReason, EnvironmentId, ExtensionName, FunctionName, InitializationType, LogFormat,
-    LogGroupName, LogLevel, LogStreamName, RequestId, Version,
+    LogGroupName, LogLevel, LogStreamName, RequestId, Runtime, Version,
 };
 use serde_json::{Value, json};
 
@@ -63,6 +63,7 @@ impl Environment {
             architecture: Architecture::X86_64,
             memory_size_mb: 128,
             ephemeral_storage_mb: 512,
+            runtime: Runtime::parse("python3.11").unwrap(),
         });
         let feed = Feed::start(clock).unwrap();
         let telemetry = EnvironmentTelemetry::new(clock, identity, record, logs.clone(), feed);
@@ -86,6 +87,7 @@ impl Environment {
         self.take(LifecycleEvent::InvokeStarted {
             request_id,
             why_cold: None,
+            particulars: None,
             trace: None,
             arrived: Instant::now(),
         });
