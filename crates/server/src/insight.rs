@@ -1,4 +1,5 @@
-//! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, and the logs. All of it is JSON.
+//! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, and the logs. All of it is JSON, but for what Prometheus
+//! scrapes.
 
 mod invocations_json;
 mod timeline_json;
@@ -7,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_aws_wire::{Body, Response};
+use hearth_cloudwatch::Metrics;
 use hearth_functions::Functions;
-use hearth_invoke::EventQueue;
+use hearth_invoke::{Concurrency, EventQueue};
 use hearth_pool::Pool;
 use hearth_sandbox::Facts;
 use hearth_telemetry::journal::{Journal, JournalQuery};
@@ -17,6 +19,8 @@ use hearth_telemetry::{Clock, Feed, LogStore, LogStoreError, Recorder};
 use hearth_types::{FunctionName, LogGroupName};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+
+use crate::prometheus::{self, LogBytes};
 
 /// Longest time that a request for logs waits for new ones.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -33,7 +37,10 @@ pub(crate) struct Insight {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) concurrency: Arc<Concurrency>,
     pub(crate) logs: Arc<LogStore>,
+    pub(crate) log_bytes: LogBytes,
     pub(crate) clock: Clock,
     pub(crate) walls: Facts,
 }
@@ -52,6 +59,7 @@ impl Insight {
             ["isolation"] => self.isolation(),
             ["invocations"] => self.invocations(&query).await,
             ["events"] => self.events().await,
+            ["metrics"] => prometheus::answer(self).await,
             ["functions", name, "timeline"] => match self.existing(name) {
                 Ok(name) => self.timeline(&name),
                 Err(response) => *response,

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use hearth_cloudwatch::MetricsError;
 use hearth_code::PackagesError;
 use hearth_functions::OpenError;
 use hearth_runtimes::InstallError;
@@ -48,6 +49,9 @@ pub enum StartError {
     /// The journal in it cannot be used.
     #[error("cannot use the journal of invocations of the data folder")]
     Journal(#[source] io::Error),
+    /// The metrics in it cannot be used.
+    #[error("cannot use the metrics of the data folder")]
+    Metrics(#[from] MetricsError),
     /// The operating system gives no thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -89,6 +93,7 @@ impl StartError {
             | Self::Packages(_)
             | Self::Logs(_)
             | Self::Journal(_)
+            | Self::Metrics(_)
             | Self::Thread(_) => None,
         }
     }
