@@ -35,7 +35,12 @@ fn range() -> (i64, i64) {
     (now() - 3_600, now() + 3_600)
 }
 
-fn metric(name: &str, dimensions: &[(&str, &str)]) -> Value {
+/// Names and values of dimensions.
+type Dimensions<'a> = &'a [(&'a str, &'a str)];
+/// A metric, of what, and which statistic.
+type Asked<'a> = (&'a str, Dimensions<'a>, &'a str);
+
+fn metric(name: &str, dimensions: Dimensions<'_>) -> Value {
     let namespace = if name.ends_with("Starts") { "Hearth" } else { "AWS/Lambda" };
     let dimensions: Vec<Value> =
         dimensions.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
@@ -43,7 +48,7 @@ fn metric(name: &str, dimensions: &[(&str, &str)]) -> Value {
 }
 
 /// Asks for one statistic over everything; `null` when there is nothing.
-fn statistics(server: &Server, asked: &[(&str, &[(&str, &str)], &str)]) -> Vec<Value> {
+fn statistics(server: &Server, asked: &[Asked<'_>]) -> Vec<Value> {
     let (from, to) = range();
     let questions = asked.iter().map(|(name, dimensions, statistic)| {
         let mut arguments = metric(name, dimensions);
@@ -110,8 +115,8 @@ fn boto3_sees_exactly_what_functions_did_for_account_function_alias_and_version(
 
     [&function, &broken].iter().for_each(|function| function.wait_until_all_are_ready());
 
-    let all: &[(&str, &str)] = &[];
-    let by_function: &[(&str, &str)] = &[("FunctionName", "counted")];
+    let all: Dimensions<'_> = &[];
+    let by_function: Dimensions<'_> = &[("FunctionName", "counted")];
     let by_alias = &[("FunctionName", "counted"), ("Resource", "counted:live")];
     let by_version = &[("FunctionName", "counted"), ("Resource", "counted:1")];
     let by_nothing = &[("FunctionName", "counted"), ("Resource", "counted")];
@@ -156,8 +161,7 @@ fn boto3_sees_exactly_what_functions_did_for_account_function_alias_and_version(
     let mut durations: Vec<f64> = invocations.as_array().unwrap().iter().map(duration).collect();
     durations.sort_by(f64::total_cmp);
     let names = ["p10", "p50", "p90", "p99.9"];
-    let asked: Vec<(&str, &[(&str, &str)], &str)> =
-        names.iter().map(|name| ("Duration", by_function, *name)).collect();
+    let asked: Vec<Asked<'_>> = names.iter().map(|name| ("Duration", by_function, *name)).collect();
     for (name, seen) in names.iter().zip(statistics(&server, &asked)) {
         let percent: f64 = name[1..].parse().unwrap();
         let exact = durations[(percent / 100.0 * durations.len() as f64).ceil() as usize - 1];
@@ -462,7 +466,7 @@ fn asynchronous_events_provisioned_concurrency_and_urls_are_counted() {
     });
     invoke_as(&provisioned, "1");
 
-    let asked: Vec<(&str, &[(&str, &str)], &str)> = vec![
+    let asked: Vec<Asked<'_>> = vec![
         ("AsyncEventsReceived", &events, "Sum"),
         ("AsyncEventAge", &events, "SampleCount"),
         ("AsyncEventsDropped", &events, "Sum"),
