@@ -35,6 +35,7 @@ mod isolation;
 mod json_logs;
 mod layers;
 mod logs;
+mod metrics;
 mod operations;
 mod outcomes;
 mod own_api;

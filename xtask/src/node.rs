@@ -1,5 +1,5 @@
-//! Node.js 20 and the npm packages of `tests/clients/package.json` and `tests/clients/osls/package.json`: the AWS SDK for
-//! JavaScript, and osls.
+//! Node.js 20 and the npm packages of `tests/clients/package.json`, `tests/clients/osls/package.json` and
+//! `tests/clients/cloudwatch/package.json`: the AWS SDK for JavaScript, osls, and more of that SDK.
 
 use std::fs;
 use std::process::Command;
@@ -32,6 +32,7 @@ pub(crate) fn node() -> Result<Node> {
 
     packages("tests/clients/package.json", "node")?;
     packages("tests/clients/osls/package.json", "osls")?;
+    packages("tests/clients/cloudwatch/package.json", "cloudwatch")?;
 
     let of_the_host = output(command("node").arg("--version"))?;
     let interpreter = cache().join("node-interpreter");

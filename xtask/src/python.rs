@@ -95,6 +95,12 @@ pub(crate) fn aws_cli_2() -> bool {
     is_there() || (apt_get(&["awscli"]) && is_there())
 }
 
+/// Says whether `promtool` is there, having asked Debian for it. It comes with its server, which nobody needs.
+pub(crate) fn promtool() -> bool {
+    let is_there = || succeeds(command("promtool").arg("--version"));
+    is_there() || (apt_get(&["prometheus"]) && is_there())
+}
+
 /// Asks `apt-get` for Debian packages. Says whether it worked; there may be no apt, or no right to use it.
 pub(crate) fn apt_get(packages: &[&str]) -> bool {
     let apt = || {

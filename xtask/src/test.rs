@@ -25,6 +25,9 @@ pub(crate) fn test() -> Result<()> {
     if !step("AWS CLI 2", || Ok(python::aws_cli_2()))? {
         println!("    the tests that need it are going to be skipped: apt-get could not install `awscli` 2");
     }
+    if !step("promtool", || Ok(python::promtool()))? {
+        println!("    the test that needs it is going to be skipped: apt-get could not install `prometheus`");
+    }
     let node = step("Node.js packages", node)?;
     if let Node::Missing(why) = node {
         println!("    the tests that need Node.js are going to be skipped: {why}");

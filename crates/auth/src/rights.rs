@@ -11,7 +11,7 @@ use crate::policy::matches;
 /// What stands behind an action that is allowed on what belongs to the function itself.
 const ON_OWN: &str = "on own";
 /// The services that have actions here.
-const SERVICES: [&str; 7] = ["lambda", "logs", "hearth", "s3", "iam", "sts", "scheduler"];
+const SERVICES: [&str; 8] = ["lambda", "logs", "cloudwatch", "hearth", "s3", "iam", "sts", "scheduler"];
 
 /// One allowance: `lambda:InvokeFunction`, `lambda:Get*`, `logs:PutLogEvents on own`, `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +74,8 @@ impl Right {
         Self::all_of(&["lambda:InvokeFunction", "lambda:InvokeAsync", "lambda:InvokeFunctionUrl"])
     }
 
-    /// Seeing everything, and changing nothing. Source of the patterns: AWS's managed policies `AWSLambda_ReadOnlyAccess`
-    /// and `CloudWatchLogsReadOnlyAccess`, read 2026-11.
+    /// Seeing everything, and changing nothing. Source of the patterns: AWS's managed policies `AWSLambda_ReadOnlyAccess`,
+    /// `CloudWatchReadOnlyAccess` and `CloudWatchLogsReadOnlyAccess`, read 2026-11.
     pub fn read_only() -> Arc<[Self]> {
         Self::all_of(&[
             "lambda:Get*",
@@ -84,6 +84,9 @@ impl Right {
             "logs:Get*",
             "logs:List*",
             "logs:FilterLogEvents",
+            "cloudwatch:Describe*",
+            "cloudwatch:Get*",
+            "cloudwatch:List*",
             "hearth:Get*",
             "iam:Get*",
             "iam:List*",
@@ -175,6 +178,8 @@ mod tests {
             ("logs:CreateLogStream", log_group("/aws/lambda/mine"), [true, false, false, true]),
             ("logs:CreateLogGroup", log_group("/aws/lambda/mine"), [true, false, false, false]),
             ("logs:FilterLogEvents", Resource::Any, [true, false, true, false]),
+            ("cloudwatch:GetMetricData", Resource::Any, [true, false, true, false]),
+            ("cloudwatch:PutMetricData", Resource::Any, [true, false, false, false]),
             ("hearth:GetEnvironments", Resource::Any, [true, false, true, false]),
             ("hearth:InstallRuntimes", Resource::Any, [true, false, false, false]),
         ] {

@@ -60,6 +60,8 @@ const POINTS: &[&str] = &[
     "logs::append",
     "logs::appended",
     "logs::open_segment",
+    "metrics::write",
+    "metrics::written",
     "objects::delete",
     "objects::finish",
     "objects::kept",

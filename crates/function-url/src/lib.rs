@@ -20,11 +20,12 @@ mod streamed;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hearth_auth::{Credential, Refusal};
 use hearth_aws_wire::{BodyError, REQUEST_ID, Response, read_body};
 use hearth_functions::{AuthType, Clock, FunctionUrl, Functions, InvokeMode};
-use hearth_invoke::{BegunResponse, InvokeRequest, Invoker};
+use hearth_invoke::{BegunResponse, Fact, InvokeRequest, Invoker};
 use hearth_types::limits::SYNC_PAYLOAD_BYTES_MAX;
 use hearth_types::{AccountId, FunctionName, Qualifier, RequestId, TraceHeader};
 use http::{HeaderName, HeaderValue, Method, Request};
@@ -64,7 +65,7 @@ impl FunctionUrls {
             trace.and_then(TraceHeader::from_caller).unwrap_or_else(|| TraceHeader::generate(epoch_ms));
         let call = Call { address, source, request_id, trace: trace.clone(), epoch_ms };
         let mut response = match self.functions.url_of_id(&call.address.id) {
-            Some((name, url)) => self.answer_for(name, &url, call, request).await,
+            Some((name, url)) => self.counted(name, &url, call, request).await,
             None => refusal::no_such_url(),
         };
         for (name, value) in [(REQUEST_ID, request_id.to_string()), (TRACE_ID, trace.as_str().to_owned())] {
@@ -72,6 +73,22 @@ impl FunctionUrls {
                 response.headers_mut().insert(name, value);
             }
         }
+        response
+    }
+
+    /// Answers, and has the answer counted.
+    async fn counted(
+        &self,
+        name: FunctionName,
+        url: &FunctionUrl,
+        call: Call,
+        request: Request<Incoming>,
+    ) -> Response {
+        let began = Instant::now();
+        let response = self.answer_for(name.clone(), url, call, request).await;
+        let qualifier = url.alias.clone().map(Qualifier::Alias);
+        let fact = Fact::UrlAnswered { status: response.status().as_u16(), latency: began.elapsed() };
+        self.invoker.count(&name, qualifier.as_ref(), fact);
         response
     }
 

@@ -5,6 +5,7 @@
 //! configured: it is told ([`Concurrency::reserve`], [`Concurrency::allocate`]).
 
 mod counters;
+mod peaks;
 mod rate;
 
 use std::collections::VecDeque;
@@ -15,7 +16,9 @@ use std::time::{Duration, Instant};
 use hearth_types::{FunctionName, Version};
 use tokio::sync::oneshot;
 
+use crate::ProvisionedUse;
 use counters::{Counters, Share, Slot, Source};
+pub use peaks::{ConcurrencyPeaks, FunctionPeak, VersionPeak};
 
 /// Whose limit an invocation ran into, as AWS names it. AWS has two more: of its API's rate, which Hearth does not limit,
 /// and of snapshots, which Hearth does not make.
@@ -248,6 +251,11 @@ impl Concurrency {
         self.lock().counters.in_use()
     }
 
+    /// Returns how many invocations ran at once at most since this was asked last.
+    pub fn take_peaks(&self) -> ConcurrencyPeaks {
+        self.lock().counters.take_peaks()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -294,6 +302,15 @@ impl Permit {
     /// Whether it is of the provisioned concurrency of its version.
     pub fn is_provisioned(&self) -> bool {
         matches!(self.share, Share::Provisioned(_))
+    }
+
+    /// Returns whose concurrency it is.
+    pub fn provisioned_use(&self) -> ProvisionedUse {
+        match self.share {
+            Share::OnDemand => ProvisionedUse::None,
+            Share::Provisioned(_) => ProvisionedUse::Provisioned,
+            Share::Spillover => ProvisionedUse::Spillover,
+        }
     }
 
     /// Counts a new environment for the invocation, or says that the function scales too fast.

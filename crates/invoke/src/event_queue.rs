@@ -25,7 +25,7 @@ use hearth_types::{FunctionName, TraceHeader};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::{InvokeError, InvokeRequest, Invoker};
+use crate::{Fact, InvokeError, InvokeRequest, Invoker};
 pub use config::{EventInvokeConfigChange, EventInvokeConfigError};
 use delivery::Deliverer;
 use dispatcher::Dispatcher;
@@ -117,10 +117,11 @@ impl EventQueue {
         invoker.resolve(name, request.qualifier.as_ref()).await?;
         let now = clock.epoch_ms();
         let trace = request.trace.unwrap_or_else(|| TraceHeader::generate(now));
+        let qualifier = request.qualifier;
         let event = EventRecord {
             request_id: request.request_id.to_string(),
             function: name.to_string(),
-            qualifier: request.qualifier.as_ref().map(ToString::to_string),
+            qualifier: qualifier.as_ref().map(ToString::to_string),
             accepted_ms: now,
             client_context: request.client_context,
             trace: Some(trace.as_str().to_owned()),
@@ -131,11 +132,12 @@ impl EventQueue {
         match store.accept(event).await.map_err(|error| service(&error))? {
             Outcome::Done => {}
             Outcome::Conflict => {
-                let arn = invoker.functions.arn(name, request.qualifier);
+                let arn = invoker.functions.arn(name, qualifier);
                 return Err(ResolveError::NotFound { arn }.into());
             }
         }
         fail::fail_point!("events::accepted");
+        invoker.count(name, qualifier.as_ref(), Fact::EventReceived);
         accepted.notify_one();
         Ok(trace)
     }

@@ -10,6 +10,7 @@
 
 pub mod concurrency;
 mod event_queue;
+mod meter;
 mod provisioned;
 mod request;
 mod streaming;
@@ -21,11 +22,14 @@ use futures_util::future::BoxFuture;
 use hearth_functions::{Functions, ProvisionedVersion, RecursiveLoop, ResolveError, ResolvedVersion};
 use hearth_types::{FunctionArn, FunctionName, Qualifier, TraceHeader, Version};
 
-pub use concurrency::{Concurrency, ConcurrencyLimits, Permit, ThrottleReason};
+pub use concurrency::{
+    Concurrency, ConcurrencyLimits, ConcurrencyPeaks, FunctionPeak, Permit, ThrottleReason, VersionPeak,
+};
 pub use event_queue::{
     DeliveryError, Destinations, EventClock, EventInvokeConfigChange, EventInvokeConfigError, EventQueue,
 };
 pub use hearth_store::{DeadLetterRecord, DeliveryRecord, EventInvokeConfigRecord};
+pub use meter::{Counted, Fact, Meter, ProvisionedUse};
 pub use provisioned::{AllocationStatus, ProvisionedAllocation};
 pub use request::{InvokeRequest, InvokeResponse};
 pub use streaming::{BegunResponse, ResponseEnd, ResponsePart, StreamedResponse};
@@ -146,6 +150,7 @@ pub struct Invoker {
     environments: Arc<dyn Environments>,
     durable: OnceLock<Weak<dyn DurableFunctions>>,
     throttles: OnceLock<Arc<dyn InjectedThrottles>>,
+    meter: OnceLock<Arc<dyn Meter>>,
 }
 
 impl Invoker {
@@ -187,7 +192,14 @@ impl Invoker {
         concurrency: Arc<Concurrency>,
         environments: Arc<dyn Environments>,
     ) -> Self {
-        Self { functions, concurrency, environments, durable: OnceLock::new(), throttles: OnceLock::new() }
+        Self {
+            functions,
+            concurrency,
+            environments,
+            durable: OnceLock::new(),
+            throttles: OnceLock::new(),
+            meter: OnceLock::new(),
+        }
     }
 
     /// Runs one invocation and returns its response.
@@ -201,7 +213,23 @@ impl Invoker {
             return durable.run(version, request).await;
         }
         let permit = self.admit(name, &version, &request).await?;
-        self.environments.run(version, permit, request).await
+        self.run(version, permit, request).await
+    }
+
+    /// Runs an admitted invocation.
+    async fn run(
+        &self,
+        version: Arc<ResolvedVersion>,
+        permit: Permit,
+        request: InvokeRequest,
+    ) -> Result<InvokeResponse, InvokeError> {
+        self.count_run(&version, &permit, &request);
+        let (name, qualifier) = (version.arn.name.clone(), request.qualifier.clone());
+        let ran = self.environments.run(version, permit, request).await;
+        if let Err(InvokeError::Throttled { .. }) = &ran {
+            self.count(&name, qualifier.as_ref(), Fact::Throttled);
+        }
+        ran
     }
 
     /// Runs an event that nobody waits for. Of a durable function, it only begins the execution.
@@ -216,7 +244,7 @@ impl Invoker {
                 drop(permit);
                 durable.begin(version, request).await
             }
-            None => self.environments.run(version, permit, request).await,
+            None => self.run(version, permit, request).await,
         }
     }
 
@@ -228,7 +256,7 @@ impl Invoker {
     ) -> Result<InvokeResponse, InvokeError> {
         let version = self.resolve(name, request.qualifier.as_ref()).await?;
         let permit = self.admit(name, &version, &request).await?;
-        self.environments.run(version, permit, request).await
+        self.run(version, permit, request).await
     }
 
     /// Runs one invocation, and returns when its response begins.
@@ -242,7 +270,13 @@ impl Invoker {
             return durable.run(version, request).await.map(BegunResponse::Whole);
         }
         let permit = self.admit(name, &version, &request).await?;
-        self.environments.run_streaming(version, permit, request).await
+        self.count_run(&version, &permit, &request);
+        let qualifier = request.qualifier.clone();
+        let begun = self.environments.run_streaming(version, permit, request).await;
+        if let Err(InvokeError::Throttled { .. }) = &begun {
+            self.count(name, qualifier.as_ref(), Fact::Throttled);
+        }
+        begun
     }
 
     /// Returns the right to run a version.
@@ -253,6 +287,7 @@ impl Invoker {
         request: &InvokeRequest,
     ) -> Result<Permit, InvokeError> {
         if self.is_recursive(version, request.trace.as_ref()) {
+            self.count(name, request.qualifier.as_ref(), Fact::RecursionStopped);
             return Err(InvokeError::Recursive { arn: version.arn.clone() });
         }
         let number = version.version;
@@ -265,7 +300,10 @@ impl Invoker {
             }
             admitted => admitted,
         };
-        admitted.map_err(|reason| InvokeError::Throttled { reason })
+        admitted.map_err(|reason| {
+            self.count(name, request.qualifier.as_ref(), Fact::Throttled);
+            InvokeError::Throttled { reason }
+        })
     }
 
     /// Whether a call is one too many of a loop, and its function does not allow that. Says so in the log.

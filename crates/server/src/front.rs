@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hearth_auth::policy::{Context, Guarded, decide};
 use hearth_auth::{Asked, Identity, Refusal, Resource};
 use hearth_aws_wire::{Peer, Response, drop_body};
+use hearth_cloudwatch::CloudWatch;
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_function_url::{Address, FunctionUrls};
 use hearth_iam::Iam;
@@ -52,11 +53,12 @@ fn is_for_everybody(path: &str) -> bool {
 /// Where Hearth's own HTTP is.
 pub(crate) const HEARTH: &str = "/_hearth/";
 
-/// What stands behind the listener: the APIs of Lambda, CloudWatch Logs, IAM, STS, S3 and EventBridge Scheduler, the URLs of
+/// What stands behind the listener: the APIs of Lambda, CloudWatch and its Logs, IAM, STS, S3 and EventBridge Scheduler, the URLs of
 /// functions, and Hearth's own.
 pub(crate) struct Front {
     pub(crate) api: LambdaApi,
     pub(crate) function_urls: FunctionUrls,
+    pub(crate) cloudwatch: Arc<CloudWatch>,
     pub(crate) cloudwatch_logs: Arc<CloudWatchLogs>,
     pub(crate) iam: Arc<Iam>,
     pub(crate) s3: Arc<S3>,
@@ -108,6 +110,8 @@ impl Front {
     pub(crate) async fn answer_aws(&self, request: Request<Incoming>) -> Response {
         if CloudWatchLogs::is_asked(&request) {
             self.cloudwatch_logs.answer(request).await
+        } else if CloudWatch::is_asked(&request) {
+            self.cloudwatch.answer(request).await
         } else if S3::is_asked(&request) {
             self.s3.answer(request).await
         } else if Schedules::is_asked(&request) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hearth_auth::policy::Context;
 use hearth_auth::{Claim, Credential, Credentials, Expected, Protocol, Refusal};
 use hearth_aws_wire::{CredentialScope, Response, drop_body, read_ahead};
+use hearth_cloudwatch::CloudWatch;
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_s3::S3;
 use hearth_schedules::Schedules;
@@ -27,6 +28,7 @@ const GLOBAL_REGION: &str = "us-east-1";
 enum Door {
     Lambda,
     Logs,
+    CloudWatch,
     S3,
     Scheduler,
     /// `/`: STS, IAM, and services that are answered with a refusal.
@@ -41,6 +43,8 @@ impl Door {
         let path = request.uri().path();
         if CloudWatchLogs::is_asked(request) {
             Self::Logs
+        } else if CloudWatch::is_asked(request) {
+            Self::CloudWatch
         } else if path.starts_with(HEARTH) {
             Self::Hearth
         } else if S3::is_asked(request) {
@@ -61,7 +65,7 @@ impl Door {
             Self::Logs => Protocol::Json11,
             Self::S3 => Protocol::S3,
             Self::Root if request.headers().contains_key("x-amz-target") => Protocol::Json11,
-            Self::Root => Protocol::Query,
+            Self::Root | Self::CloudWatch => Protocol::Query,
             Self::Lambda | Self::Scheduler | Self::Other | Self::Hearth => Protocol::RestJson,
         }
     }
@@ -71,6 +75,7 @@ impl Door {
         match self {
             Self::Lambda => "lambda".to_owned(),
             Self::Logs => "logs".to_owned(),
+            Self::CloudWatch => "monitoring".to_owned(),
             Self::S3 => "s3".to_owned(),
             Self::Scheduler => "scheduler".to_owned(),
             Self::Hearth => "hearth".to_owned(),
@@ -80,7 +85,7 @@ impl Door {
             Self::Root => {
                 let claimed = CredentialScope::of(request.headers()).map(|scope| scope.service);
                 claimed
-                    .filter(|claimed| !["lambda", "logs", "s3", "scheduler"].contains(claimed))
+                    .filter(|claimed| !["lambda", "logs", "monitoring", "s3", "scheduler"].contains(claimed))
                     .unwrap_or("sts")
                     .to_owned()
             }
@@ -119,8 +124,9 @@ impl Guard {
         let claim = match self.claim(door, &request) {
             Ok(claim) => claim,
             Err(refusal) => {
+                let refused = refused(door, protocol, &request, refusal);
                 drop_body(request).await;
-                return Err(refusal.into_response(protocol));
+                return Err(refused);
             }
         };
         if door == Door::S3 {
@@ -138,6 +144,7 @@ impl Guard {
                         front.api.asked(request.method(), request.uri(), &body, &identity.account).map(plain)
                     }
                     Door::Logs => Some(plain(front.cloudwatch_logs.asked(&request, &body))),
+                    Door::CloudWatch => Some(plain(CloudWatch::asked(&request, &body))),
                     // Who somebody is, they may always ask.
                     Door::Root => root::asked(front, &request, &body),
                     // Who hears that there is nothing needs no right to it.
@@ -154,7 +161,7 @@ impl Guard {
                 identify(&mut request, &credential);
                 Ok(request)
             }
-            Err(refusal) => Err(refusal.into_response(protocol)),
+            Err(refusal) => Err(refused(door, protocol, &request, refusal)),
         }
     }
 
@@ -197,12 +204,28 @@ impl Guard {
         let (service, global) = (door.service(request), self.global_region.as_ref());
         let regions: Vec<&Region> = match door {
             Door::Root => std::iter::once(&self.region).chain(global).collect(),
-            Door::Lambda | Door::Logs | Door::S3 | Door::Scheduler | Door::Other | Door::Hearth => {
-                vec![&self.region]
-            }
+            Door::Lambda
+            | Door::Logs
+            | Door::CloudWatch
+            | Door::S3
+            | Door::Scheduler
+            | Door::Other
+            | Door::Hearth => vec![&self.region],
         };
         let expected = Expected { service: &service, regions: &regions, now_epoch_ms: self.clock.epoch_ms() };
         Claim::of(request.method(), request.uri(), request.headers(), &expected, &*self.credentials)
+    }
+}
+
+/// Returns a refusal in the shape of what was asked. CloudWatch is asked in three protocols, and knows them itself.
+fn refused<B>(door: Door, protocol: Protocol, request: &Request<B>, refusal: Refusal) -> Response {
+    let message = refusal.message().to_owned();
+    let response = refusal.into_response(protocol);
+    match door {
+        Door::CloudWatch => CloudWatch::refuse(request, &response, &message),
+        Door::Lambda | Door::Logs | Door::S3 | Door::Scheduler | Door::Root | Door::Other | Door::Hearth => {
+            response
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, what an Init imports, and the logs. All of it is JSON.
+//! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, what an Init imports, and the logs. All of it is JSON, but
+//! for what Prometheus scrapes.
 
 mod cold_json;
 mod cost;
@@ -18,9 +19,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_aws_wire::{Body, Response};
+use hearth_cloudwatch::Metrics;
 use hearth_cost::Prices;
 use hearth_functions::Functions;
-use hearth_invoke::EventQueue;
+use hearth_invoke::{Concurrency, EventQueue};
 use hearth_pool::{InjectedFaults, Pool};
 use hearth_sandbox::Facts;
 use hearth_telemetry::journal::{Journal, JournalQuery};
@@ -35,6 +37,8 @@ pub(crate) use cost::STATEMENTS_MAX;
 pub(crate) use live::Live;
 
 use self::flame::Flames;
+
+use crate::prometheus::{self, LogBytes};
 
 /// Longest time that a request for logs waits for new ones.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -57,7 +61,10 @@ pub(crate) struct Insight {
     pub(crate) live: Arc<Live>,
     /// Turns of those who make a statement of costs.
     pub(crate) statements: Arc<Semaphore>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) concurrency: Arc<Concurrency>,
     pub(crate) logs: Arc<LogStore>,
+    pub(crate) log_bytes: LogBytes,
     pub(crate) clock: Clock,
     pub(crate) walls: Facts,
     pub(crate) scheduling: Scheduling,
@@ -88,6 +95,7 @@ impl Insight {
             ["cost"] => self.cost(&query).await,
             ["top"] => self.top().await,
             ["events"] => self.events().await,
+            ["metrics"] => prometheus::answer(self).await,
             ["functions", name, "timeline"] => match self.existing(name) {
                 Ok(name) => self.timeline(&name),
                 Err(response) => *response,

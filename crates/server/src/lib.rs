@@ -10,6 +10,7 @@ mod guard;
 mod insight;
 mod offline;
 mod own_api;
+mod prometheus;
 mod root;
 mod runtimes;
 mod session_key;
@@ -24,6 +25,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use hearth_auth::Credentials;
 pub use hearth_aws_client::{Endpoint, EndpointError, Keys};
 use hearth_aws_wire::{Server, ServerSettings};
+use hearth_cloudwatch::{CloudWatch, Metrics, MetricsParts};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::Packages;
 use hearth_cost::Prices;
@@ -90,6 +92,7 @@ pub struct Running {
     durable: Arc<DurableExecutions>,
     event_sources: Arc<EventSources>,
     feed: Arc<Feed>,
+    metrics: Arc<Metrics>,
     logs: Arc<LogStore>,
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
@@ -168,6 +171,12 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         environments_per_10_s: Some(settings.environments_per_10_s),
     };
     let concurrency = Concurrency::with_limits(limits, move || clock.now());
+    let metrics = Metrics::start(MetricsParts {
+        folder: data.join("metrics"),
+        clock,
+        feed: feed.clone(),
+        concurrency: concurrency.clone(),
+    })?;
     let front_inside = Arc::new(OnceLock::new());
     let own_api = Arc::new(OwnApis {
         front: front_inside.clone(),
@@ -236,7 +245,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         );
     }
 
-    let invoker = Arc::new(Invoker::new(functions.clone(), concurrency, pool.clone()));
+    let invoker = Arc::new(Invoker::new(functions.clone(), concurrency.clone(), pool.clone()));
+    invoker.set_meter(metrics.clone());
     functions.set_concurrency_listener(invoker.clone());
     if let Some(faults) = &faults {
         tracing::warn!("faults may be injected into functions: whoever may change things here can");
@@ -284,6 +294,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         installations: Installations::default(),
     });
     let cloudwatch_logs = CloudWatchLogs::new(logs.clone(), clock, region.clone(), account.clone());
+    let cloudwatch = CloudWatch::new(metrics.clone(), clock, region.clone(), account.clone());
     let guarded_region = region.clone();
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
@@ -323,7 +334,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         prices,
         live,
         statements: Arc::new(Semaphore::new(STATEMENTS_MAX)),
+        metrics: metrics.clone(),
+        concurrency,
         logs: logs.clone(),
+        log_bytes: prometheus::LogBytes::default(),
         clock,
         walls: walls.clone(),
         scheduling: Scheduling {
@@ -338,6 +352,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let front = Arc::new(Front {
         api,
         function_urls,
+        cloudwatch,
         cloudwatch_logs,
         iam,
         s3,
@@ -374,6 +389,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         durable,
         event_sources,
         feed,
+        metrics,
         logs,
         packages,
         runtimes: runtimes_api,
@@ -411,9 +427,10 @@ impl Running {
         self.event_sources.drain().await;
         // Answers are on their way; a client that does not take its own is not waited for.
         let served = tokio::time::timeout(settings::ENDING_LIMIT, self.serving).await;
-        let (feed, logs, store) = (self.feed, self.logs, self.store);
+        let (feed, metrics, logs, store) = (self.feed, self.metrics, self.logs, self.store);
         let closed = tokio::task::spawn_blocking(move || {
             feed.close();
+            metrics.close();
             logs.close();
             store.close();
         })

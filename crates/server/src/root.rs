@@ -15,7 +15,7 @@ use crate::front::Front;
 const FORM_BYTES_MAX: usize = 512 << 10;
 
 /// The services whose requests have been told apart before, or are Hearth's own.
-const OURS: [&str; 7] = ["lambda", "logs", "s3", "iam", "sts", "scheduler", "hearth"];
+const OURS: [&str; 8] = ["lambda", "logs", "monitoring", "s3", "iam", "sts", "scheduler", "hearth"];
 
 /// Returns the service that a request says it is signed for.
 pub(crate) fn claimed_service<B>(request: &Request<B>) -> Option<&str> {

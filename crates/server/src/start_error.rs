@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use hearth_cloudwatch::MetricsError;
 use hearth_code::PackagesError;
 use hearth_cost::PricesError;
 use hearth_functions::OpenError;
@@ -66,6 +67,9 @@ pub enum StartError {
         /// Why.
         source: PricesError,
     },
+    /// The metrics in it cannot be used.
+    #[error("cannot use the metrics of the data folder")]
+    Metrics(#[from] MetricsError),
     /// The operating system gives no thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -111,6 +115,7 @@ impl StartError {
             | Self::Logs(_)
             | Self::Journal(_)
             | Self::UnreadablePrices { .. }
+            | Self::Metrics(_)
             | Self::Thread(_) => None,
         }
     }

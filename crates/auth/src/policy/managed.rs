@@ -10,6 +10,7 @@ const PREFIX: &str = "arn:aws:iam::aws:policy/";
 /// What writing to a log takes.
 const WRITES_LOGS: &[&str] = &["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
 const SEES_LOGS: &[&str] = &["logs:Describe*", "logs:Get*", "logs:List*", "logs:FilterLogEvents"];
+const SEES_METRICS: &[&str] = &["cloudwatch:Describe*", "cloudwatch:Get*", "cloudwatch:List*"];
 const EVERYTHING: &str = "*";
 
 /// What a policy allows: actions on a resource, and the next.
@@ -24,6 +25,8 @@ const POLICIES: &[(&str, Allows)] = &[
             (
                 &[
                     "lambda:*",
+                    "cloudwatch:GetMetricData",
+                    "cloudwatch:ListMetrics",
                     "logs:DescribeLogGroups",
                     "iam:GetPolicy",
                     "iam:GetPolicyVersion",
@@ -48,6 +51,8 @@ const POLICIES: &[(&str, Allows)] = &[
                 &[
                     "lambda:Get*",
                     "lambda:List*",
+                    "cloudwatch:GetMetricData",
+                    "cloudwatch:ListMetrics",
                     "logs:DescribeLogGroups",
                     "iam:GetPolicy",
                     "iam:GetPolicyVersion",
@@ -77,6 +82,9 @@ const POLICIES: &[(&str, Allows)] = &[
     ),
     ("AmazonS3FullAccess", &[(&["s3:*"], EVERYTHING)]),
     ("AmazonS3ReadOnlyAccess", &[(&["s3:Get*", "s3:List*", "s3:Describe*"], EVERYTHING)]),
+    ("CloudWatchFullAccess", &[(&["cloudwatch:*", "logs:*"], EVERYTHING)]),
+    ("CloudWatchFullAccessV2", &[(&["cloudwatch:*", "logs:*"], EVERYTHING)]),
+    ("CloudWatchReadOnlyAccess", &[(SEES_METRICS, EVERYTHING), (SEES_LOGS, EVERYTHING)]),
     ("CloudWatchLogsFullAccess", &[(&["logs:*"], EVERYTHING)]),
     ("CloudWatchLogsReadOnlyAccess", &[(SEES_LOGS, EVERYTHING)]),
     ("IAMFullAccess", &[(&["iam:*"], EVERYTHING)]),
@@ -84,7 +92,10 @@ const POLICIES: &[(&str, Allows)] = &[
     // All but IAM and the management of accounts.
     (
         "PowerUserAccess",
-        &[(&["lambda:*", "logs:*", "s3:*", "sts:*", "hearth:*", "iam:ListRoles"], EVERYTHING)],
+        &[(
+            &["lambda:*", "logs:*", "cloudwatch:*", "s3:*", "sts:*", "hearth:*", "iam:ListRoles"],
+            EVERYTHING,
+        )],
     ),
 ];
 
@@ -122,6 +133,9 @@ mod tests {
             ("service-role/AWSLambdaBasicExecutionRole", "logs:DeleteLogGroup", log("/x"), Said::Nothing),
             ("AWSLambdaExecute", "s3:PutObject", of_a_bucket(), Said::Allows),
             ("AmazonS3ReadOnlyAccess", "s3:PutObject", of_a_bucket(), Said::Nothing),
+            ("CloudWatchReadOnlyAccess", "cloudwatch:GetMetricData", Resource::Any, Said::Allows),
+            ("AWSLambda_ReadOnlyAccess", "cloudwatch:ListMetrics", Resource::Any, Said::Allows),
+            ("AWSLambda_ReadOnlyAccess", "cloudwatch:PutMetricData", Resource::Any, Said::Nothing),
             ("PowerUserAccess", "iam:CreateRole", Resource::Any, Said::Nothing),
         ] {
             let policy = document(&format!("{PREFIX}{name}")).expect(name);

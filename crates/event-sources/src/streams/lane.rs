@@ -2,9 +2,10 @@
 //! tried again, and says so to whoever is to hear of it.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
-use hearth_invoke::DeliveryError;
+use hearth_invoke::{DeliveryError, Fact};
 use hearth_store::{ShardPosition, ShardPositionRecord};
 use serde_json::{Value, json};
 
@@ -57,6 +58,7 @@ impl Lane<'_> {
             }
             let batch = &records[range.clone()];
             let event = self.event(batch, End::None);
+            self.count_age(batch);
             let Some(called) = self.call(&event).await else { return false };
             let attempt = match called {
                 Ok(response) => self.judged(&response, batch, range.start),
@@ -140,6 +142,15 @@ impl Lane<'_> {
         let age_ms_max = i64::try_from(age_seconds_max.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let oldest_ms = self.poller.clock.epoch_ms().saturating_sub(age_ms_max);
         records.iter().take_while(|record| record.arrival_ms < oldest_ms).count()
+    }
+
+    /// Has it counted how old the last record of a batch is that is about to go to the function.
+    fn count_age(&self, batch: &[StreamRecord]) {
+        let Some(last) = batch.last() else { return };
+        let age_ms = self.poller.clock.epoch_ms().saturating_sub(last.arrival_ms);
+        let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+        let (function, qualifier) = (&self.mapping.function, self.mapping.qualifier.as_ref());
+        self.poller.invoker.count(function, qualifier, Fact::BatchRuns { age });
     }
 
     fn event(&self, records: &[StreamRecord], end: End) -> Value {

@@ -27,6 +27,8 @@ pub(super) enum Share {
     OnDemand,
     /// Of the provisioned concurrency of the version.
     Provisioned(Version),
+    /// On demand, because all that is provisioned for the version is in use.
+    Spillover,
 }
 
 /// Whether the rate of requests counts.
@@ -40,28 +42,34 @@ pub(super) enum Source {
 
 /// What is used of a limit.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Usage {
+pub(super) struct Usage {
     /// Invocations that run.
-    in_use: u32,
+    pub(super) in_use: u32,
     /// Those of them that run on demand.
     on_demand: u32,
     /// Provisioned environments that are initialized: set aside for their versions.
-    allocated: u32,
+    pub(super) allocated: u32,
 }
 
 #[derive(Debug, Default)]
-struct Provisioned {
-    allocated: u32,
-    in_use: u32,
+pub(super) struct Provisioned {
+    pub(super) allocated: u32,
+    pub(super) in_use: u32,
+    /// The most that was in use since somebody asked.
+    pub(super) peak: u32,
 }
 
 #[derive(Debug, Default)]
-struct Function {
-    usage: Usage,
-    reserved: Option<u32>,
+pub(super) struct Function {
+    /// `None` in a slot that is free.
+    pub(super) name: Option<FunctionName>,
+    pub(super) usage: Usage,
+    /// The most that ran since somebody asked.
+    pub(super) peak: u32,
+    pub(super) reserved: Option<u32>,
     requests: Bucket,
     new_environments: Bucket,
-    provisioned: Vec<(Version, Provisioned)>,
+    pub(super) provisioned: Vec<(Version, Provisioned)>,
     /// The function was deleted: the slot is free once nothing of it runs.
     is_forgotten: bool,
 }
@@ -70,14 +78,18 @@ struct Function {
 #[derive(Debug)]
 pub(super) struct Counters {
     limits: ConcurrencyLimits,
-    slots: Vec<Function>,
+    pub(super) slots: Vec<Function>,
     free: Vec<Slot>,
     names: HashMap<FunctionName, Slot>,
-    in_use: u32,
+    pub(super) in_use: u32,
+    /// The most that ran since somebody asked.
+    pub(super) peak: u32,
     /// The sum of what functions have reserved.
-    reserved: u32,
+    pub(super) reserved: u32,
     /// What the functions without reserved concurrency use together.
-    unreserved: Usage,
+    pub(super) unreserved: Usage,
+    /// The most of these that ran since somebody asked.
+    pub(super) unreserved_peak: u32,
     unreserved_requests: Bucket,
 }
 
@@ -85,12 +97,16 @@ impl Function {
     fn forget_idle_versions(&mut self) {
         self.provisioned.retain(|(_, provisioned)| provisioned.allocated > 0 || provisioned.in_use > 0);
     }
+
+    fn has_provisioned(&self, version: Version) -> bool {
+        self.provisioned.iter().any(|(of, provisioned)| *of == version && provisioned.allocated > 0)
+    }
 }
 
 impl Usage {
     /// What one invocation uses.
     fn of_one(share: Share) -> Self {
-        Self { in_use: 1, on_demand: u32::from(share == Share::OnDemand), allocated: 0 }
+        Self { in_use: 1, on_demand: u32::from(!matches!(share, Share::Provisioned(_))), allocated: 0 }
     }
 
     fn add(&mut self, other: Self) {
@@ -114,8 +130,10 @@ impl Counters {
             free: Vec::new(),
             names: HashMap::new(),
             in_use: 0,
+            peak: 0,
             reserved: 0,
             unreserved: Usage::default(),
+            unreserved_peak: 0,
             unreserved_requests: Bucket::default(),
         }
     }
@@ -139,6 +157,7 @@ impl Counters {
         let slot = self.slot(name);
         let unreserved_max = self.unreserved_max();
         let function = &mut self.slots[slot];
+        let has_provisioned = function.has_provisioned(version);
         let is_reserved = function.reserved.is_some();
         let limit = function.reserved.unwrap_or(unreserved_max);
         let used = if is_reserved { function.usage } else { self.unreserved };
@@ -177,16 +196,21 @@ impl Counters {
         let share = match provisioned {
             Some((_, provisioned)) => {
                 provisioned.in_use += 1;
+                provisioned.peak = provisioned.peak.max(provisioned.in_use);
                 Share::Provisioned(version)
             }
+            None if has_provisioned => Share::Spillover,
             None => Share::OnDemand,
         };
         let one = Usage::of_one(share);
         function.usage.add(one);
+        function.peak = function.peak.max(function.usage.in_use);
         if !is_reserved {
             self.unreserved.add(one);
+            self.unreserved_peak = self.unreserved_peak.max(self.unreserved.in_use);
         }
         self.in_use += 1;
+        self.peak = self.peak.max(self.in_use);
         Ok((slot, share))
     }
 
@@ -298,6 +322,7 @@ impl Counters {
             self.slots.push(Function::default());
             self.slots.len() - 1
         });
+        self.slots[slot].name = Some(name.clone());
         self.names.insert(name.clone(), slot);
         slot
     }

@@ -77,7 +77,7 @@ fn provisioned_concurrency_is_its_versions_and_spills_over_to_what_is_left() {
     counters.allocate(&name(1), ONE, 3);
     let shares: Vec<Share> =
         (0..5).map(|_| counters.admit(&name(1), ONE, Source::Request, &|| now).unwrap().1).collect();
-    let (provisioned, spilled) = (Share::Provisioned(ONE), Share::OnDemand);
+    let (provisioned, spilled) = (Share::Provisioned(ONE), Share::Spillover);
     assert_eq!(shares, [provisioned, provisioned, provisioned, spilled, spilled]);
 }
 

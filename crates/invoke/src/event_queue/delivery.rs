@@ -9,10 +9,12 @@ use std::sync::Arc;
 use hearth_store::{
     DeliveryRecord, EventProgress, QueuedDelivery, StoreError, UNDELIVERED, UNDELIVERED_DEAD_LETTER,
 };
+use hearth_types::{FunctionReference, Qualifier, Version};
 
 use super::tasks::Tasks;
 use super::verdict::{Attempt, Limits, Verdict};
 use super::{DeliveryError, Destinations, Shared};
+use crate::Fact;
 
 /// How many messages are brought at once. Ours: of each there is the content in memory, up to seven megabytes.
 const AT_ONCE: usize = 8;
@@ -103,18 +105,21 @@ impl Shared {
                 self.finish_delivery(id, None).await;
             }
             Err(DeliveryError::Refused(reason)) => {
+                self.count_undelivered(&delivery);
                 let sentence = "nobody is told of the end of an event: its destination refuses the message";
                 tracing::error!(request_id, function_arn, destination, reason, "{sentence}");
                 self.finish_delivery(id, Some(undelivered)).await;
             }
             Err(DeliveryError::Unreachable(reason)) => match again(&delivery, self.clock.epoch_ms()) {
                 Some(next) => {
+                    self.count_undelivered(&delivery);
                     let wait_ms = next.due_ms - self.clock.epoch_ms();
                     let sentence = "the end of an event could not be reported, and is tried again";
                     tracing::warn!(request_id, function_arn, destination, reason, wait_ms, "{sentence}");
                     self.postpone_delivery(id, next).await;
                 }
                 None => {
+                    self.count_undelivered(&delivery);
                     let sentence =
                         "nobody is told of the end of an event: its destination was not reached in time";
                     tracing::error!(request_id, function_arn, destination, reason, "{sentence}");
@@ -122,6 +127,21 @@ impl Shared {
                 }
             },
         }
+    }
+
+    /// Counts that a message was not brought: each attempt, as AWS does.
+    fn count_undelivered(&self, delivery: &DeliveryRecord) {
+        let Ok(FunctionReference { name, qualifier, .. }) = FunctionReference::parse(&delivery.function_arn)
+        else {
+            return;
+        };
+        // Records name the version where nobody has named one.
+        let qualifier = qualifier.filter(|qualifier| *qualifier != Qualifier::Version(Version::Latest));
+        let fact = match delivery.dead_letter {
+            Some(_) => Fact::DeadLetterFailed,
+            None => Fact::DestinationFailed,
+        };
+        self.invoker.count(&name, qualifier.as_ref(), fact);
     }
 
     async fn load_delivery(&self, id: i64) -> Option<DeliveryRecord> {

@@ -7,6 +7,7 @@ mod begin;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hearth_store::{
     EventEnd, EventInvokeConfigRecord, EventProgress, EventRecord, QueuedEvent, StoreError, UNDELIVERED,
@@ -19,7 +20,7 @@ use super::destination::{self, Delivery, End};
 use super::tasks::{STORE_WAIT_MS, Tasks};
 use super::verdict::{Attempt, Condition, Verdict};
 use super::{Shared, config};
-use crate::{InvokeError, InvokeRequest, InvokeResponse};
+use crate::{Fact, InvokeError, InvokeRequest, InvokeResponse};
 use begin::{AT_ONCE, Admitted, RUNNING_BYTES_MAX, Task};
 
 /// How many events are taken from the queue at once. Ours.
@@ -138,6 +139,7 @@ impl Shared {
             Ok(version) => version,
             Err(hearth_functions::ResolveError::NotFound { arn }) => {
                 tracing::warn!(%request_id, function = %arn, "an event was dropped: its function is not there");
+                self.invoker.count(&name, qualifier.as_ref(), Fact::EventDropped);
                 return self.finish(id, Some(NOT_FOUND)).await;
             }
             Err(error) => {
@@ -145,13 +147,17 @@ impl Shared {
                 return self.after(id, &event, config.as_ref(), Attempt::NotRun, None).await;
             }
         };
-        let Some(request) = request(&event, qualifier) else {
+        let Some(request) = request(&event, qualifier.clone()) else {
             return self.drop_damaged(id, "it has no request id").await;
         };
         if self.invoker.is_recursive(&version, request.trace.as_ref()) {
+            self.invoker.count(&name, qualifier.as_ref(), Fact::RecursionStopped);
             let end = End { condition: Condition::RecursiveInvocation, runs: 0, response: None };
             return self.over(id, &event, config.as_ref(), &end).await;
         }
+        let age_ms = self.clock.epoch_ms().saturating_sub(event.accepted_ms);
+        let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+        self.invoker.count(&name, qualifier.as_ref(), Fact::EventRuns { age });
         let (attempt, response) = match self.invoker.run_event(version, permit, request).await {
             Ok(response @ InvokeResponse { function_error: false, .. }) => {
                 (Attempt::Succeeded, Some(response))
@@ -173,6 +179,7 @@ impl Shared {
     /// Ends an event of a function that has reserved no concurrency, without having run it now.
     async fn may_not_run(&self, event: QueuedEvent) {
         let Some(record) = self.load(event.id).await else { return };
+        self.count(&record, Fact::Throttled);
         let Some(config) = self.config(&record).await else { return };
         let (condition, runs) = (Condition::ZeroReservedConcurrency, record.progress.attempts);
         self.over(event.id, &record, config.as_ref(), &End { condition, runs, response: None }).await;
@@ -181,12 +188,20 @@ impl Shared {
     /// Backs off an event that there is no concurrency for.
     async fn throttled(&self, event: QueuedEvent) {
         if let Some(record) = self.load(event.id).await {
+            self.count(&record, Fact::Throttled);
             let Some(config) = self.config(&record).await else { return };
             let config = config.as_ref();
             if config::limits(config).is_too_old(record.accepted_ms, self.clock.epoch_ms()) {
                 return self.too_old(event.id, &record, config).await;
             }
             self.after(event.id, &record, config, Attempt::NotRun, None).await;
+        }
+    }
+
+    /// Has something counted for the function of an event.
+    fn count(&self, event: &EventRecord, fact: Fact) {
+        if let Some((name, qualifier)) = target(&event.function, event.qualifier.as_deref()) {
+            self.invoker.count(&name, qualifier.as_ref(), fact);
         }
     }
 
@@ -245,8 +260,16 @@ impl Shared {
                     let sentence = "nobody is told of the end of an event";
                     tracing::error!(request_id, function, condition, destination, reason, "{sentence}");
                     ended.dropped.push(undelivered);
+                    let is_dead_letter = undelivered == UNDELIVERED_DEAD_LETTER;
+                    self.count(
+                        event,
+                        if is_dead_letter { Fact::DeadLetterFailed } else { Fact::DestinationFailed },
+                    );
                 }
             }
+        }
+        if is_failure {
+            self.count(event, Fact::EventDropped);
         }
         if is_failure && ended.next.is_none() && ended.deliveries.is_empty() {
             tracing::warn!(request_id, function, condition, "an event was dropped");
@@ -279,6 +302,9 @@ impl Shared {
                 fail::fail_point!("events::finished");
             }
             _ => fail::fail_point!("events::handed_over"),
+        }
+        if let Some(next) = &ended.next {
+            self.count(next, Fact::EventReceived);
         }
         if !ended.deliveries.is_empty() {
             self.delivery_added.notify_one();
