@@ -40,6 +40,7 @@ mod schedules;
 mod streaming;
 mod telemetry;
 mod tools;
+mod traces;
 mod update;
 mod versions;
 mod walls;

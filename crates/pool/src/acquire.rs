@@ -14,6 +14,7 @@ use hearth_types::{ColdReason, EnvironmentId, InitializationType, Qualifier, Tra
 use tokio::sync::oneshot::error::RecvError;
 
 use crate::members::{Busy, Member};
+use crate::sampling::Decided;
 use crate::streaming::parts;
 use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
 
@@ -111,9 +112,7 @@ impl Pool {
         request: InvokeRequest,
     ) -> Result<(Arc<Environment>, Invocation), InvokeError> {
         let arrived = self.parts.clock.now();
-        let trace =
-            request.trace.clone().unwrap_or_else(|| TraceHeader::generate(self.parts.clock.epoch_ms()));
-        let trace = trace.with_run_of(&version.arn);
+        let trace = self.sampling.decide(&version, &request, &self.parts.clock);
         self.wait_for_finishing(&version).await;
         let (environment, why_cold) = match self.take_warm(&version, permit)? {
             Found::Warm(environment) => (environment, None),
@@ -342,7 +341,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn invocation(
     version: &ResolvedVersion,
     request: InvokeRequest,
-    trace: TraceHeader,
+    trace: Decided,
     why_cold: Option<ColdReason>,
     arrived: Instant,
 ) -> Invocation {
@@ -353,7 +352,8 @@ fn invocation(
         payload: request.payload,
         content_type: request.content_type,
         client_context: request.client_context,
-        trace,
+        trace: trace.recorded,
+        delivered_trace: trace.delivered,
         timeout: version.configuration.timeout.duration(),
         wants_log_tail: request.wants_log_tail,
         why_cold,

@@ -16,6 +16,7 @@ mod boot;
 mod members;
 mod own_api;
 mod provisioning;
+mod sampling;
 mod settings;
 mod streaming;
 
@@ -38,6 +39,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use members::{FunctionEnvironments, Member};
 pub use own_api::{OpenOwnApi, OwnApi};
+use sampling::Sampling;
 pub use settings::{NetworkPolicies, PoolSettings};
 
 /// What the pool needs to know of code before an environment runs it.
@@ -83,6 +85,7 @@ pub struct Pool {
     /// Those of provisioned environments: half of them, so that calls have theirs.
     provisioned_starts: Arc<Semaphore>,
     state: Mutex<State>,
+    sampling: Sampling,
     /// Rung whenever an environment settled or is gone.
     changed: Notify,
 }
@@ -116,6 +119,7 @@ impl Pool {
     /// Makes an empty pool, and starts to look for idle environments. Needs a Tokio runtime.
     pub fn start(parts: PoolParts) -> Arc<Self> {
         let cold_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max));
+        let sampling = Sampling::new(parts.settings.keep_passed_through_traces);
         let provisioned_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max.div_ceil(2)));
         let pool = Arc::new_cyclic(|this| Self {
             parts,
@@ -123,6 +127,7 @@ impl Pool {
             cold_starts,
             provisioned_starts,
             state: Mutex::default(),
+            sampling,
             changed: Notify::new(),
         });
         tokio::spawn(end_idle_environments(Arc::downgrade(&pool)));

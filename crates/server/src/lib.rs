@@ -49,6 +49,8 @@ use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{LocalBlobStore, StoreError};
 use hearth_telemetry::journal::Journal;
 use hearth_telemetry::{Clock, Feed, LogStore, LogStoreSettings, Recorder};
+pub use hearth_traces::{Collector, CollectorError};
+use hearth_traces::{Origin, Traces};
 use hearth_types::limits::REQUEST_BYTES_MAX;
 use hearth_types::{AccountId, Architecture, Region, Runtime};
 use tokio::sync::watch;
@@ -89,6 +91,7 @@ pub struct Running {
     durable: Arc<DurableExecutions>,
     event_sources: Arc<EventSources>,
     feed: Arc<Feed>,
+    traces: Option<Arc<Traces>>,
     logs: Arc<LogStore>,
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
@@ -125,7 +128,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         &data.join("logs"),
         LogStoreSettings {
             retention: settings.log_retention,
-            group_bytes_max: settings::LOG_GROUP_BYTES_MAX,
+            group_bytes_max: settings.log_group_mb.saturating_mul(1 << 20),
         },
         clock,
     )?;
@@ -147,9 +150,19 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let environments = sandboxes.left_over();
     let walls = sandboxes.facts();
     let recorder = Arc::new(Recorder::default());
-    let feed = Feed::start(clock).map_err(StartError::Thread)?;
+    let feed = if settings.recording {
+        Feed::start(clock).map_err(StartError::Thread)?
+    } else {
+        Feed::silent(clock)
+    };
     let journal = Journal::open(&data.join("journal")).map_err(StartError::Journal)?;
     feed.add(journal.writer());
+    let traces = settings.collector.map(|collector| {
+        let origin = Origin { region: region.clone(), account: account.clone() };
+        let (traces, listener) = hearth_traces::start(collector, origin, clock);
+        feed.add(listener);
+        traces
+    });
     let limits = ConcurrencyLimits {
         account_max: settings.account_concurrency,
         requests_per_unit: Some(settings.requests_per_concurrency),
@@ -176,6 +189,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,
             environments_max: settings.account_concurrency as usize,
+            keep_passed_through_traces: settings.keep_passed_through_traces,
             drain_limit: settings::DRAIN_LIMIT,
             ending_limit: settings::ENDING_LIMIT,
         },
@@ -345,6 +359,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         durable,
         event_sources,
         feed,
+        traces,
         logs,
         packages,
         runtimes: runtimes_api,
@@ -388,6 +403,10 @@ impl Running {
             store.close();
         })
         .await;
+        // The feed has told them of the last invocations.
+        if let Some(traces) = self.traces {
+            traces.close().await;
+        }
         served.unwrap_or(Ok(())).and(closed).map_err(DrainError)
     }
 }
