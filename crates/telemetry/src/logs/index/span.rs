@@ -62,6 +62,7 @@ pub(in crate::logs) fn pieces(
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one piece is an answer")]
 mod tests {
     use super::*;
 
