@@ -93,7 +93,7 @@ fn write(folder: &Folder, lines: usize, streams: usize, now_ms: i64) -> u64 {
         while !store.put(group, name, events.clone()) {
             store.flush();
         }
-        if turn % 20_000 == 0 {
+        if turn.is_multiple_of(20_000) {
             store.flush();
         }
     }
@@ -104,7 +104,8 @@ fn write(folder: &Folder, lines: usize, streams: usize, now_ms: i64) -> u64 {
 }
 
 fn text(number: usize) -> String {
-    let rest = if number % RARE == 0 { "ERROR needle_in_the_hay" } else { "INFO\tthe order was taken" };
+    let rest =
+        if number.is_multiple_of(RARE) { "ERROR needle_in_the_hay" } else { "INFO\tthe order was taken" };
     format!(
         "2026-11-25T09:46:40.120Z\t8476a536-e9f4-41e8-9739-{number:012}\t{rest}, as it should be: {number}\n"
     )
