@@ -108,6 +108,7 @@ impl Asked {
             content_type: None,
             client_context: Some(Bytes::from_static(b"{\n}")),
             trace: TraceHeader::generate(1),
+            delivered_trace: TraceHeader::generate(1),
             timeout: Duration::from_secs(900),
             wants_log_tail: true,
             why_cold: None,

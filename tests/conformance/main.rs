@@ -49,6 +49,7 @@ mod streaming;
 mod telemetry;
 mod tools;
 mod top;
+mod traces;
 mod tune;
 mod update;
 mod versions;

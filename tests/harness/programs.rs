@@ -275,7 +275,7 @@ fn with_endpoint<'command>(command: &'command mut Command, server: &Server) -> &
     command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_MAX_ATTEMPTS", "1")
 }
 
-fn python() -> Command {
+pub(crate) fn python() -> Command {
     python_of("python")
 }
 

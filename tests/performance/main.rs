@@ -20,10 +20,12 @@ mod functions;
 mod idle;
 mod isolation;
 mod load;
+mod logs;
 mod machine;
 mod median;
 mod options;
 mod processes;
+mod recording;
 mod runtime;
 mod streaming;
 mod table;
@@ -100,6 +102,12 @@ fn measure(options: &Options) -> ExitCode {
         isolation::measure(&server, &languages, options, &mut table);
     }
     server.stop();
+    if options.wants(Part::Recording) {
+        recording::measure(options, &mut table);
+    }
+    if options.wants(Part::Logs) {
+        logs::measure(options, &mut table);
+    }
 
     table.print_end();
     println!("{}", machine::describe());

@@ -9,7 +9,8 @@ usage: cargo xtask bench [OPTIONS]
 
   --rounds N      samples of each figure, at least 20 unless --quick [default: 21]
   --quick         few and short rounds: shows that it works, proves nothing
-  --only PARTS    of idle, cold, burst, warm, streaming, isolation; separated by commas
+  --only PARTS    of idle, cold, burst, warm, streaming, isolation, logs, recording;
+                  separated by commas
   --check         exit with 1 when a target that is a must is missed
   --json FILE     write the figures to FILE, too";
 
@@ -22,6 +23,8 @@ pub(crate) enum Part {
     Warm,
     Streaming,
     Isolation,
+    Logs,
+    Recording,
 }
 
 /// What the command line asks for.
@@ -45,7 +48,16 @@ impl Options {
             is_quick: false,
             check: false,
             json: None,
-            parts: vec![Part::Idle, Part::Cold, Part::Burst, Part::Warm, Part::Streaming, Part::Isolation],
+            parts: vec![
+                Part::Idle,
+                Part::Cold,
+                Part::Burst,
+                Part::Warm,
+                Part::Streaming,
+                Part::Isolation,
+                Part::Logs,
+                Part::Recording,
+            ],
         };
         let mut rounds = None;
         let mut arguments = arguments.iter();
@@ -90,6 +102,8 @@ fn part(name: &str) -> Result<Part, String> {
         "warm" => Ok(Part::Warm),
         "streaming" => Ok(Part::Streaming),
         "isolation" => Ok(Part::Isolation),
+        "logs" => Ok(Part::Logs),
+        "recording" => Ok(Part::Recording),
         _ => Err(format!("`{name}` is not a part")),
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use tls::Tls;
+pub use tls::Tls;
 
 /// How long a request may take, from connecting to the end of its answer. Ours.
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);

@@ -14,7 +14,7 @@ use crate::EndpointError;
 
 /// What connections to one host are made with.
 #[derive(Clone)]
-pub(crate) struct Tls {
+pub struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
@@ -27,7 +27,7 @@ impl fmt::Debug for Tls {
 
 impl Tls {
     /// Reads the authorities that this host trusts: its own, or those in the file that `SSL_CERT_FILE` names, as with OpenSSL.
-    pub(crate) fn to(host: &str, url: &str) -> Result<Self, EndpointError> {
+    pub fn to(host: &str, url: &str) -> Result<Self, EndpointError> {
         let wrong = || EndpointError::Url { url: url.to_owned() };
         let name = ServerName::try_from(host.to_owned()).map_err(|_| wrong())?;
         let mut roots = RootCertStore::empty();
@@ -46,7 +46,7 @@ impl Tls {
     }
 
     /// Makes a connection private, and sure of who is at its other end.
-    pub(crate) async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn connect(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.connector.connect(self.name.clone(), stream).await
     }
 }

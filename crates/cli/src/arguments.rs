@@ -119,6 +119,24 @@ pub(crate) struct ServeArguments {
     /// A file with prices, in place of those that come with Hearth, for `hearth cost`
     #[arg(long, env = "HEARTH_PRICES", value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,
+    /// How much log a log group keeps at most, in MB; the oldest goes first [default: 16384]
+    #[arg(long, env = "HEARTH_LOG_GROUP_MB", value_name = "MB")]
+    pub(crate) log_group_mb: Option<u64>,
+    /// Where traces go: a collector that speaks OTLP over HTTP, such as http://127.0.0.1:4318 [default:
+    /// $OTEL_EXPORTER_OTLP_ENDPOINT, or nowhere]
+    #[arg(long, env = "HEARTH_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// Headers for the collector, with values in percent-encoding. Better as a variable or in the file: whoever is on this
+    /// machine sees command lines [default: $OTEL_EXPORTER_OTLP_HEADERS]
+    #[arg(long, env = "HEARTH_OTLP_HEADERS", value_name = "NAME=VALUE,…", hide_env_values = true)]
+    pub(crate) otlp_headers: Option<String>,
+    /// Which traces of functions with TracingConfig PassThrough go there, when the caller has not decided; of those with
+    /// Active it is one a second and 5 % of the rest, as on AWS [default: all]
+    #[arg(long, env = "HEARTH_OTLP_PASS_THROUGH", value_enum)]
+    pub(crate) otlp_pass_through: Option<PassThrough>,
+    /// Whether anything is recorded. Off is for measuring what recording costs, and for nothing else
+    #[arg(long, env = "HEARTH_RECORDING", value_enum, hide = true)]
+    pub(crate) recording: Option<Recording>,
     /// The interpreter of a runtime, such as nodejs22.x=/opt/node/bin/node; may be repeated [default: found in PATH]
     #[arg(long, env = "HEARTH_INTERPRETER", value_name = "ID=PATH", value_delimiter = ',', value_parser = interpreter)]
     pub(crate) interpreter: Vec<(String, PathBuf)>,
@@ -180,6 +198,25 @@ impl From<Isolation> for hearth_server::Isolation {
             Isolation::Process => Self::Process,
         }
     }
+}
+
+/// Which traces that are only passed through go to the collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PassThrough {
+    /// Every one
+    All,
+    /// None
+    None,
+}
+
+/// Whether anything is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Recording {
+    /// Everything
+    On,
+    /// Nothing
+    Off,
 }
 
 /// Where a function may connect to.

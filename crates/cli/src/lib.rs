@@ -195,8 +195,11 @@ pub mod fuzzing {
         else {
             return Err("another command".to_owned());
         };
-        let surroundings =
-            Surroundings { path: "/bin".into(), home: None, xdg_data_home: Some("/data".into()) };
+        let surroundings = Surroundings {
+            path: "/bin".into(),
+            xdg_data_home: Some("/data".into()),
+            ..Surroundings::default()
+        };
         settings::of_text(&arguments, toml, &surroundings).map_err(|error| error.to_string())
     }
 }

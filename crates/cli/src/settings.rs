@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearth_server::{Endpoint, EndpointError, Keys, Right, RightError, Settings};
+use hearth_server::{Collector, CollectorError, Endpoint, EndpointError, Keys, Right, RightError, Settings};
 use hearth_types::{AccountId, FunctionName, Region, Runtime};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::arguments::{Isolation, Network, ServeArguments};
+use crate::arguments::{Isolation, Network, PassThrough, Recording, ServeArguments};
 
 /// The file that is read when it is there.
 const FILE_DEFAULT: &str = "hearth.toml";
@@ -37,6 +37,8 @@ pub(crate) enum SettingsError {
     Right(#[from] RightError),
     #[error("{0}")]
     Endpoint(#[from] EndpointError),
+    #[error("{0}")]
+    Collector(#[from] CollectorError),
     #[error("`aws-endpoint`, `aws-access-key-id` and `aws-secret-access-key` go together")]
     EndpointKeys,
     #[error("isolation `process` cannot keep functions from the network")]
@@ -65,6 +67,7 @@ impl SettingsError {
             | Self::Account(_)
             | Self::Region(_)
             | Self::Endpoint(_)
+            | Self::Collector(_)
             | Self::Zero(_) => None,
         }
     }
@@ -91,6 +94,10 @@ struct File {
     journal_mb: Option<u64>,
     log_cold_starts: Option<bool>,
     prices: Option<PathBuf>,
+    log_group_mb: Option<u64>,
+    otlp_endpoint: Option<String>,
+    otlp_headers: Option<String>,
+    otlp_pass_through: Option<PassThrough>,
     node_sdk_clients: Option<Vec<String>>,
     function_rights: Option<Vec<String>>,
     allow_unauthenticated: Option<bool>,
@@ -139,18 +146,22 @@ impl TryFrom<String> for RuntimeId {
 }
 
 /// What the settings depend on besides the command line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Surroundings {
     pub(crate) path: OsString,
     pub(crate) home: Option<PathBuf>,
     pub(crate) xdg_data_home: Option<PathBuf>,
+    /// What OpenTelemetry's own variables say: an endpoint, and headers for it.
+    pub(crate) otel: (Option<String>, Option<String>),
 }
 
 impl Surroundings {
     /// Looks at this process.
     pub(crate) fn of_this_process() -> Self {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
+            otel: (text("OTEL_EXPORTER_OTLP_ENDPOINT"), text("OTEL_EXPORTER_OTLP_HEADERS")),
             path: std::env::var_os("PATH").unwrap_or_default(),
             home: path("HOME"),
             // A relative one is to be ignored, says the XDG Base Directory Specification.
@@ -213,6 +224,16 @@ fn put_together(
     set(&mut settings.journal_mb, arguments.journal_mb.or(file.journal_mb));
     settings.log_cold_starts = arguments.log_cold_starts || file.log_cold_starts.unwrap_or_default();
     settings.prices = arguments.prices.clone().or(file.prices);
+    set(&mut settings.log_group_mb, arguments.log_group_mb.or(file.log_group_mb));
+    let otlp_endpoint = arguments.otlp_endpoint.clone().or(file.otlp_endpoint);
+    if let Some(url) = otlp_endpoint.or_else(|| surroundings.otel.0.clone()) {
+        let headers = arguments.otlp_headers.clone().or(file.otlp_headers);
+        let headers = headers.or_else(|| surroundings.otel.1.clone()).unwrap_or_default();
+        settings.collector = Some(Collector::parse(&url, &headers)?);
+        let pass_through = arguments.otlp_pass_through.or(file.otlp_pass_through);
+        settings.keep_passed_through_traces = pass_through != Some(PassThrough::None);
+    }
+    settings.recording = arguments.recording != Some(Recording::Off);
     let named = Some(arguments.node_sdk_clients.clone()).filter(|clients| !clients.is_empty());
     set(&mut settings.node_sdk_clients, named.or(file.node_sdk_clients));
     settings.allow_unauthenticated =
@@ -294,6 +315,7 @@ fn check(settings: Settings) -> Result<Settings, SettingsError> {
         ("log-retention-days", settings.log_retention.is_zero()),
         ("journal-retention-days", settings.journal_retention.is_zero()),
         ("journal-mb", settings.journal_mb == 0),
+        ("log-group-mb", settings.log_group_mb == 0),
     ] {
         if is_zero {
             return Err(SettingsError::Zero(name));
@@ -336,7 +358,7 @@ mod tests {
     use crate::arguments::{Arguments, Command};
 
     fn surroundings() -> Surroundings {
-        Surroundings { path: "/bin".into(), home: Some("/home/ada".into()), xdg_data_home: None }
+        Surroundings { path: "/bin".into(), home: Some("/home/ada".into()), ..Surroundings::default() }
     }
 
     /// The settings of `hearth serve` with these flags and this file.
@@ -414,6 +436,34 @@ mod tests {
     }
 
     #[test]
+    fn traces_go_where_the_flag_says_then_the_file_then_opentelemetrys_own_variables() {
+        let from = |flags: &[&str], toml: &str, otel: (Option<&str>, Option<&str>)| {
+            let start = ["hearth", "serve"];
+            let Command::Serve(arguments) =
+                Arguments::try_parse_from([&start, flags].concat()).unwrap().command
+            else {
+                panic!("not `serve`")
+            };
+            let otel = (otel.0.map(str::to_owned), otel.1.map(str::to_owned));
+            let settings = of_text(&arguments, toml, &Surroundings { otel, ..surroundings() });
+            settings.map(|s| (s.collector.map(|to| format!("{to:?}")), s.keep_passed_through_traces))
+        };
+        let variables = (Some("http://variable:4318"), Some("api-key=secret"));
+        let (collector, keeps) = from(&[], "", variables).unwrap();
+        let collector = collector.unwrap();
+        assert!(collector.contains("variable") && collector.contains("api-key") && keeps, "{collector}");
+        assert!(!collector.contains("secret"), "{collector}");
+        let toml = "otlp-endpoint = \"http://file\"\notlp-pass-through = \"none\"";
+        let (collector, keeps) = from(&[], toml, variables).unwrap();
+        assert!(collector.unwrap().contains("file") && !keeps);
+        let (collector, _) = from(&["--otlp-endpoint", "http://flag"], toml, variables).unwrap();
+        assert!(collector.unwrap().contains("flag"));
+        assert_eq!(from(&[], "", (None, None)).unwrap(), (None, false));
+        assert!(from(&["--otlp-endpoint", "here"], "", (None, None)).is_err());
+        assert!(from(&["--otlp-endpoint", "http://a", "--otlp-headers", "x"], "", (None, None)).is_err());
+    }
+
+    #[test]
     fn the_network_is_the_functions_own_then_that_of_all() {
         let toml = r#"
             network = "internet"
@@ -463,6 +513,7 @@ mod tests {
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
             `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`

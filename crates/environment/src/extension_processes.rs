@@ -131,7 +131,7 @@ impl Environment {
                     deadline_epoch_ms: self.clock.epoch_ms_at(deadline, now),
                     request_id: invocation.request_id,
                     invoked_function_arn: invocation.invoked_function_arn,
-                    trace: invocation.trace,
+                    trace: invocation.delivered_trace,
                 }
             }
             ExtensionEvent::Shutdown { reason, deadline } => {

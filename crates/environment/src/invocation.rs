@@ -18,8 +18,10 @@ pub struct Invocation {
     pub content_type: Option<String>,
     /// The caller's client context: JSON, decoded from base64.
     pub client_context: Option<Bytes>,
-    /// The trace it belongs to.
+    /// The trace it belongs to, as it came.
     pub trace: TraceHeader,
+    /// What runtime and extensions are told of it.
+    pub delivered_trace: TraceHeader,
     /// How long it may take, counted from its start in the environment.
     pub timeout: Duration,
     /// Whether the caller wants the end of the log with the response.

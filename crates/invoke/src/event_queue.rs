@@ -116,7 +116,14 @@ impl EventQueue {
         let Shared { invoker, store, clock, accepted, .. } = &*self.shared;
         invoker.resolve(name, request.qualifier.as_ref()).await?;
         let now = clock.epoch_ms();
-        let trace = request.trace.unwrap_or_else(|| TraceHeader::generate(now));
+        // Whether a trace of our own is kept is decided when the event runs.
+        let (trace, kept_trace) = match request.trace {
+            Some(trace) => (trace.clone(), trace),
+            None => {
+                let trace = TraceHeader::generate(now);
+                (trace.clone(), trace.undecided())
+            }
+        };
         let qualifier = request.qualifier;
         let event = EventRecord {
             request_id: request.request_id.to_string(),
@@ -124,7 +131,7 @@ impl EventQueue {
             qualifier: qualifier.as_ref().map(ToString::to_string),
             accepted_ms: now,
             client_context: request.client_context,
-            trace: Some(trace.as_str().to_owned()),
+            trace: Some(kept_trace.as_str().to_owned()),
             payload: request.payload,
             progress: EventProgress { due_ms: now, attempts: 0, backoffs: 0 },
         };

@@ -19,6 +19,7 @@ use tokio::sync::oneshot::error::RecvError;
 
 use crate::injected_faults::FaultsOf;
 use crate::members::{Busy, FunctionEnvironments, Member};
+use crate::sampling::Decided;
 use crate::streaming::parts;
 use crate::why_cold::Past;
 use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
@@ -127,9 +128,7 @@ impl Pool {
         request: InvokeRequest,
     ) -> Result<(Arc<Environment>, Invocation), InvokeError> {
         let arrived = self.parts.clock.now();
-        let trace =
-            request.trace.clone().unwrap_or_else(|| TraceHeader::generate(self.parts.clock.epoch_ms()));
-        let trace = trace.with_run_of(&version.arn);
+        let trace = self.sampling.decide(&version, &request, &self.parts.clock);
         self.wait_for_finishing(&version).await;
         let (environment, why_cold) = match self.take_warm(&version, permit)? {
             Found::Warm(environment) => (environment, None),
@@ -387,7 +386,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn invocation(
     version: &ResolvedVersion,
     request: InvokeRequest,
-    trace: TraceHeader,
+    trace: Decided,
     why_cold: Option<ColdStart>,
     arrived: Instant,
 ) -> Invocation {
@@ -398,7 +397,8 @@ fn invocation(
         payload: request.payload,
         content_type: request.content_type,
         client_context: request.client_context,
-        trace,
+        trace: trace.recorded,
+        delivered_trace: trace.delivered,
         timeout: version.configuration.timeout.duration(),
         wants_log_tail: request.wants_log_tail,
         why_cold,

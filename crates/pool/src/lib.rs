@@ -20,6 +20,7 @@ mod measure;
 mod members;
 mod own_api;
 mod provisioning;
+mod sampling;
 mod settings;
 mod streaming;
 mod why_cold;
@@ -46,6 +47,7 @@ use measure::Measured;
 pub use measure::{Measure, MeasuredInit};
 use members::{FunctionEnvironments, Member, Ready};
 pub use own_api::{OpenOwnApi, OwnApi};
+use sampling::Sampling;
 pub use settings::{NetworkPolicies, PoolSettings};
 use why_cold::LastEnd;
 
@@ -94,6 +96,7 @@ pub struct Pool {
     /// Those of provisioned environments: half of them, so that calls have theirs.
     provisioned_starts: Arc<Semaphore>,
     state: Mutex<State>,
+    sampling: Sampling,
     /// Rung whenever an environment settled or is gone.
     changed: Notify,
 }
@@ -131,6 +134,7 @@ impl Pool {
     /// Makes an empty pool, and starts to look for idle environments. Needs a Tokio runtime.
     pub fn start(parts: PoolParts) -> Arc<Self> {
         let cold_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max));
+        let sampling = Sampling::new(parts.settings.keep_passed_through_traces);
         let provisioned_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max.div_ceil(2)));
         let pool = Arc::new_cyclic(|this| Self {
             parts,
@@ -138,6 +142,7 @@ impl Pool {
             cold_starts,
             provisioned_starts,
             state: Mutex::default(),
+            sampling,
             changed: Notify::new(),
         });
         tokio::spawn(end_idle_environments(Arc::downgrade(&pool)));

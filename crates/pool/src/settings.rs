@@ -23,6 +23,8 @@ pub struct PoolSettings {
     pub cold_starts_max: usize,
     /// How many environments live at once; above, the one idle for longest goes.
     pub environments_max: usize,
+    /// Whether traces are kept of functions that only pass them through, when no caller has decided.
+    pub keep_passed_through_traces: bool,
     /// How long running invocations may take when the server stops.
     pub drain_limit: Duration,
     /// How long environments may take to end when the server stops.

@@ -52,6 +52,8 @@ use hearth_store::embedded::EmbeddedStore;
 use hearth_store::{LocalBlobStore, StoreError};
 use hearth_telemetry::journal::{Journal, JournalSettings};
 use hearth_telemetry::{Clock, Feed, LogStore, LogStoreSettings, Recorder};
+pub use hearth_traces::{Collector, CollectorError};
+use hearth_traces::{Origin, Traces};
 use hearth_types::limits::REQUEST_BYTES_MAX;
 use hearth_types::{AccountId, Architecture, Region, Runtime};
 use tokio::sync::{Semaphore, watch};
@@ -93,6 +95,7 @@ pub struct Running {
     event_sources: Arc<EventSources>,
     feed: Arc<Feed>,
     metrics: Arc<Metrics>,
+    traces: Option<Arc<Traces>>,
     logs: Arc<LogStore>,
     packages: Packages,
     runtimes: Arc<RuntimesApi>,
@@ -129,7 +132,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         &data.join("logs"),
         LogStoreSettings {
             retention: settings.log_retention,
-            group_bytes_max: settings::LOG_GROUP_BYTES_MAX,
+            group_bytes_max: settings.log_group_mb.saturating_mul(1 << 20),
         },
         clock,
     )?;
@@ -151,7 +154,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let environments = sandboxes.left_over();
     let walls = sandboxes.facts();
     let recorder = Arc::new(Recorder::default());
-    let feed = Feed::start(clock).map_err(StartError::Thread)?;
+    let feed = if settings.recording {
+        Feed::start(clock).map_err(StartError::Thread)?
+    } else {
+        Feed::silent(clock)
+    };
     let journal_settings = JournalSettings {
         retention: settings.journal_retention,
         bytes_max: settings.journal_mb.saturating_mul(1 << 20),
@@ -165,6 +172,12 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         let (live, journal, now_epoch_ms) = (live.clone(), journal.clone(), clock.epoch_ms());
         tokio::task::spawn_blocking(move || live.count_what_was_before(&journal, now_epoch_ms));
     }
+    let traces = settings.collector.map(|collector| {
+        let origin = Origin { region: region.clone(), account: account.clone() };
+        let (traces, listener) = hearth_traces::start(collector, origin, clock);
+        feed.add(listener);
+        traces
+    });
     let limits = ConcurrencyLimits {
         account_max: settings.account_concurrency,
         requests_per_unit: Some(settings.requests_per_concurrency),
@@ -199,6 +212,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,
             environments_max: settings.account_concurrency as usize,
+            keep_passed_through_traces: settings.keep_passed_through_traces,
             drain_limit: settings::DRAIN_LIMIT,
             ending_limit: settings::ENDING_LIMIT,
         },
@@ -390,6 +404,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         event_sources,
         feed,
         metrics,
+        traces,
         logs,
         packages,
         runtimes: runtimes_api,
@@ -435,6 +450,10 @@ impl Running {
             store.close();
         })
         .await;
+        // The feed has told them of the last invocations.
+        if let Some(traces) = self.traces {
+            traces.close().await;
+        }
         served.unwrap_or(Ok(())).and(closed).map_err(DrainError)
     }
 }

@@ -12,14 +12,13 @@ use hearth_aws_client::Endpoint;
 use hearth_pool::NetworkPolicies;
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
 use hearth_sandbox::Isolation;
+use hearth_traces::Collector;
 use hearth_types::limits;
 
 /// How long running invocations may take when the server stops.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long environments may take to end when the server stops: what their extensions have, and a margin.
 pub(crate) const ENDING_LIMIT: Duration = Duration::from_secs(4);
-/// How much log a function keeps at most, besides the retention.
-pub(crate) const LOG_GROUP_BYTES_MAX: u64 = 1 << 30;
 
 /// Everything a server can be told.
 #[derive(Debug, Clone)]
@@ -58,6 +57,15 @@ pub struct Settings {
     pub journal_mb: u64,
     /// A file with prices to take in place of those that come with Hearth.
     pub prices: Option<PathBuf>,
+    /// How much log a log group keeps at most, in MB; the oldest goes first.
+    pub log_group_mb: u64,
+    /// Where traces go.
+    pub collector: Option<Collector>,
+    /// Whether traces are kept of functions that only pass them through, when no caller has decided.
+    pub keep_passed_through_traces: bool,
+    /// Whether anything is recorded: the journal, metrics, traces, and what the platform says in logs. Off only to measure
+    /// what that costs.
+    pub recording: bool,
     /// Where interpreters are looked for: a `PATH`.
     pub path: OsString,
     /// Interpreters that are named rather than looked for, by runtime identifier.
@@ -95,6 +103,10 @@ impl Settings {
             journal_retention: Duration::from_secs(30 * 86_400),
             journal_mb: 4_096,
             prices: None,
+            log_group_mb: 16_384,
+            collector: None,
+            keep_passed_through_traces: false,
+            recording: true,
             path,
             interpreters: BTreeMap::new(),
             allow_unauthenticated: false,

@@ -187,7 +187,9 @@ impl Outlets {
             let about = About { identity, environment: record, moment: *moment };
             subscribers.tell(&about, at, said);
         }
-        self.write_platform_lines(at, said);
+        if !self.feed.is_silent() {
+            self.write_platform_lines(at, said);
+        }
     }
 
     fn write_platform_lines(&mut self, at: Instant, said: &PlatformEvent) {

@@ -72,6 +72,7 @@ pub trait Listener: Send {
 /// Where steps gather.
 pub struct Feed {
     clock: Clock,
+    is_silent: bool,
     gathered: Mutex<Gathered>,
     rung: Condvar,
     telling: Mutex<Telling>,
@@ -106,15 +107,25 @@ struct Unfinished {
 impl Feed {
     /// Starts a feed and its thread, which ends when the feed is closed or dropped.
     pub fn start(clock: Clock) -> std::io::Result<Arc<Self>> {
-        let feed = Arc::new(Self {
-            clock,
-            gathered: Mutex::default(),
-            rung: Condvar::new(),
-            telling: Mutex::default(),
-        });
+        let feed = Arc::new(Self::new(clock, false));
         let weak = Arc::downgrade(&feed);
         std::thread::Builder::new().name("hearth-feed".to_owned()).spawn(move || tell(&weak))?;
         Ok(feed)
+    }
+
+    /// Returns a feed that nobody hears anything of. Only to measure what recording costs.
+    pub fn silent(clock: Clock) -> Arc<Self> {
+        Arc::new(Self::new(clock, true))
+    }
+
+    fn new(clock: Clock, is_silent: bool) -> Self {
+        let (gathered, telling) = (Mutex::default(), Mutex::default());
+        Self { clock, is_silent, gathered, rung: Condvar::new(), telling }
+    }
+
+    /// Whether nobody is to hear anything: no listener, and no log of what the platform says.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_silent
     }
 
     /// Adds somebody who hears of everything from now on.
@@ -149,6 +160,9 @@ impl Feed {
         event: &LifecycleEvent,
         report: Option<&Report>,
     ) {
+        if self.is_silent {
+            return;
+        }
         let step = (at, event.clone(), report.cloned());
         let mut gathered = self.gathered();
         if gathered.closed {

@@ -1,6 +1,10 @@
 //! Identifiers: of requests, environments, revisions, code and traces.
 
+mod tracing;
+
 use std::fmt;
+
+pub use self::tracing::SpanId;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -25,7 +25,7 @@ impl Environment {
             request_id: invocation.request_id,
             deadline_epoch_ms: self.clock.epoch_ms_at(deadline, now),
             invoked_function_arn: invocation.invoked_function_arn,
-            trace: invocation.trace,
+            trace: invocation.delivered_trace,
             client_context: invocation.client_context,
             content_type: invocation.content_type,
             payload: invocation.payload,

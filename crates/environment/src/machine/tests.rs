@@ -30,6 +30,7 @@ fn an_invocation(number: u128) -> Event {
         content_type: None,
         client_context: None,
         trace: TraceHeader::generate(0),
+        delivered_trace: TraceHeader::generate(0),
         timeout: 3 * SECOND,
         wants_log_tail: false,
         why_cold: None,

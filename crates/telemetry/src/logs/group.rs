@@ -249,7 +249,8 @@ fn line(name: &str, record: StreamRecord) -> io::Result<Vec<u8>> {
 
 fn first_event_ms(folder: &Path) -> Option<i64> {
     let number = segments(folder).first().copied()?;
-    let mut lines = Lines::open(&super::segment::segment_path(folder, number), 0).ok()??;
+    let mut lines = Lines::open(&super::segment::segment_path(folder, number)).ok()??;
+    lines.go_to(0, u64::MAX);
     lines.advance().ok()??;
     lines.line().map(|line| line.timestamp_ms)
 }

@@ -12,6 +12,7 @@ mod queue;
 mod read;
 mod retention;
 mod segment;
+mod streams;
 mod writer;
 
 use std::collections::HashMap;
@@ -28,7 +29,7 @@ use tokio::sync::watch;
 
 use crate::Clock;
 use catalogue::Catalogue;
-use index::{Indexes, SegmentIndex};
+use index::Indexes;
 use queue::{Put, Shared};
 use segment::{segment_path, segments};
 use writer::Writer;
@@ -297,11 +298,6 @@ impl LogStore {
         }
         self.shared.rung.notify_one();
         wait.recv().map_err(|_| LogStoreError::Closed)
-    }
-
-    fn index(&self, folder: &Path, number: u64, grows: bool) -> Result<Arc<SegmentIndex>, LogStoreError> {
-        let io = |source| LogStoreError::Io { path: segment_path(folder, number), source };
-        self.indexes.of(folder, number, grows).map_err(io)
     }
 
     /// Writes what was put, and ends the writer. What is put afterwards is lost.

@@ -1,15 +1,15 @@
 //! Reading events: forwards or backwards from a place, of some streams and times. A group is never in memory as a whole:
 //! indexes say which parts of which segments to look at, and a page has its bounds.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fs;
+use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::PathBuf;
 
 use hearth_types::LogGroupName;
 
-use super::event::Line;
-use super::group::LogStream;
+use super::index::Wanted;
 use super::retention::DAY_MS;
 use super::segment::{Lines, segment_path, segments};
 use super::{LogEvent, LogStore, LogStoreError, Position};
@@ -89,23 +89,52 @@ impl EventPage {
 /// A query in one group, with what that group hides.
 struct Scan<'a> {
     query: &'a EventQuery<'a>,
+    wanted: Wanted<'a>,
     deleted: HashMap<String, Position>,
-    start_ms: i64,
-    end_ms: i64,
+    /// Which segments to look into.
+    segments: Range<u64>,
 }
 
 impl Scan<'_> {
     /// Whether every event is wanted: no index helps then.
     fn is_of_everything(&self) -> bool {
-        self.query.streams == StreamSelection::All && self.start_ms == i64::MIN && self.end_ms == i64::MAX
+        let Wanted { streams, start_ms, end_ms } = self.wanted;
+        *streams == StreamSelection::All && (start_ms, end_ms) == (i64::MIN, i64::MAX)
     }
 
-    fn take(&self, position: Position, line: Line<'_>) -> Option<LogEvent> {
-        let is_wanted = (self.start_ms..self.end_ms).contains(&line.timestamp_ms)
-            && self.query.streams.has(&line.log_stream)
-            && self.deleted.get(&*line.log_stream).is_none_or(|deleted| position >= *deleted)
-            && (self.query.matches)(&line.message);
-        is_wanted.then(|| line.into_event(position))
+    /// Takes the line that was gone on to, if it is wanted.
+    fn take(&self, position: Position, lines: &Lines) -> Option<LogEvent> {
+        let head = lines.head()?;
+        // The message is read last: that takes most of the time.
+        let is_wanted = (self.wanted.start_ms..self.wanted.end_ms).contains(&head.timestamp_ms)
+            && self.query.streams.has(&head.log_stream)
+            && self.deleted.get(&*head.log_stream).is_none_or(|deleted| position >= *deleted);
+        let line = is_wanted.then(|| lines.line()).flatten()?;
+        (self.query.matches)(&line.message).then(|| line.into_event(position))
+    }
+}
+
+/// What there is of a group on the disk.
+pub(super) struct OnDisk {
+    pub(super) folder: PathBuf,
+    /// The numbers of its segments, ascending.
+    pub(super) numbers: Vec<u64>,
+}
+
+impl OnDisk {
+    /// The segment that is written to.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.numbers.last().copied()
+    }
+
+    /// Those that grow no more.
+    pub(super) fn sealed(&self) -> &[u64] {
+        self.numbers.split_last().map_or(&[], |(_, sealed)| sealed)
+    }
+
+    pub(super) fn error(&self, number: u64) -> impl Fn(io::Error) -> LogStoreError + use<> {
+        let path = segment_path(&self.folder, number);
+        move |source| LogStoreError::Io { path: path.clone(), source }
     }
 }
 
@@ -122,50 +151,54 @@ impl LogStore {
         from: Position,
         bounds: PageBounds,
     ) -> Result<EventPage, LogStoreError> {
-        let Some(folder) = self.catalogue.folder(group) else {
+        let Some(disk) = self.on_disk(group) else {
             return Ok(EventPage::new(Vec::new(), from, from, false));
         };
-        let scan = self.scan(group, query);
-        let numbers = segments(&folder);
-        let newest = numbers.last().copied().unwrap_or(0);
+        let scan = self.scan(group, &disk, query)?;
         // Positions only grow: this one is of a group that was deleted before the server started.
-        if !numbers.is_empty() && from.segment > newest {
+        if disk.newest().is_some_and(|newest| from.segment > newest) {
             return Err(LogStoreError::Cursor(from.to_string()));
         }
         let (mut events, mut bytes, mut scanned) = (Vec::new(), 0, 0);
         let mut at = from;
-        for number in numbers.into_iter().filter(|&number| number >= from.segment) {
+        for &number in disk.numbers.iter().filter(|&&number| number >= from.segment) {
             if number != at.segment {
                 at = Position { segment: number, offset: 0 };
             }
-            let path = segment_path(&folder, number);
+            let path = segment_path(&disk.folder, number);
             // Segments only grow, so this one is another than the one that the position was for.
             if fs::metadata(&path).is_ok_and(|metadata| metadata.len() < at.offset) {
                 return Err(LogStoreError::Cursor(from.to_string()));
             }
-            let range = self.range(&folder, number, number == newest, &scan)?;
-            let begins = range.start.max(at.offset);
-            if begins >= range.end {
+            let pieces = if scan.is_of_everything() {
+                std::iter::once(0..u64::MAX).collect()
+            } else {
+                self.pieces(&disk, number, &scan)?
+            };
+            let wanted_from = at.offset;
+            let mut pieces = pieces.into_iter().filter(|piece| piece.end > wanted_from).peekable();
+            if pieces.peek().is_none() {
                 continue;
             }
-            let io = |source| LogStoreError::Io { path: path.clone(), source };
-            let Some(mut lines) = Lines::open(&path, begins).map_err(io)? else { continue };
-            while lines.offset() < range.end
-                && let Some(offset) = lines.advance().map_err(io)?
-            {
-                let here = Position { segment: number, offset };
-                let event = lines.line().and_then(|line| scan.take(here, line));
-                let event_bytes = event.as_ref().map_or(0, bytes_of);
-                let is_too_much = bytes + event_bytes > bounds.bytes_max && !events.is_empty();
-                if is_too_much || scanned > bounds.scanned_bytes_max {
-                    return Ok(EventPage::new(events, from, here, true));
-                }
-                at.offset = lines.offset();
-                scanned += lines.offset() - offset;
-                bytes += event_bytes;
-                events.extend(event);
-                if events.len() >= bounds.events_max {
-                    return Ok(EventPage::new(events, from, at, true));
+            let io = disk.error(number);
+            let Some(mut lines) = Lines::open(&path).map_err(&io)? else { continue };
+            for piece in pieces {
+                lines.go_to(piece.start.max(wanted_from), piece.end);
+                while let Some(offset) = lines.advance().map_err(&io)? {
+                    let here = Position { segment: number, offset };
+                    let event = scan.take(here, &lines);
+                    let event_bytes = event.as_ref().map_or(0, bytes_of);
+                    let is_too_much = bytes + event_bytes > bounds.bytes_max && !events.is_empty();
+                    if is_too_much || scanned > bounds.scanned_bytes_max {
+                        return Ok(EventPage::new(events, from, here, true));
+                    }
+                    at.offset = lines.offset();
+                    scanned += lines.offset() - offset;
+                    bytes += event_bytes;
+                    events.extend(event);
+                    if events.len() >= bounds.events_max {
+                        return Ok(EventPage::new(events, from, at, true));
+                    }
                 }
             }
         }
@@ -181,133 +214,92 @@ impl LogStore {
         bounds: PageBounds,
     ) -> Result<EventPage, LogStoreError> {
         let end = before.unwrap_or(Position { segment: u64::MAX, offset: u64::MAX });
-        let Some(folder) = self.catalogue.folder(group) else {
+        let Some(disk) = self.on_disk(group) else {
             return Ok(EventPage::new(Vec::new(), Position::START, Position::START, false));
         };
-        let scan = self.scan(group, query);
-        let numbers = segments(&folder);
-        let newest = numbers.last().copied().unwrap_or(0);
+        let scan = self.scan(group, &disk, query)?;
         let mut found: VecDeque<LogEvent> = VecDeque::new();
-        let (mut found_bytes, mut scanned) = (0, 0);
+        let (mut bytes, mut scanned) = (0, 0);
         // Behind what was looked at.
         let mut last = before.unwrap_or_default();
-        for number in numbers.into_iter().rev().filter(|&number| number <= end.segment) {
-            let range = self.range(&folder, number, number == newest, &scan)?;
-            let ends = if number == end.segment { range.end.min(end.offset) } else { range.end };
-            if range.start >= ends {
+        for &number in disk.numbers.iter().rev().filter(|&&number| number <= end.segment) {
+            let pieces = self.pieces(&disk, number, &scan)?;
+            let ends = if number == end.segment { end.offset } else { u64::MAX };
+            let mut pieces = pieces.into_iter().rev().filter(|piece| piece.start < ends).peekable();
+            if pieces.peek().is_none() {
                 continue;
             }
-            if scanned > bounds.scanned_bytes_max {
-                let start = Position { segment: number + 1, offset: 0 };
-                return Ok(EventPage { start, ..EventPage::new(found.into(), start, last, true) });
-            }
-            let path = segment_path(&folder, number);
-            let io = |source| LogStoreError::Io { path: path.clone(), source };
-            let Some(mut lines) = Lines::open(&path, range.start).map_err(io)? else { continue };
-            // The last ones of this segment that there is still room for.
-            let (mut ring, mut bytes, mut is_full) = (VecDeque::new(), found_bytes, false);
-            while lines.offset() < ends
-                && let Some(offset) = lines.advance().map_err(io)?
-            {
-                let here = Position { segment: number, offset };
-                scanned += lines.offset() - offset;
-                let Some(event) = lines.line().and_then(|line| scan.take(here, line)) else { continue };
-                last = last.max(Position { segment: number, offset: lines.offset() });
-                bytes += bytes_of(&event);
-                ring.push_back(event);
-                while found.len() + ring.len() > bounds.events_max
-                    || (bytes > bounds.bytes_max && found.len() + ring.len() > 1)
-                {
-                    is_full = true;
-                    let Some(first) = ring.pop_front() else { break };
-                    bytes -= bytes_of(&first);
+            let io = disk.error(number);
+            let Some(mut lines) = Lines::open(&segment_path(&disk.folder, number)).map_err(&io)? else {
+                continue;
+            };
+            for piece in pieces {
+                let piece = piece.start..piece.end.min(ends);
+                if scanned > bounds.scanned_bytes_max {
+                    let start = Position { segment: number, offset: piece.end };
+                    return Ok(EventPage { start, ..EventPage::new(found.into(), start, last, true) });
                 }
-            }
-            found_bytes = bytes;
-            while let Some(event) = ring.pop_back() {
-                found.push_front(event);
-            }
-            if is_full || found.len() >= bounds.events_max {
-                return Ok(EventPage::new(found.into(), end, last, true));
+                lines.go_to(piece.start, piece.end);
+                let mut of_piece = Vec::new();
+                while let Some(offset) = lines.advance().map_err(&io)? {
+                    let here = Position { segment: number, offset };
+                    scanned += lines.offset() - offset;
+                    let Some(event) = scan.take(here, &lines) else { continue };
+                    last = last.max(Position { segment: number, offset: lines.offset() });
+                    of_piece.push(event);
+                }
+                for event in of_piece.into_iter().rev() {
+                    let is_too_much = bytes + bytes_of(&event) > bounds.bytes_max && !found.is_empty();
+                    if is_too_much || found.len() >= bounds.events_max {
+                        return Ok(EventPage::new(found.into(), end, last, true));
+                    }
+                    bytes += bytes_of(&event);
+                    found.push_front(event);
+                }
+                if found.len() >= bounds.events_max {
+                    return Ok(EventPage::new(found.into(), end, last, true));
+                }
             }
         }
         Ok(EventPage::new(found.into(), before.unwrap_or_default(), last, false))
     }
 
-    /// Describes all streams of a group, by name. Blocks on the disk.
-    pub fn streams(&self, group: &LogGroupName) -> Result<Vec<LogStream>, LogStoreError> {
-        let records = self.catalogue.streams(group).ok_or(LogStoreError::GroupNotFound)?;
-        let folder = self.catalogue.folder(group).ok_or(LogStoreError::GroupNotFound)?;
-        let mut streams: BTreeMap<String, LogStream> = BTreeMap::new();
-        for (name, record) in &records {
-            if let Some(created_ms) = record.created_ms {
-                streams.insert(name.clone(), LogStream::new(name, created_ms));
-            }
-        }
+    /// Looks at the folder of a group. `None` when there is no such group.
+    pub(super) fn on_disk(&self, group: &LogGroupName) -> Option<OnDisk> {
+        let folder = self.catalogue.folder(group)?;
         let numbers = segments(&folder);
-        for &number in &numbers {
-            let index = self.index(&folder, number, Some(&number) == numbers.last())?;
-            for (name, span) in index.streams() {
-                let end = Position { segment: number, offset: span.to };
-                if records.get(name).and_then(|record| record.deleted).is_some_and(|deleted| deleted >= end) {
-                    continue;
-                }
-                let stream = streams
-                    .entry(name.clone())
-                    .or_insert_with(|| LogStream::new(name, span.first_ingestion_ms));
-                let first = stream.first_event_ms.map_or(span.first_ms, |first| first.min(span.first_ms));
-                let last = stream.last_event_ms.map_or(span.last_ms, |last| last.max(span.last_ms));
-                stream.first_event_ms = Some(first);
-                stream.last_event_ms = Some(last);
-                stream.last_ingestion_ms = Some(span.last_ingestion_ms);
-            }
-        }
-        Ok(streams.into_values().collect())
+        Some(OnDisk { folder, numbers })
     }
 
-    /// Says whether a group has a stream of that name. Blocks on the disk.
-    pub fn has_stream(&self, group: &LogGroupName, name: &str) -> Result<bool, LogStoreError> {
-        let folder = self.catalogue.folder(group).ok_or(LogStoreError::GroupNotFound)?;
-        let record = self.catalogue.stream(group, name).unwrap_or_default();
-        if record.created_ms.is_some() {
-            return Ok(true);
-        }
-        let numbers = segments(&folder);
-        for &number in numbers.iter().rev() {
-            let index = self.index(&folder, number, Some(&number) == numbers.last())?;
-            if let Some(span) = index.streams().get(name) {
-                let end = Position { segment: number, offset: span.to };
-                return Ok(record.deleted.is_none_or(|deleted| deleted < end));
-            }
-        }
-        Ok(false)
-    }
-
-    fn scan<'a>(&self, group: &LogGroupName, query: &'a EventQuery<'a>) -> Scan<'a> {
+    fn scan<'a>(
+        &self,
+        group: &LogGroupName,
+        disk: &OnDisk,
+        query: &'a EventQuery<'a>,
+    ) -> Result<Scan<'a>, LogStoreError> {
         let retention_days = self.catalogue.group(group).and_then(|group| group.retention_days);
         // What is too old is not shown, even while its segment is still there.
         let kept_from = retention_days.map(|days| self.clock.epoch_ms() - i64::from(days) * DAY_MS);
-        Scan {
+        let start_ms = query.start_ms.max(kept_from).unwrap_or(i64::MIN);
+        let segments = match &query.streams {
+            StreamSelection::Named(names) => self.segments_of(disk, names)?,
+            StreamSelection::All | StreamSelection::Prefix(_) => 0..u64::MAX,
+        };
+        Ok(Scan {
             query,
+            wanted: Wanted { streams: &query.streams, start_ms, end_ms: query.end_ms.unwrap_or(i64::MAX) },
             deleted: self.catalogue.deletions(group),
-            start_ms: query.start_ms.max(kept_from).unwrap_or(i64::MIN),
-            end_ms: query.end_ms.unwrap_or(i64::MAX),
-        }
+            segments,
+        })
     }
 
-    /// Which part of a segment to look at.
-    fn range(
-        &self,
-        folder: &Path,
-        number: u64,
-        grows: bool,
-        scan: &Scan<'_>,
-    ) -> Result<Range<u64>, LogStoreError> {
-        if scan.is_of_everything() {
-            return Ok(0..u64::MAX);
+    /// Which parts of a segment to look at, in order.
+    fn pieces(&self, disk: &OnDisk, number: u64, scan: &Scan<'_>) -> Result<Vec<Range<u64>>, LogStoreError> {
+        let grows = disk.newest() == Some(number);
+        // The one that grows is in no list of segments yet.
+        if !grows && !scan.segments.contains(&number) {
+            return Ok(Vec::new());
         }
-        let index = self.index(folder, number, grows)?;
-        let range = index.range(|name| scan.query.streams.has(name), scan.start_ms, scan.end_ms);
-        Ok(range.unwrap_or_default())
+        self.indexes.pieces(&disk.folder, number, grows, &scan.wanted).map_err(disk.error(number))
     }
 }

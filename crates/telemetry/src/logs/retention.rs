@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use hearth_types::LogGroupName;
 
-use super::index::index_path;
+use super::index::{earlier_index_path, index_path};
 use super::segment::{segment_path, segments};
 use super::writer::Writer;
 
@@ -61,7 +61,10 @@ impl Writer {
             if let Err(error) = fs::remove_file(&path) {
                 tracing::warn!(path = %path.display(), %error, "cannot remove expired logs");
             }
-            let _ = fs::remove_file(index_path(&folder, *number));
+            // Mostly it has but one of them, or none.
+            for index in [index_path(&folder, *number), earlier_index_path(&folder, *number)] {
+                let _ = fs::remove_file(index);
+            }
         }
     }
 }

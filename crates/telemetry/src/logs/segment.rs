@@ -1,7 +1,9 @@
 //! Segments: the files of a group, each of JSON lines and only ever appended to.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -34,25 +36,47 @@ pub(super) fn segments(folder: &Path) -> Vec<u64> {
     numbers
 }
 
-/// The lines of a segment, from an offset on.
+/// How much of a segment is read at once.
+const READ_BYTES: usize = 64 << 10;
+
+/// The lines of a segment, of whichever part is asked for.
 pub(super) struct Lines {
-    reader: BufReader<File>,
+    file: File,
     path: PathBuf,
+    /// What was read of the file.
+    buffer: Vec<u8>,
+    /// Where the buffer begins.
+    buffer_offset: u64,
+    /// Where the next line begins.
     offset: u64,
-    line: Vec<u8>,
+    /// Up to where to read.
+    end: u64,
+    /// Where the line that was gone on to is, in the buffer.
+    line: Range<usize>,
 }
 
 impl Lines {
     /// Opens a segment. `None` when there is none: retention was faster.
-    pub(super) fn open(path: &Path, offset: u64) -> io::Result<Option<Self>> {
-        let mut file = match File::open(path) {
+    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        file.seek(SeekFrom::Start(offset))?;
-        let reader = BufReader::with_capacity(64 << 10, file);
-        Ok(Some(Self { reader, path: path.to_owned(), offset, line: Vec::new() }))
+        let (buffer, path) = (Vec::new(), path.to_owned());
+        Ok(Some(Self { file, path, buffer, buffer_offset: 0, offset: 0, end: 0, line: 0..0 }))
+    }
+
+    /// Goes to the line that begins at `offset`; lines that end after `end` are not read.
+    pub(super) fn go_to(&mut self, offset: u64, end: u64) {
+        self.offset = offset;
+        self.end = end;
+        self.line = 0..0;
+        let is_read = (self.buffer_offset..=self.buffer_offset + self.buffer.len() as u64).contains(&offset);
+        if !is_read {
+            self.buffer.clear();
+            self.buffer_offset = offset;
+        }
     }
 
     /// Where the next line begins.
@@ -62,28 +86,55 @@ impl Lines {
 
     /// Goes on to the next whole line, and says where it begins. One without its end is just being written.
     pub(super) fn advance(&mut self) -> io::Result<Option<u64>> {
-        self.line.clear();
-        let length = self.reader.read_until(b'\n', &mut self.line)?;
-        if length == 0 || self.line.last() != Some(&b'\n') {
-            return Ok(None);
+        let mut looked_at = 0;
+        loop {
+            let from = (self.offset - self.buffer_offset) as usize;
+            if let Some(at) = memchr::memchr(b'\n', &self.buffer[from + looked_at..]) {
+                let to = from + looked_at + at + 1;
+                let begins = self.offset;
+                let ends = self.buffer_offset + to as u64;
+                if ends > self.end {
+                    return Ok(None);
+                }
+                self.line = from..to;
+                self.offset = ends;
+                return Ok(Some(begins));
+            }
+            looked_at = self.buffer.len() - from;
+            if !self.read_more()? {
+                return Ok(None);
+            }
         }
-        let begins = self.offset;
-        self.offset += length as u64;
-        Ok(Some(begins))
+    }
+
+    /// Reads on from where the buffer ends, and forgets what comes before the next line.
+    fn read_more(&mut self) -> io::Result<bool> {
+        let from = (self.offset - self.buffer_offset) as usize;
+        self.buffer.drain(..from);
+        self.buffer_offset = self.offset;
+        let kept = self.buffer.len();
+        let left = self.end.saturating_sub(self.buffer_offset + kept as u64);
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BYTES);
+        self.buffer.resize(kept + wanted, 0);
+        let read = self.file.read_at(&mut self.buffer[kept..], self.buffer_offset + kept as u64);
+        self.buffer.truncate(kept + *read.as_ref().unwrap_or(&0));
+        Ok(read? > 0)
     }
 
     /// Reads the line that was gone on to. `None` when it is damaged.
     pub(super) fn line(&self) -> Option<Line<'_>> {
-        self.read()
+        let line = &self.buffer[self.line.clone()];
+        Line::read(line).or_else(|| self.parse(line))
     }
 
     /// As [`Lines::line`], without the message.
     pub(super) fn head(&self) -> Option<LineHead<'_>> {
-        self.read()
+        let line = &self.buffer[self.line.clone()];
+        LineHead::read(line).map(|(head, _)| head).or_else(|| self.parse(line))
     }
 
-    fn read<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
-        serde_json::from_slice(&self.line)
+    fn parse<'a, T: Deserialize<'a>>(&self, line: &'a [u8]) -> Option<T> {
+        serde_json::from_slice(line)
             .inspect_err(|error| {
                 let (path, offset) = (self.path.display(), self.offset);
                 tracing::warn!(%path, offset, %error, "a damaged log event is left out");

@@ -363,8 +363,8 @@ fn a_full_segment_is_followed_by_another_and_the_last_minutes_are_found_by_its_i
         }
     }
     store.flush();
-    let files = segment_files(&folder);
-    assert_eq!(files, [1, 2]);
+    // Each is full with the event that reaches 16 MiB, however much is written at once.
+    assert_eq!(segment_files(&folder), [1, 2, 3]);
     let whole = PageBounds { bytes_max: usize::MAX, ..bounds(1_000) };
     let read = |store: &LogStore| {
         let page = store.read_forwards(&group(), &all(), Position::START, whole).unwrap();
@@ -426,4 +426,101 @@ fn segments_of_an_earlier_hearth_are_read() {
     assert_eq!(store.group(&group()).unwrap().created_ms, 5);
     let page = store.read_forwards(&group(), &all(), Position::START, bounds(9)).unwrap();
     assert_eq!((page.events[0].ingestion_ms, texts(&page)), (5, vec!["hello\n"]));
+}
+
+/// Puts `rounds` events of 1,000 bytes into each of 500 streams, in turns; each round is a second.
+fn put_in_turns(store: &LogStore, rounds: std::ops::Range<i64>) {
+    for round in rounds {
+        for number in 0..500 {
+            let message = format!("{round} {}\n", "x".repeat(1_000));
+            put_at(store, &format!("s{number:03}"), 1_000 * round, &message);
+        }
+        store.flush();
+    }
+}
+
+#[test]
+fn the_last_events_of_one_stream_among_many_are_found_without_reading_the_others() {
+    let folder = Folder::new("interleaved");
+    let store = open(&folder, now_ms);
+    put_in_turns(&store, 0..100);
+    put_at(&store, "rare", 50_000, "once\n");
+    put_in_turns(&store, 100..120);
+    assert_eq!(segment_files(&folder).len(), 4);
+    let look = |store: &LogStore| {
+        // The events themselves, and what lies in the gaps that are read along: nothing else.
+        let little = PageBounds { scanned_bytes_max: 100 * 1_200, ..bounds(100) };
+        let page = store.read_backwards(&group(), &of(&["s250"]), None, little).unwrap();
+        let rounds: Vec<i64> = page.events.iter().map(|event| event.timestamp_ms / 1_000).collect();
+        assert_eq!(rounds, (20..120).collect::<Vec<i64>>());
+        let page = store.read_forwards(&group(), &of(&["s250"]), Position::START, little).unwrap();
+        assert_eq!((page.events.len(), page.events[99].timestamp_ms), (100, 99_000));
+        let page = store.read_backwards(&group(), &of(&["rare"]), None, little).unwrap();
+        assert_eq!((texts(&page), page.has_more), (vec!["once\n"], false));
+        let prefix = EventQuery { streams: StreamSelection::Prefix("s49".to_owned()), ..all() };
+        let whole = PageBounds { bytes_max: usize::MAX, ..bounds(10_000) };
+        assert_eq!(
+            store.read_forwards(&group(), &prefix, Position::START, whole).unwrap().events.len(),
+            1_200
+        );
+        // Ten seconds of the whole group are half a megabyte a second.
+        let then = EventQuery { start_ms: Some(60_000), end_ms: Some(62_000), ..all() };
+        let little = PageBounds { scanned_bytes_max: 2 << 20, ..whole };
+        let page = store.read_forwards(&group(), &then, Position::START, little).unwrap();
+        assert_eq!((page.events.len(), page.has_more), (1_000, false));
+        // The newest of the group, from its end.
+        let little = PageBounds { scanned_bytes_max: 256 << 10, ..bounds(100) };
+        let page = store.read_backwards(&group(), &all(), None, little).unwrap();
+        assert_eq!((page.events.len(), page.events[0].timestamp_ms), (100, 119_000));
+        let streams = store.streams(&group()).unwrap();
+        assert_eq!(streams.len(), 501);
+        let of_250 = streams.iter().find(|stream| stream.name == "s250").unwrap();
+        assert_eq!((of_250.first_event_ms, of_250.last_event_ms), (Some(0), Some(119_000)));
+    };
+    look(&store);
+    store.close();
+    // Without any index, with all of them, and with one that has lost a byte somewhere.
+    let path = |number| index::index_path(&folder.0.join(folder_name(&group())), number);
+    (1..=3).for_each(|number| fs::remove_file(path(number)).unwrap());
+    look(&open(&folder, now_ms));
+    look(&open(&folder, now_ms));
+    let made = fs::read(path(2)).unwrap();
+    for at in [0, 9, 30, 60, made.len() / 2, made.len() - 1] {
+        let mut damaged = made.clone();
+        damaged[at] ^= 0x10;
+        fs::write(path(2), &damaged).unwrap();
+        look(&open(&folder, now_ms));
+        assert!(fs::read(path(2)).unwrap() == made, "it is made again");
+    }
+}
+
+#[test]
+fn a_group_that_is_too_large_frees_its_disk_and_forgets_the_streams_that_were_there() {
+    let folder = Folder::new("too-large");
+    let settings =
+        LogStoreSettings { retention: Duration::from_secs(30 * 86_400), group_bytes_max: 40 << 20 };
+    let store = LogStore::open(&folder.0, settings, Clock::new(Instant::now(), now_ms)).unwrap();
+    put_at(&store, "first", 0, "gone soon\n");
+    put_in_turns(&store, 0..60);
+    let names = |store: &LogStore| -> Vec<(String, Option<i64>)> {
+        store.streams(&group()).unwrap().into_iter().map(|s| (s.name, s.first_event_ms)).collect()
+    };
+    assert_eq!((names(&store).len(), names(&store)[0].clone()), (501, ("first".to_owned(), Some(0))));
+    put_in_turns(&store, 60..160);
+    let kept: u64 = store.stored_bytes(&group());
+    assert!(kept <= (40 << 20) + (17 << 20), "{kept}");
+    let numbers = segment_files(&folder);
+    assert!(numbers[0] > 1);
+    let files = fs::read_dir(folder.0.join(folder_name(&group()))).unwrap().count();
+    assert!(files <= 2 * numbers.len() + 1, "an index goes with its segment: {files}");
+    let streams = names(&store);
+    assert_eq!(streams.len(), 500);
+    let oldest = store.read_forwards(&group(), &all(), Position::START, bounds(1)).unwrap().events.remove(0);
+    assert!(oldest.timestamp_ms > 0);
+    let of_oldest = streams.iter().find(|(name, _)| *name == oldest.log_stream).unwrap();
+    assert_eq!(of_oldest.1, Some(oldest.timestamp_ms));
+    assert!(!store.has_stream(&group(), "first").unwrap() && store.has_stream(&group(), "s000").unwrap());
+    store.close();
+    let store = LogStore::open(&folder.0, settings, Clock::new(Instant::now(), now_ms)).unwrap();
+    assert_eq!(names(&store), streams);
 }

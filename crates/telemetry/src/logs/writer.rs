@@ -98,21 +98,26 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, group: &LogGroupName, lines: &[u8], now_ms: i64) -> io::Result<()> {
+    /// Appends lines; those that a full segment has no room for go to the next one.
+    fn append(&mut self, group: &LogGroupName, mut lines: &[u8], now_ms: i64) -> io::Result<()> {
         let is_done = |segment: &Segment| {
             let age_ms = segment.created_ms.map_or(0, |created_ms| now_ms - created_ms);
             segment.length >= SEGMENT_BYTES_MAX || (segment.length > 0 && age_ms >= SEGMENT_AGE_MS_MAX)
         };
-        if self.open.get(group).is_none_or(is_done) {
-            self.open_for(group, now_ms, is_done)?;
-        }
-        if let Some(segment) = self.open.get_mut(group) {
+        while !lines.is_empty() {
+            if self.open.get(group).is_none_or(is_done) {
+                self.open_for(group, now_ms, is_done)?;
+            }
+            let Some(segment) = self.open.get_mut(group) else { return Ok(()) };
+            let (now, later) =
+                lines.split_at(end_of_line(lines, SEGMENT_BYTES_MAX.saturating_sub(segment.length)));
             fail::fail_point!("logs::append", |_| Err(io::ErrorKind::StorageFull.into()));
             self.appends += 1;
             segment.last_append = self.appends;
-            segment.file.write_all(lines)?;
+            segment.file.write_all(now)?;
             fail::fail_point!("logs::appended");
-            segment.length += lines.len() as u64;
+            segment.length += now.len() as u64;
+            lines = later;
         }
         Ok(())
     }
@@ -179,4 +184,10 @@ impl Writer {
         };
         self.catalogue.delete_stream(group, stream, end)
     }
+}
+
+/// Returns where the line ends that has reached `bytes`, or the last one.
+fn end_of_line(lines: &[u8], bytes: u64) -> usize {
+    let from = usize::try_from(bytes).unwrap_or(usize::MAX).min(lines.len());
+    memchr::memchr(b'\n', &lines[from..]).map_or(lines.len(), |at| from + at + 1)
 }
