@@ -26,6 +26,7 @@ mod init;
 mod invoke;
 mod isolation;
 mod json_logs;
+mod lanes;
 mod layers;
 mod logs;
 mod operations;

@@ -1,6 +1,7 @@
 //! Hearth's own HTTP, under `/_hearth/`: what runs, what happened, and the logs. All of it is JSON.
 
 mod invocations_json;
+mod lanes;
 mod timeline_json;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ impl Insight {
             ["environments"] => self.environments(&query),
             ["isolation"] => self.isolation(),
             ["invocations"] => self.invocations(&query).await,
+            ["lanes"] => self.lanes(&query).await,
             ["events"] => self.events().await,
             ["functions", name, "timeline"] => match self.existing(name) {
                 Ok(name) => self.timeline(&name),
