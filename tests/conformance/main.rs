@@ -13,6 +13,8 @@ mod cloudwatch_logs;
 mod cloudwatch_logs_input;
 mod command_line;
 mod concurrency;
+mod console;
+mod console_guards;
 mod control_plane;
 mod credentials;
 mod deploy;

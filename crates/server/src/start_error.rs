@@ -51,6 +51,9 @@ pub enum StartError {
     /// The operating system gives no thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
+    /// The operating system gives no random numbers for the sessions of the console.
+    #[error("cannot make sessions for the console")]
+    Console(#[source] io::Error),
     /// The keys in it cannot be used.
     #[error("cannot use the keys of the data folder")]
     Credentials(#[from] CredentialsError),
@@ -89,6 +92,7 @@ impl StartError {
             | Self::Packages(_)
             | Self::Logs(_)
             | Self::Journal(_)
+            | Self::Console(_)
             | Self::Thread(_) => None,
         }
     }
