@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::disallowed_methods, reason = "the tests start programs, read the clock and the environment")]
 
+mod browser;
 mod collector;
 mod connection;
 mod disk;
@@ -33,6 +34,7 @@ mod subscriber;
 mod tls_front;
 mod wait;
 
+pub use browser::{needs_browser, run_browser};
 pub use collector::Collector;
 pub use connection::{Connection, Received};
 pub use disk::Mounted;

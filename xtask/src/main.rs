@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a program for people at a terminal")]
 
 mod bench;
+mod browser;
 mod cargo_deny;
 mod cases;
 mod codegen;

@@ -44,7 +44,7 @@ pub(crate) fn node() -> Result<Node> {
 }
 
 /// Installs the packages of a manifest into a folder of the cache, unless they are there.
-fn packages(manifest: &str, folder: &str) -> Result<()> {
+pub(crate) fn packages(manifest: &str, folder: &str) -> Result<()> {
     let manifest = workspace().join(manifest);
     let wanted = fs::read_to_string(&manifest).context("cannot read the list of npm packages")?;
     let folder = cache().join(folder);

@@ -11,8 +11,8 @@ use crate::node::{Node, node};
 use crate::process::{cache, cargo, run, step, succeeds};
 use crate::tally::Tally;
 use crate::{
-    cargo_deny, cases, codegen, durable_sdks, extensions, fault_points, isolation_tools, official_clients,
-    provided, python,
+    browser, cargo_deny, cases, codegen, durable_sdks, extensions, fault_points, isolation_tools,
+    official_clients, provided, python,
 };
 
 /// Runs the checks, then all tests of the workspace. The last line counts the tests.
@@ -31,6 +31,9 @@ pub(crate) fn test() -> Result<()> {
     let node = step("Node.js packages", node)?;
     if let Node::Missing(why) = node {
         println!("    the tests that need Node.js are going to be skipped: {why}");
+    }
+    if let Some(why) = step("a browser for the console", browser::install)? {
+        println!("    the tests of the console's pages are going to be skipped: {why}");
     }
     if let Some(why) = step("AWS's SDKs for durable functions", durable_sdks::install)? {
         println!("    the tests that need them are going to be skipped: {why}");

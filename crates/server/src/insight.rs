@@ -8,6 +8,7 @@ pub(crate) mod flame;
 mod flame_advice;
 mod flame_json;
 mod invocations_json;
+mod lanes;
 mod live;
 mod tax;
 mod timeline_json;
@@ -94,6 +95,7 @@ impl Insight {
             ["invocations"] => self.invocations(&query).await,
             ["cost"] => self.cost(&query).await,
             ["top"] => self.top().await,
+            ["lanes"] => self.lanes(&query).await,
             ["events"] => self.events().await,
             ["metrics"] => prometheus::answer(self).await,
             ["functions", name, "timeline"] => match self.existing(name) {

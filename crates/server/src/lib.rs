@@ -1,6 +1,7 @@
 //! The composition root: puts a server together, serves it, and ends it in order.
 
 mod code_objects;
+mod console_viewer;
 mod credentials;
 mod deployment;
 mod descriptors;
@@ -28,6 +29,7 @@ use hearth_aws_wire::{Server, ServerSettings};
 use hearth_cloudwatch::{CloudWatch, Metrics, MetricsParts};
 use hearth_cloudwatch_logs::CloudWatchLogs;
 use hearth_code::Packages;
+use hearth_console::Console;
 use hearth_cost::Prices;
 use hearth_destinations::Services;
 use hearth_durable::DurableExecutions;
@@ -60,6 +62,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use code_objects::CodeInS3;
+use console_viewer::{AsViewer, Entrance};
 use credentials::{AllKeys, KnownCredentials};
 use deployment::{HostDeployment, runtime_ready};
 use event_clock::SteadyClock;
@@ -310,6 +313,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let cloudwatch_logs = CloudWatchLogs::new(logs.clone(), clock, region.clone(), account.clone());
     let cloudwatch = CloudWatch::new(metrics.clone(), clock, region.clone(), account.clone());
     let guarded_region = region.clone();
+    let console_region = region.clone();
     let runtime_version_arn =
         Box::new(move |runtime| runtimes.runtime_version(runtime).map(|version| version.arn(&region)));
     let keys = KeysOfUrls {
@@ -386,10 +390,13 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let server = Server { settings: limits };
     let keys: Arc<dyn Credentials> = Arc::new(AllKeys { known: credentials.clone(), sessions });
     let guard = Guard::new(clock, guarded_region, keys, REQUEST_BYTES_MAX);
-    let outside = Arc::new(Outside { front: front.clone(), credentials, guard });
+    let outside = Arc::new(Outside { front: front.clone(), credentials: credentials.clone(), guard });
+    let as_viewer = AsViewer { outside: outside.clone(), credentials, region: console_region, clock };
+    let console = Console::new(Arc::new(as_viewer), stopped.clone()).map_err(StartError::Console)?;
+    let entrance = Arc::new(Entrance { outside, console });
     let answer = move |request| {
-        let outside = outside.clone();
-        async move { outside.answer(request).await }
+        let entrance = entrance.clone();
+        async move { entrance.answer(request).await }
     };
     let serving = tokio::spawn(server.serve(listener, answer, stopped));
     tracing::info!(%address, "server ready");

@@ -73,6 +73,9 @@ pub enum StartError {
     /// The operating system gives no thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
+    /// The operating system gives no random numbers for the sessions of the console.
+    #[error("cannot make sessions for the console")]
+    Console(#[source] io::Error),
     /// The keys in it cannot be used.
     #[error("cannot use the keys of the data folder")]
     Credentials(#[from] CredentialsError),
@@ -116,6 +119,7 @@ impl StartError {
             | Self::Journal(_)
             | Self::UnreadablePrices { .. }
             | Self::Metrics(_)
+            | Self::Console(_)
             | Self::Thread(_) => None,
         }
     }
