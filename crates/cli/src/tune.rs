@@ -85,6 +85,7 @@ pub(crate) async fn run(
     // From here on an interruption is remembered until somebody can act on it.
     let mut interruption = Interruption::listen().context("cannot listen to signals")?;
     copy::remove_leftovers(client, notes).await.context("cannot look for copies that were left over")?;
+    let prices = prices(client, original.is_arm64()).await.context("cannot ask for prices")?;
     let is_cpu_limited = is_cpu_limited(client).await.context("cannot ask what limits functions")?;
     let copy = Copy::of(&original);
     let measured = async {
@@ -104,7 +105,6 @@ pub(crate) async fn run(
         writeln!(notes, "cannot remove the copy `{}`: {error}; the next `hearth tune` does", copy.name)?;
     }
     let measured: Vec<Size> = measured?;
-    let prices = if original.is_arm64() { Prices::ARM64 } else { Prices::X86_64 };
     let report = Report::new(&original.name, arguments.calls, measured, &prices, is_cpu_limited);
     match arguments.list.output {
         OutputFormat::Json => writeln!(out, "{:#}", report.json())?,
@@ -112,6 +112,21 @@ pub(crate) async fn run(
     }
     out.flush()?;
     Ok(if report.succeeded() { ExitCode::Success } else { ExitCode::FunctionError })
+}
+
+/// Asks the server what it estimates with.
+async fn prices(client: &Client, is_arm64: bool) -> anyhow::Result<Prices> {
+    let prices: Value = client.get("/_hearth/prices").await?;
+    let of_architecture = &prices[if is_arm64 { "arm64" } else { "x86_64" }];
+    let price = |name: &str| {
+        of_architecture[name].as_f64().with_context(|| format!("the server's answer has no `{name}`"))
+    };
+    Ok(Prices {
+        gb_second: price("gb_second_usd")?,
+        gb_second_on_provisioned: price("gb_second_on_provisioned_usd")?,
+        gb_second_provisioned: price("gb_second_provisioned_usd")?,
+        request: price("request_usd")?,
+    })
 }
 
 /// Asks whoever sits there.

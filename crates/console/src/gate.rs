@@ -36,6 +36,12 @@ pub(crate) fn is_from_our_page(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether a page of another site, or one under a name that is not this host's own, has made a browser send a request.
+/// Programs send no `Origin`.
+pub fn is_of_another_site(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) && !(is_from_our_page(headers) && is_name_of_ours(headers))
+}
+
 /// Whether the browser speaks TLS with whatever stands before this server.
 pub(crate) fn is_over_tls(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -88,6 +94,21 @@ mod tests {
         ] {
             let all: Vec<_> = more.iter().copied().chain([host]).collect();
             assert_eq!(is_from_our_page(&headers(&all)), expected, "{more:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_page_of_another_site_sends_is_told_apart_from_what_programs_send() {
+        let name = ("host", "evil.example:4566");
+        for (sent, expected) in [
+            (vec![("host", "127.0.0.1:4566")], false),
+            (vec![("host", "hearth.internal:4566")], false),
+            (vec![("host", "127.0.0.1:4566"), ("origin", "http://127.0.0.1:4566")], false),
+            (vec![("host", "127.0.0.1:4566"), ("origin", "https://evil.example")], true),
+            (vec![("host", "127.0.0.1:4566"), ("origin", "null")], true),
+            (vec![name, ("origin", "http://evil.example:4566")], true),
+        ] {
+            assert_eq!(is_of_another_site(&headers(&sent)), expected, "{sent:?}");
         }
     }
 

@@ -34,6 +34,7 @@ use hyper::body::Incoming;
 use tokio::sync::{Semaphore, watch};
 
 pub use ask::{Answer, Ask, AskError, Viewer};
+pub use gate::is_of_another_site;
 
 use ask::{Api, Problem};
 use page::{Frame, Tab};

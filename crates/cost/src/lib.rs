@@ -7,6 +7,7 @@
 mod bill;
 mod money;
 mod prices;
+mod rates;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use bill::{BilledTime, BillingRule, Cost, of_call, of_environment};
 pub use money::{Money, Price, PriceError};
 pub use prices::{Prices, PricesError};
+pub use rates::Rates;
 pub use statement::{By, Discounts, Row, Statement, date};
 
 /// What stands beside every number.

@@ -50,6 +50,11 @@ impl Price {
         self.times(UNITS_PER_PICODOLLAR >> 30, u128::from(bytes))
     }
 
+    /// Returns it in dollars.
+    pub(crate) fn dollars(self) -> f64 {
+        self.0 as f64 / PICODOLLARS_PER_DOLLAR as f64
+    }
+
     fn times(self, units: u128, count: u128) -> Money {
         Money(u128::from(self.0).saturating_mul(units).saturating_mul(count))
     }

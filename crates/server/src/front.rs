@@ -7,6 +7,7 @@ use hearth_auth::{Asked, Identity, Refusal, Resource};
 use hearth_aws_wire::{Peer, Response, drop_body};
 use hearth_cloudwatch::CloudWatch;
 use hearth_cloudwatch_logs::CloudWatchLogs;
+use hearth_console::is_of_another_site;
 use hearth_function_url::{Address, FunctionUrls};
 use hearth_iam::Iam;
 use hearth_lambda_api::LambdaApi;
@@ -33,7 +34,15 @@ pub(crate) struct Outside {
 impl Outside {
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response {
         let is_of_a_function = Address::of_host(request.headers(), request.uri()).is_some();
-        if !self.credentials.are_required() || is_of_a_function || is_for_everybody(request.uri().path()) {
+        if is_of_a_function || is_for_everybody(request.uri().path()) {
+            return self.front.answer(request).await;
+        }
+        if !self.credentials.are_required() {
+            // A signature is what a page of another site cannot have. Without keys, where a request is from has to do.
+            if is_of_another_site(request.headers()) {
+                drop_body(request).await;
+                return root::refuse_another_site();
+            }
             return self.front.answer(request).await;
         }
         match self.guard.admit(&self.front, request).await {

@@ -10,6 +10,7 @@ mod flame_json;
 mod invocations_json;
 mod lanes;
 mod live;
+mod prices;
 mod tax;
 mod timeline_json;
 mod top;
@@ -94,6 +95,7 @@ impl Insight {
             ["isolation"] => self.isolation(),
             ["invocations"] => self.invocations(&query).await,
             ["cost"] => self.cost(&query).await,
+            ["prices"] => self.prices(),
             ["top"] => self.top().await,
             ["lanes"] => self.lanes(&query).await,
             ["events"] => self.events().await,

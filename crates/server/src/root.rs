@@ -32,15 +32,27 @@ pub(crate) fn other_service<'a, B>(front: &Front, request: &'a Request<B>) -> Op
 pub(crate) fn refuse(service: &str) -> Response {
     let is_plain = |character: &char| character.is_ascii_alphanumeric() || "._-".contains(*character);
     let service: String = service.chars().filter(is_plain).take(64).collect();
-    let mut response = WireError {
-        status: StatusCode::NOT_IMPLEMENTED,
-        error_type: "NotImplementedException",
+    let message = format!("Hearth does not implement the service {service} yet");
+    refusal(StatusCode::NOT_IMPLEMENTED, "NotImplementedException", message)
+}
+
+/// Refuses what a page of another site has made a browser send to a server without keys.
+pub(crate) fn refuse_another_site() -> Response {
+    let message =
+        "a web page of another site has sent this, and no keys are configured that would tell who may";
+    refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message.to_owned())
+}
+
+fn refusal(status: StatusCode, error_type: &'static str, message: String) -> Response {
+    let error = WireError {
+        status,
+        error_type,
         body: ErrorBody::Framework,
         key: MessageKey::Small,
-        message: format!("Hearth does not implement the service {service} yet"),
+        message,
         more: vec![],
-    }
-    .into_response();
+    };
+    let mut response = error.into_response();
     if let Ok(request_id) = HeaderValue::from_str(&RequestId::random().to_string()) {
         response.headers_mut().insert(REQUEST_ID, request_id);
     }

@@ -14,24 +14,6 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// Functions for x86_64. The first tier in us-east-1, without what is free each month.
-    ///
-    /// Source: AWS Lambda pricing, read 2026-11.
-    pub const X86_64: Self = Self {
-        gb_second: 0.000_016_666_7,
-        gb_second_on_provisioned: 0.000_009_722_2,
-        gb_second_provisioned: 0.000_004_166_7,
-        request: 0.000_000_2,
-    };
-
-    /// Functions for arm64. The same source.
-    pub const ARM64: Self = Self {
-        gb_second: 0.000_013_333_4,
-        gb_second_on_provisioned: 0.000_007_777_8,
-        gb_second_provisioned: 0.000_003_333_4,
-        request: 0.000_000_2,
-    };
-
     /// Returns what calls cost that are billed for `billed_ms` each.
     pub fn of_calls(&self, calls: f64, billed_ms: f64, memory_mb: u32) -> f64 {
         calls * (billed_ms / 1_000.0 * f64::from(memory_mb) / 1_024.0 * self.gb_second + self.request)

@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// Those of x86_64 in us-east-1, of 2026-11.
+const PRICES: Prices = Prices {
+    gb_second: 0.000_016_666_7,
+    gb_second_on_provisioned: 0.000_009_722_2,
+    gb_second_provisioned: 0.000_004_166_7,
+    request: 0.000_000_2,
+};
+
 use hearth_whatif::{
     Policy, PolicyKind, Prices, Question, Recorded, RecordedStart, Scheduler, Traffic, TrafficBuilder,
     simulate, what_if,
@@ -107,7 +115,7 @@ proptest! {
         let traffic = traffic(&calls);
         let scheduler = Scheduler { cold_starts_max: turns, environments_max, ..SCHEDULER };
         for policy in policies() {
-            let outcome = simulate(&traffic, policy, &scheduler, &Prices::X86_64);
+            let outcome = simulate(&traffic, policy, &scheduler, &PRICES);
             prop_assert_eq!(outcome.calls, traffic.calls());
             prop_assert_eq!(outcome.throttled, 0);
             prop_assert!(outcome.cold_calls <= outcome.calls);
@@ -118,7 +126,7 @@ proptest! {
                 "{:?}", policy
             );
             prop_assert!(outcome.cost.total().is_finite());
-            prop_assert_eq!(&outcome, &simulate(&traffic, policy, &scheduler, &Prices::X86_64));
+            prop_assert_eq!(&outcome, &simulate(&traffic, policy, &scheduler, &PRICES));
         }
     }
 
@@ -127,7 +135,7 @@ proptest! {
         let traffic = traffic(&calls);
         let scheduler = Scheduler { concurrency_max: Some(most), ..SCHEDULER };
         for policy in policies() {
-            let outcome = simulate(&traffic, policy, &scheduler, &Prices::X86_64);
+            let outcome = simulate(&traffic, policy, &scheduler, &PRICES);
             prop_assert_eq!(outcome.calls, traffic.calls());
             prop_assert!(most > 0 || outcome.throttled == outcome.calls);
         }
@@ -150,7 +158,7 @@ proptest! {
         let traffic = traffic(&without_init.collect::<Vec<_>>());
         let scheduler = Scheduler { finishing_wait_us: 0, cold_starts_max: usize::MAX, ..SCHEDULER };
         let cold = |keep_alive_us| {
-            simulate(&traffic, Policy::Fixed { keep_alive_us }, &scheduler, &Prices::X86_64).cold_calls
+            simulate(&traffic, Policy::Fixed { keep_alive_us }, &scheduler, &PRICES).cold_calls
         };
         prop_assert!(cold(short + more) <= cold(short));
     }
@@ -175,7 +183,7 @@ proptest! {
             .collect();
         let traffic = traffic(&calls);
         let cold = |keep_alive_us| {
-            simulate(&traffic, Policy::Fixed { keep_alive_us }, &SCHEDULER, &Prices::X86_64).cold_calls
+            simulate(&traffic, Policy::Fixed { keep_alive_us }, &SCHEDULER, &PRICES).cold_calls
         };
         prop_assert!(cold(short + more) <= cold(short));
         prop_assert_eq!(cold(u64::MAX), 1);
@@ -192,7 +200,7 @@ proptest! {
             idle_timeout: Duration::from_secs(600),
         };
         // Without a recorded Init there is nothing to ask.
-        if let Ok(report) = what_if(&traffic, &question, &Prices::X86_64) {
+        if let Ok(report) = what_if(&traffic, &question, &PRICES) {
             let last = report.outcomes.last().unwrap();
             prop_assert_eq!(last.cold_calls, 0);
             prop_assert_eq!(last.added_p99_us, 0);
@@ -222,7 +230,7 @@ fn a_million_calls_are_replayed_and_take_memory_by_environments_not_by_calls() {
     }
     let traffic = builder.build();
     let policy = Policy::Fixed { keep_alive_us: 60_000_000 };
-    let outcome = simulate(&traffic, policy, &SCHEDULER, &Prices::X86_64);
+    let outcome = simulate(&traffic, policy, &SCHEDULER, &PRICES);
     assert_eq!(outcome.calls, 1_000_000);
     // Until the first one has waited 100 ms for its Init and has run for 45 ms, others come, ten milliseconds apart: those
     // are all that is ever needed.

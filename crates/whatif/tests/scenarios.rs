@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// Those of x86_64 in us-east-1, of 2026-11.
+const PRICES: Prices = Prices {
+    gb_second: 0.000_016_666_7,
+    gb_second_on_provisioned: 0.000_009_722_2,
+    gb_second_provisioned: 0.000_004_166_7,
+    request: 0.000_000_2,
+};
+
 use expect_test::{Expect, expect};
 use hearth_whatif::{
     Advice, Policy, PolicyKind, Prices, Question, Recorded, RecordedStart, Scheduler, Traffic,
@@ -51,7 +59,7 @@ fn regular(count: u64, period_ms: u64) -> Traffic {
 fn check(traffic: &Traffic, scheduler: &Scheduler, policies: &[Policy], expected: Expect) {
     let mut text = String::new();
     for &policy in policies {
-        let outcome = simulate(traffic, policy, scheduler, &Prices::X86_64);
+        let outcome = simulate(traffic, policy, scheduler, &PRICES);
         text.push_str(&format!(
             "{policy}: {} of {} cold, {} made, waits {}/{} ms, {:.2} environment-s, {:.2} GB-s, ${:.9}",
             outcome.cold_calls,
@@ -145,7 +153,7 @@ fn a_caller_who_calls_again_at_once_finds_the_same_environment_although_moments_
     // Every 1.5 ms, as long as 1.4 ms. What is recorded of the moments is 1000, 1001, 1003, 1004 …
     let again = |at: u64| Recorded { duration_us: 1_400, ..call(1_000 + at * 3 / 2, RecordedStart::Warm) };
     let calls: Vec<Recorded> = std::iter::once(call(0, COLD)).chain((0..200).map(again)).collect();
-    assert_eq!(simulate(&traffic(&calls), fixed(60), &SCHEDULER, &Prices::X86_64).cold_calls, 1);
+    assert_eq!(simulate(&traffic(&calls), fixed(60), &SCHEDULER, &PRICES).cold_calls, 1);
 }
 
 #[test]
@@ -154,7 +162,7 @@ fn of_two_calls_within_the_same_millisecond_the_one_that_was_warm_came_first() {
     let cold = Recorded { duration_us: 50 * MS, ..call(1_000, COLD) };
     let warm = Recorded { duration_us: 500 * MS, waited_us: 100, ..call(1_001, RecordedStart::Warm) };
     let calls = [call(0, COLD), cold, warm, call(1_100, RecordedStart::Warm)];
-    let outcome = simulate(&traffic(&calls), fixed(60), &SCHEDULER, &Prices::X86_64);
+    let outcome = simulate(&traffic(&calls), fixed(60), &SCHEDULER, &PRICES);
     assert_eq!(outcome.cold_calls, 3, "{outcome:?}");
 }
 
@@ -286,7 +294,7 @@ fn advice_follows_from_the_calls_and_says_why() {
     let mut text = String::new();
     let mut ask = |what: &str, traffic: &Traffic, idle_timeout_s| {
         let question = Question { idle_timeout: Duration::from_secs(idle_timeout_s), ..question() };
-        let advice = what_if(traffic, &question, &Prices::X86_64).unwrap().advice;
+        let advice = what_if(traffic, &question, &PRICES).unwrap().advice;
         text.push_str(&match advice {
             Advice::Do { what: it, why } => format!("{what}: {it}: {why}\n"),
             Advice::LeaveIt { why } => format!("{what}: leave it: {why}\n"),
@@ -314,7 +322,7 @@ fn advice_follows_from_the_calls_and_says_why() {
 
 #[test]
 fn nothing_is_answered_without_calls_or_without_a_recorded_init() {
-    let ask = |traffic: &Traffic| what_if(traffic, &question(), &Prices::X86_64).unwrap_err();
+    let ask = |traffic: &Traffic| what_if(traffic, &question(), &PRICES).unwrap_err();
     assert_eq!(ask(&traffic(&[])), WhatIfError::NoCalls);
     assert_eq!(ask(&traffic(&[call(0, RecordedStart::Warm)])), WhatIfError::NoInits);
 }
@@ -333,13 +341,13 @@ fn entries_whose_numbers_cannot_be_are_left_out_and_counted() {
         Recorded { start: RecordedStart::Cold { init_us: Some(u64::MAX), after_change: false }, ..sound },
         Recorded { start: RecordedStart::Reset { init_us: u64::MAX }, ..sound },
     ];
-    let report = what_if(&traffic(&[&[sound][..], &hostile].concat()), &question(), &Prices::X86_64).unwrap();
+    let report = what_if(&traffic(&[&[sound][..], &hostile].concat()), &question(), &PRICES).unwrap();
     assert_eq!((report.recorded.calls, report.recorded.left_out), (1, hostile.len() as u64));
     // What is on the edge of what can be is replayed.
     let edges = [
         Recorded { started_epoch_ms: 0, waited_us: 86_400 * S, ..sound },
         Recorded { started_epoch_ms: 253_402_300_799_000, duration_us: 86_400 * S, ..sound },
     ];
-    let report = what_if(&traffic(&edges), &question(), &Prices::X86_64).unwrap();
+    let report = what_if(&traffic(&edges), &question(), &PRICES).unwrap();
     assert_eq!((report.recorded.calls, report.recorded.left_out), (2, 0));
 }

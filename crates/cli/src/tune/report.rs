@@ -231,6 +231,14 @@ mod tests {
 
     use super::*;
 
+    /// Those of x86_64 in us-east-1, of 2026-11.
+    const PRICES: Prices = Prices {
+        gb_second: 0.000_016_666_7,
+        gb_second_on_provisioned: 0.000_009_722_2,
+        gb_second_provisioned: 0.000_004_166_7,
+        request: 0.000_000_2,
+    };
+
     fn size(memory_mb: u32, durations_ms: &[f64]) -> Size {
         let measured = Measured {
             durations_ms: durations_ms.to_vec(),
@@ -243,7 +251,7 @@ mod tests {
     }
 
     fn report(sizes: Vec<Size>) -> Report {
-        Report::new("greeter", 5, sizes, &Prices::X86_64, true)
+        Report::new("greeter", 5, sizes, &PRICES, true)
     }
 
     #[test]

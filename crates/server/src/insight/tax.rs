@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hearth_aws_wire::Response;
+use hearth_cost::ESTIMATE;
 use hearth_telemetry::EnvironmentFacts;
 use hearth_telemetry::timeline::{ExtensionTax, tax};
-use hearth_types::{Architecture, FunctionName, ProcessUsage};
+use hearth_types::{FunctionName, ProcessUsage};
 use serde_json::{Value, json};
 
 use super::{Insight, answer, ms};
@@ -27,9 +28,10 @@ impl Insight {
             let of_environment = tax(&record.events());
             invocations += record.invocations();
             billed += of_environment.billed;
-            cost_usd += cost_of(of_environment.billed, &record.facts);
+            cost_usd += self.cost_of(of_environment.billed, &record.facts);
             for extension in of_environment.extensions {
-                add(&mut sums, extension, &record.facts);
+                let cost_usd = self.cost_of(extension.billed, &record.facts);
+                add(&mut sums, extension, cost_usd);
             }
         }
         for environment in self.pool.environments() {
@@ -49,13 +51,18 @@ impl Insight {
             "invocations": invocations,
             "extensions": sums.iter().map(|sum| written(sum, invocations)).collect::<Vec<Value>>(),
             "together": { "billed_ms": ms(billed), "cost_usd": cost_usd },
-            "cost_is": "an estimate, at AWS's list price of a GB-second in us-east-1 (read 2026-11), without free tier",
+            "cost_is": ESTIMATE,
         }))
+    }
+
+    /// Returns what billed time costs.
+    fn cost_of(&self, billed: Duration, facts: &EnvironmentFacts) -> f64 {
+        let gigabytes = f64::from(facts.memory_size_mb) / 1_024.0;
+        billed.as_secs_f64() * gigabytes * self.prices.rates(facts.architecture).gb_second
     }
 }
 
-fn add(sums: &mut Vec<Sum>, extension: ExtensionTax, facts: &EnvironmentFacts) {
-    let cost_usd = cost_of(extension.billed, facts);
+fn add(sums: &mut Vec<Sum>, extension: ExtensionTax, cost_usd: f64) {
     let Some(sum) = sums.iter_mut().find(|sum| sum.of.name == extension.name) else {
         sums.push(Sum { used: extension.ended, cost_usd, of: extension });
         return;
@@ -98,18 +105,4 @@ fn written(sum: &Sum, invocations: u64) -> Value {
         "billed_ms_per_call": mean(of.billed, of.calls),
         "cost_usd": cost_usd,
     })
-}
-
-/// Returns what billed time costs.
-fn cost_of(billed: Duration, facts: &EnvironmentFacts) -> f64 {
-    let gigabytes = f64::from(facts.memory_size_mb) / 1_024.0;
-    billed.as_secs_f64() * gigabytes * usd_a_gb_second(facts.architecture)
-}
-
-/// Source: AWS's price list for Lambda in us-east-1, first tier, read 2026-11.
-const fn usd_a_gb_second(architecture: Architecture) -> f64 {
-    match architecture {
-        Architecture::X86_64 => 0.000_016_666_7,
-        Architecture::Arm64 => 0.000_013_333_4,
-    }
 }

@@ -7,8 +7,9 @@ use std::io;
 use std::time::Duration;
 
 use hearth_aws_wire::Response;
+use hearth_cost::Rates;
 use hearth_telemetry::journal::{Journal, JournalEntry, JournalQuery};
-use hearth_types::{Architecture, ColdReason, EnvironmentId, FunctionName, Version};
+use hearth_types::{ColdReason, EnvironmentId, FunctionName, Version};
 use hearth_whatif::{
     PolicyKind, Prices, Question, Recorded, RecordedStart, Report, Scheduler, Traffic, TrafficBuilder,
     WhatIfError, what_if,
@@ -69,10 +70,7 @@ impl Insight {
         let Ok(known) = self.functions.get(&asked.function) else {
             return error(StatusCode::NOT_FOUND, "the function is not there any more");
         };
-        let prices = match known.configuration.architecture {
-            Architecture::X86_64 => Prices::X86_64,
-            Architecture::Arm64 => Prices::ARM64,
-        };
+        let prices = prices(self.prices.rates(known.configuration.architecture));
         let question = Question {
             policies: asked.policies.clone(),
             scheduler: Scheduler {
@@ -192,6 +190,16 @@ impl Entry {
                 resets: entry.status == "timeout",
             },
         }
+    }
+}
+
+/// The prices that a simulation needs.
+fn prices(rates: Rates) -> Prices {
+    Prices {
+        gb_second: rates.gb_second,
+        gb_second_on_provisioned: rates.gb_second_on_provisioned,
+        gb_second_provisioned: rates.gb_second_provisioned,
+        request: rates.request,
     }
 }
 
