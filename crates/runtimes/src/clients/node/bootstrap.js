@@ -57,18 +57,20 @@ function start() {
 
   // On AWS the client is an ES module, and a function finds no main module.
   process.mainModule = undefined;
-  if (process.argv.at(-1) !== '--profile-imports') return loadFunction();
-  process.argv.pop();
-  const { Profile } = require('./imports.js');
-  const { AWS_LAMBDA_RUNTIME_API, LAMBDA_TASK_ROOT } = process.env;
-  const { parents } = require('./handler.js').alongNodePath();
-  profile = new Profile(AWS_LAMBDA_RUNTIME_API, LAMBDA_TASK_ROOT, parents, loadFunction);
-}
-
-function loadFunction() {
+  const { alongNodePath, load } = require('./handler.js');
+  const { AWS_LAMBDA_RUNTIME_API, LAMBDA_TASK_ROOT, _HANDLER } = process.env;
+  if (process.argv.at(-1) === '--profile-imports') {
+    process.argv.pop();
+    const { Profile } = require('./imports.js');
+    const { parents } = alongNodePath();
+    profile = new Profile(AWS_LAMBDA_RUNTIME_API, LAMBDA_TASK_ROOT, parents, () => {
+      functionInitStart = process.hrtime.bigint();
+      load(LAMBDA_TASK_ROOT, _HANDLER, CALLBACKS, begin, failInit, profile);
+    });
+    return;
+  }
   functionInitStart = process.hrtime.bigint();
-  const { load } = require('./handler.js');
-  load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER, CALLBACKS, begin, failInit, profile);
+  load(LAMBDA_TASK_ROOT, _HANDLER, CALLBACKS, begin, failInit, null);
 }
 
 // Ends the profile, if there is one, before Init ends.
