@@ -37,9 +37,11 @@ pub(crate) fn is_from_our_page(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a page of another site, or one under a name that is not this host's own, has made a browser send a request.
-/// Programs send no `Origin`.
+/// Programs send neither `Origin` nor `Sec-Fetch-Site`.
 pub fn is_of_another_site(headers: &HeaderMap) -> bool {
-    headers.contains_key(ORIGIN) && !(is_from_our_page(headers) && is_name_of_ours(headers))
+    let has_origin = headers.contains_key(ORIGIN);
+    let is_of_a_browser = has_origin || headers.contains_key("sec-fetch-site");
+    (has_origin && !is_from_our_page(headers)) || (is_of_a_browser && !is_name_of_ours(headers))
 }
 
 /// Whether the browser speaks TLS with whatever stands before this server.
@@ -107,6 +109,8 @@ mod tests {
             (vec![("host", "127.0.0.1:4566"), ("origin", "https://evil.example")], true),
             (vec![("host", "127.0.0.1:4566"), ("origin", "null")], true),
             (vec![name, ("origin", "http://evil.example:4566")], true),
+            (vec![name, ("sec-fetch-site", "same-origin")], true),
+            (vec![("host", "localhost:4566"), ("sec-fetch-site", "none")], false),
         ] {
             assert_eq!(is_of_another_site(&headers(&sent)), expected, "{sent:?}");
         }
