@@ -90,17 +90,10 @@ fn a_name_that_others_can_point_here_is_not_answered_while_there_are_no_keys() {
 fn pages_of_other_sites_call_nothing_while_there_are_no_keys() {
     let server = Server::start();
     let function = server.create(python("echo", ECHO));
-    let port = server.address().port();
-    let pointed_here = format!("evil.example:{port}");
-    let of_that_name = format!("http://{pointed_here}");
     let invoke = |headers: &[(&str, &str)]| {
         http(server.address(), "POST", "/2015-03-31/functions/echo/invocations", headers, b"1")
     };
-    for headers in [
-        vec![("Origin", "http://evil.example")],
-        vec![("Origin", "null")],
-        vec![("Host", pointed_here.as_str()), ("Origin", of_that_name.as_str())],
-    ] {
+    for headers in [[("Origin", "http://evil.example")], [("Origin", "null")]] {
         let refused = invoke(&headers);
         assert_eq!(refused.status, 403, "{headers:?}: {}", refused.text());
         assert!(refused.text().contains("a web page of another site"), "{}", refused.text());
@@ -108,7 +101,6 @@ fn pages_of_other_sites_call_nothing_while_there_are_no_keys() {
     assert!(function.environments().is_empty());
     // Programs say of no page that it sent them.
     assert_eq!(invoke(&[]).status, 200);
-    assert_eq!(invoke(&[("Host", pointed_here.as_str())]).status, 200);
 }
 
 #[test]

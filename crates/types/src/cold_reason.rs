@@ -80,7 +80,7 @@ impl ColdReason {
             Self::TimedOut => "timed out before",
             Self::InitFailed => "init failed before",
             Self::Provisioned => "provisioned ahead of calls",
-            Self::Forced => "forced",
+            Self::Forced => "forced, to look at a cold start",
         }
     }
 }
