@@ -37,9 +37,11 @@ mod tests {
     #[test]
     fn rates_are_those_of_the_table() {
         let rates = Prices::ours().rates(Architecture::Arm64);
-        assert_eq!(rates.gb_second, 0.000_013_333_4);
-        assert_eq!(rates.gb_second_on_provisioned, 0.000_007_777_8);
-        assert_eq!(rates.gb_second_provisioned, 0.000_003_333_4);
-        assert_eq!(rates.request, 0.000_000_2);
+        // Dollars, to the picodollar.
+        let is = |rate: f64, dollars: f64| (rate - dollars).abs() < 1e-12;
+        assert!(is(rates.gb_second, 0.000_013_333_4), "{rates:?}");
+        assert!(is(rates.gb_second_on_provisioned, 0.000_007_777_8), "{rates:?}");
+        assert!(is(rates.gb_second_provisioned, 0.000_003_333_4), "{rates:?}");
+        assert!(is(rates.request, 0.000_000_2), "{rates:?}");
     }
 }
