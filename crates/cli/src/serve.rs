@@ -10,8 +10,9 @@ use crate::arguments::ServeArguments;
 use crate::exit_code::ExitCode;
 use crate::settings::{Surroundings, settings};
 
-/// Plenty for a task that is polled: nothing here recurses without a limit.
-const THREAD_STACK_BYTES: usize = 1 << 20;
+/// Plenty for a task that is polled: nothing here recurses without a limit. Without optimisation every branch of a task has a
+/// place of its own on the stack.
+const THREAD_STACK_BYTES: usize = if cfg!(debug_assertions) { 4 << 20 } else { 1 << 20 };
 /// For files only; each costs memory while it lives.
 const BLOCKING_THREADS_MAX: usize = 32;
 
