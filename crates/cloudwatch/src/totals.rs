@@ -42,8 +42,8 @@ impl Histogram {
 pub struct FunctionTotals {
     /// Its counts.
     pub counts: BTreeMap<Metric, f64>,
-    /// Its times.
-    pub times: BTreeMap<Metric, Histogram>,
+    /// Its times. Boxed: a map has room for eleven at least, and a function has few.
+    pub times: BTreeMap<Metric, Box<Histogram>>,
     /// Its cold starts by reason.
     pub cold_starts: BTreeMap<ColdReason, u64>,
     /// Its invocations that did not succeed, by how they ended.
