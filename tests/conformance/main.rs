@@ -32,6 +32,7 @@ mod fault_injection;
 mod flame;
 mod function_urls;
 mod init;
+mod instructions;
 mod invoke;
 mod isolation;
 mod json_logs;

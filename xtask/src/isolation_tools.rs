@@ -1,5 +1,5 @@
-//! The programs with which tests look at walls from outside, and what Hearth itself uses where it is there: installed by
-//! name from Debian.
+//! The programs with which tests look at walls from outside and count instructions, and what Hearth itself uses where it is
+//! there: installed by name from Debian.
 
 use std::path::Path;
 
@@ -8,12 +8,13 @@ use anyhow::{Result, bail};
 use crate::python::apt_get;
 
 /// A program, and the package that has it.
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 6] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("capsh", "libcap2-bin"),
     ("mkfs.ext4", "e2fsprogs"),
     ("pasta", "passt"),
+    ("valgrind", "valgrind"),
 ];
 
 /// Where Debian has programs.
@@ -29,7 +30,7 @@ pub(crate) fn install() -> Result<()> {
     if apt_get(&packages) && missing().is_empty() {
         return Ok(());
     }
-    bail!("the tests of isolation need these packages of Debian: {}", packages.join(", "))
+    bail!("the tests need these packages of Debian: {}", packages.join(", "))
 }
 
 fn missing() -> Vec<(&'static str, &'static str)> {

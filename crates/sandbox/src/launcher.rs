@@ -2,10 +2,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "starting processes is what this crate is for")]
 
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::SandboxError;
 use hearth_sandbox_init::{LAUNCHER_ARGUMENT, messages};
@@ -22,7 +23,8 @@ impl Launcher {
     fn start() -> io::Result<Self> {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        let process = Command::new("/proc/self/exe")
+        let program = this_program()?;
+        let process = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
             .arg(LAUNCHER_ARGUMENT)
             .env_clear()
             .current_dir("/")
@@ -37,6 +39,23 @@ impl Launcher {
         let Some(socket) = &self.socket else { return Err(io::ErrorKind::NotConnected.into()) };
         messages::send(socket.as_fd(), kind, &[control.as_raw_fd()])
     }
+}
+
+/// Opens the program that runs: the file that it was started from, also when another has taken its place on disk.
+///
+/// By its name where that still leads to it, because tools that run programs themselves, such as Valgrind, answer for the
+/// name; a path below `/proc/self` they cannot start.
+fn this_program() -> io::Result<File> {
+    static PROGRAM: OnceLock<File> = OnceLock::new();
+    if let Some(program) = PROGRAM.get() {
+        return program.try_clone();
+    }
+    let program = match fs::read_link("/proc/self/exe").and_then(File::open) {
+        Ok(program) => program,
+        // It has been replaced or removed since it was started.
+        Err(_) => File::open("/proc/self/exe")?,
+    };
+    PROGRAM.get_or_init(|| program).try_clone()
 }
 
 /// The launcher of a backend: started again when it is gone.
