@@ -47,9 +47,9 @@ pub(crate) fn measure(server: &Server, options: &Options, table: &mut Table) {
     let paths = [with.name(), without.name()].map(invoke_path);
     let figures = Figures::compare((&address, &paths[0]), (&address, &paths[1]), 1, options);
     let name = "native, warm, an idle INVOKE extension";
-    let p50 = Row::over(format!("{name}: p50"), "us", figures.p50_us.medians());
+    let p50 = Row::over(format!("{name}: p50"), "us", &figures.p50_us).against("without one");
     table.add(p50.must(Of::Ratio, Bound::AtMost(1.5)));
-    table.add(Row::over(format!("{name}: p99"), "us", figures.p99_us.medians()));
+    table.add(Row::over(format!("{name}: p99"), "us", &figures.p99_us).against("without one"));
     with.delete();
     without.delete();
 }

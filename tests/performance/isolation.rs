@@ -42,7 +42,8 @@ fn cold(walled: &Server, bare: &Server, options: &Options, table: &mut Table) {
             times_ms.floor.push(bare_ms);
         }
     }
-    let row = Row::over("native, cold call, over one without walls", "ms", times_ms.medians());
+    let row =
+        Row::over("native, cold call, over one without walls", "ms", &times_ms).against("without walls");
     table.add(row.must(Of::Difference, Bound::AtMost(3.0)));
 }
 
@@ -51,7 +52,8 @@ fn warm(walled: &Server, bare: &Server, options: &Options, table: &mut Table) {
     let functions = [walled, bare].map(|server| server.create(native("walls-warm")));
     let [of_walled, of_bare] = [walled, bare].map(|server| server.address().to_string());
     let figures = Figures::compare((&of_walled, &path), (&of_bare, &path), 1, options);
-    let row = Row::over("native, warm, over one without walls: p50", "us", figures.p50_us.medians());
+    let row = Row::over("native, warm, over one without walls: p50", "us", &figures.p50_us)
+        .against("without walls");
     table.add(row.must(Of::Ratio, Bound::AtMost(1.1)));
     functions.iter().for_each(|function| function.delete());
 }
@@ -80,8 +82,9 @@ fn thawed(walled: &Server, bare: &Server, options: &Options, table: &mut Table) 
     let frozen =
         walled.timeline("walls-thawed")["environments"][0]["spans"].to_string().matches("frozen").count();
     assert!(frozen > 0, "no environment was frozen");
-    let row = Row::over("native, after 30 ms idle, frozen over running: p50", "us", times_us.medians());
-    table.add(row.must(Of::Ratio, Bound::AtMost(1.5)));
+    let row = Row::over("native, after 30 ms idle, frozen over running: p50", "us", &times_us)
+        .against("without walls");
+    table.add(row.must(Of::Ratio, Bound::AtMost(1.5)).stretch(1.2));
     functions.iter().for_each(|function| function.delete());
 }
 

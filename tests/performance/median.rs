@@ -34,4 +34,11 @@ impl Sides {
     pub(crate) fn medians(&self) -> (f64, f64) {
         (median(&self.hearth), median(&self.floor))
     }
+
+    /// Returns the quartiles of Hearth over the floor, round by round: half of the rounds lie between them.
+    pub(crate) fn spread(&self) -> (f64, f64) {
+        let ratios: Vec<f64> =
+            self.hearth.iter().zip(&self.floor).map(|(hearth, floor)| hearth / floor).collect();
+        (quantile(&ratios, 0.25), quantile(&ratios, 0.75))
+    }
 }

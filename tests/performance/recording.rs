@@ -25,9 +25,9 @@ pub(crate) fn measure(options: &Options, table: &mut Table) {
         let figures = Figures::compare(sides.0, sides.1, clients, options);
         let plural = if clients == 1 { "client" } else { "clients" };
         let name = format!("recording, warm, {clients} {plural}");
-        let p50 = Row::over(format!("{name}: p50"), "us", figures.p50_us.medians());
+        let p50 = Row::over(format!("{name}: p50"), "us", &figures.p50_us).against("not recording");
         table.add(p50.must(Of::Ratio, Bound::AtMost(1.1)));
-        let rate = Row::over(format!("{name}: calls"), "/s", figures.rate.medians());
+        let rate = Row::over(format!("{name}: calls"), "/s", &figures.rate).against("not recording");
         table.add(rate.must(Of::Ratio, Bound::AtLeast(0.9)));
     }
     with.stop();

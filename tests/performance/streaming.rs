@@ -35,9 +35,9 @@ pub(crate) fn measure(server: &Server, options: &Options, table: &mut Table) {
             }
         }
         let name = format!("native, streaming, first byte after {} ms of work", works.as_millis());
-        let p50 = Row::over(format!("{name}: p50"), "ms", p50_ms.medians());
+        let p50 = Row::over(format!("{name}: p50"), "ms", &p50_ms).against("the function");
         table.add(p50.must(Of::Difference, Bound::AtMost(2.0)));
-        table.add(Row::over(format!("{name}: p99"), "ms", p99_ms.medians()));
+        table.add(Row::over(format!("{name}: p99"), "ms", &p99_ms).against("the function"));
     }
     function.delete();
 }

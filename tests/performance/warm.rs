@@ -21,7 +21,7 @@ pub(crate) fn measure(server: &Server, languages: &[Language], options: &Options
         function: server.create(native("warm-native")),
         floor: Floor::start(native_runtime, NATIVE_RUNTIMES),
         clients: &[1, 8, 32],
-        latency_target: |row| row.must(Of::Ratio, Bound::AtMost(1.5)),
+        latency_target: |row| row.must(Of::Ratio, Bound::AtMost(1.3)).stretch(0.8),
     };
     native.measure(options, table);
     for language in languages {
@@ -31,7 +31,7 @@ pub(crate) fn measure(server: &Server, languages: &[Language], options: &Options
             function: server.create(hello.function(&format!("warm-{}", language.name))),
             floor: Floor::start(|| language.floor_runtime(), INTERPRETERS),
             clients: &[1, 8],
-            latency_target: |row| row.goal(Of::Ratio, Bound::AtMost(1.25)),
+            latency_target: |row| row.must(Of::Ratio, Bound::AtMost(1.25)).stretch(0.9),
         };
         subject.measure(options, table);
     }
@@ -55,13 +55,17 @@ impl Subject<'_> {
             let name = format!("{}, warm, {clients} {plural}", self.label);
             // With one client the latency counts, with more of them the throughput.
             if clients == 1 {
-                let p50 = Row::over(format!("{name}: p50"), "us", figures.p50_us.medians());
+                let p50 = Row::over(format!("{name}: p50"), "us", &figures.p50_us);
                 table.add((self.latency_target)(p50));
-                table.add(Row::over(format!("{name}: p99"), "us", figures.p99_us.medians()));
+                table.add(Row::over(format!("{name}: p99"), "us", &figures.p99_us));
                 self.measure_on_one_processor(options, table);
             }
-            let rate = Row::over(format!("{name}: calls"), "/s", figures.rate.medians());
-            table.add(if clients == 8 { rate.goal(Of::Ratio, Bound::AtLeast(0.6)) } else { rate });
+            let rate = Row::over(format!("{name}: calls"), "/s", &figures.rate);
+            table.add(if clients == 8 {
+                rate.must(Of::Ratio, Bound::AtLeast(0.6)).stretch(0.8)
+            } else {
+                rate
+            });
         }
         self.function.delete();
     }
@@ -74,7 +78,7 @@ impl Subject<'_> {
         };
         let figures = self.figures(1, options);
         let name = format!("{}, warm, 1 client, one processor", self.label);
-        table.add(Row::over(format!("{name}: p50"), "us", figures.p50_us.medians()));
+        table.add(Row::over(format!("{name}: p50"), "us", &figures.p50_us));
     }
 
     fn figures(&self, clients: usize, options: &Options) -> Figures {
