@@ -1,19 +1,17 @@
 //! Metrics as clients see them: CloudWatch's by boto3, the AWS CLI and the AWS SDK for JavaScript, unmodified, and
 //! Prometheus's page. What is counted is exact.
 
+mod clients;
+mod prometheus;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use expect_test::expect;
-use hearth_tests::{
-    Call, Folder, Function, Server, Settings, aws, aws_with_key, eventually, hearth_with, http,
-    needs_aws_cli_2, needs_node, python, repository, run_node, run_python, skip, within,
-};
+use hearth_tests::{Call, Folder, Function, Server, Settings, eventually, python, run_python, within};
 use serde_json::{Value, json};
 
 /// Fails when it is told to.
@@ -324,103 +322,6 @@ fn wrong_questions_are_told_what_is_wrong_in_awss_words() {
     .assert_eq(&text);
 }
 
-/// What the AWS CLI prints for the invocations of a function, summed up.
-fn sum_of(printed: &str) -> f64 {
-    let printed: Value = serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
-    let values = printed["MetricDataResults"][0]["Values"].as_array().unwrap().clone();
-    values.iter().filter_map(Value::as_f64).sum()
-}
-
-#[test]
-fn the_aws_cli_of_either_version_and_the_javascript_sdk_see_the_same() {
-    let server = Server::start();
-    let function = server.create(python("shared", OBEDIENT));
-    (0..5).for_each(|_| drop(function.invoke("{}")));
-    function.wait_until_all_are_ready();
-    let (from, to) = range();
-    let (from, to) = (from.to_string(), to.to_string());
-    let stat = json!({ "Metric": metric("Invocations", &[("FunctionName", "shared")]), "Period": 60, "Stat": "Sum" });
-    let queries = json!([{ "Id": "calls", "MetricStat": stat }]).to_string();
-    let arguments = [
-        "cloudwatch",
-        "get-metric-data",
-        "--start-time",
-        &from,
-        "--end-time",
-        &to,
-        "--metric-data-queries",
-        &queries,
-    ];
-    assert_eq!(sum_of(&aws(&server, &[&arguments[..], &["--output", "json"]].concat()).success()), 5.0);
-    if needs_aws_cli_2() {
-        let mut cli = Command::new("/usr/bin/aws");
-        cli.args(["--endpoint-url", &server.url(), "--output", "json"]).args(arguments);
-        cli.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", "secret");
-        let output = cli.env("AWS_REGION", "us-east-1").env("AWS_PAGER", "").output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(sum_of(&String::from_utf8(output.stdout).unwrap()), 5.0);
-    }
-    if needs_node() && repository().join(".cache/cloudwatch/node_modules").exists() {
-        let seen = run_node(&server, "metrics.js", &["shared", &from, &to]).json();
-        let expected = json!({
-            "sum": 5,
-            "status": "Complete",
-            "areDates": true,
-            "statistics": [{ "Sum": 5, "SampleCount": 5, "Unit": "Count" }],
-            "listed": 2,
-            "refused": "501 NotImplementedException",
-        });
-        assert_eq!(seen, expected);
-    } else {
-        skip("the AWS SDK for JavaScript for CloudWatch is not in .cache/; `cargo xtask test` installs it");
-    }
-}
-
-#[test]
-fn all_three_protocols_answer_alike() {
-    let server = Server::start();
-    server.create(python("spoken", OBEDIENT)).invoke("{}");
-    let json_body = json!({ "Namespace": "AWS/Lambda", "MetricName": "Invocations", "Dimensions": [{ "Name": "FunctionName", "Value": "spoken" }] });
-    let headers = [
-        ("X-Amz-Target", "GraniteServiceVersion20100801.ListMetrics"),
-        ("Content-Type", "application/x-amz-json-1.0"),
-    ];
-    let wait = || http(server.address(), "POST", "/", &headers, json_body.to_string().as_bytes());
-    let answer = eventually("the invocation is listed", || {
-        Some(wait()).filter(|answer| answer.text().contains("spoken"))
-    });
-    assert_eq!(answer.header("Content-Type"), Some("application/x-amz-json-1.0"));
-    assert_eq!(answer.json()["Metrics"][0]["MetricName"], "Invocations");
-
-    let signed = "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/monitoring/aws4_request, SignedHeaders=host, Signature=0";
-    let headers = [("Authorization", signed), ("Content-Type", "application/x-www-form-urlencoded")];
-    let form = |form: &str| http(server.address(), "POST", "/", &headers, form.as_bytes());
-    let answer = form(
-        "Action=ListMetrics&Version=2010-08-01&MetricName=Invocations&Dimensions.member.1.Name=FunctionName",
-    );
-    assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("text/xml")));
-    let expected = "<member><Namespace>AWS/Lambda</Namespace><MetricName>Invocations</MetricName><Dimensions><member><Name>FunctionName</Name><Value>spoken</Value></member></Dimensions></member>";
-    assert!(answer.text().contains(expected), "{}", answer.text());
-    let answer = form("Action=Nonsense&Version=2010-08-01");
-    assert_eq!(answer.status, 400);
-    assert!(answer.text().contains("<Type>Sender</Type><Code>InvalidAction</Code>"), "{}", answer.text());
-
-    let path = "/service/GraniteServiceVersion20100801/operation/ListMetrics";
-    let headers = [("smithy-protocol", "rpc-v2-cbor"), ("Content-Type", "application/cbor")];
-    let answer = http(server.address(), "POST", path, &headers, b"\xbf\xff");
-    let seen = (answer.status, answer.header("Content-Type"), answer.header("smithy-protocol"));
-    assert_eq!(seen, (200, Some("application/cbor"), Some("rpc-v2-cbor")));
-    for nonsense in
-        [&b"\xff"[..], b"\xbf", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", &[0x9f; 10_000], b"\xa0\xa0"]
-    {
-        let answer = http(server.address(), "POST", path, &headers, nonsense);
-        assert_eq!(
-            (answer.status, answer.header("x-amzn-query-error")),
-            (400, Some("MalformedInput;Sender"))
-        );
-    }
-}
-
 #[test]
 fn asynchronous_events_provisioned_concurrency_and_urls_are_counted() {
     let server = Server::start();
@@ -511,90 +412,4 @@ fn what_was_counted_outlives_restarts_and_crashes() {
     server.stop();
     let server = start();
     assert_eq!(invocations(&server), 5.0, "after a restart");
-}
-
-/// The values on Prometheus's page, by name and labels.
-fn page(server: &Server) -> (String, BTreeMap<String, f64>) {
-    let answer = server.http("GET", "/_hearth/metrics", b"");
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    let text = answer.text();
-    let values = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
-        let (name, value) = line.rsplit_once(' ').unwrap();
-        (name.to_owned(), value.parse().unwrap())
-    });
-    let values = values.collect();
-    (text, values)
-}
-
-#[test]
-fn prometheus_scrapes_what_promtool_finds_nothing_to_say_about() {
-    let server = Server::start();
-    let function = server.create(python("scraped", OBEDIENT));
-    for fail in [false, true, false] {
-        function.invoke(json!({ "fail": fail }).to_string());
-    }
-    let calls = r#"hearth_invocations_total{function="scraped"}"#;
-    // A caller has its answer a little before the invocation has ended.
-    let (text, values) = eventually("all calls have ended", || {
-        Some(page(&server)).filter(|(_, values)| values.get(calls) == Some(&3.0))
-    });
-    let of = |name: &str| *values.get(name).unwrap_or_else(|| panic!("no {name} in\n{text}"));
-    assert_eq!(of(r#"hearth_invocation_errors_total{function="scraped"}"#), 1.0);
-    assert_eq!(of(r#"hearth_failed_invocations_total{function="scraped",status="error"}"#), 1.0);
-    assert_eq!(of(r#"hearth_cold_starts_total{function="scraped",reason="first-invocation"}"#), 1.0);
-    assert_eq!(of(r#"hearth_invocation_duration_seconds_count{function="scraped"}"#), 3.0);
-    assert_eq!(of(r#"hearth_invocation_duration_seconds_bucket{function="scraped",le="+Inf"}"#), 3.0);
-    assert_eq!(of(r#"hearth_init_phase_duration_seconds_count{function="scraped",phase="function"}"#), 1.0);
-    assert_eq!(of(r#"hearth_environments{state="Ready"}"#), 1.0);
-    assert_eq!(of("hearth_feed_steps_left_out_total"), 0.0);
-    assert_eq!(of("hearth_async_events_queued"), 0.0);
-    assert!(of("hearth_concurrent_executions_limit") > 0.0);
-    assert!(of("process_resident_memory_bytes") > 1e6 && of("process_open_fds") > 3.0);
-    let started = of("process_start_time_seconds");
-    assert!(started <= now() as f64 + 1.0 && started > now() as f64 - 3_600.0, "{started}");
-
-    let Ok(mut promtool) = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-    else {
-        return skip("promtool is not here; `cargo xtask test` installs Debian's prometheus where it can");
-    };
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let checked = promtool.wait_with_output().unwrap();
-    let said = [checked.stdout, checked.stderr].concat();
-    assert!(checked.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
-}
-
-#[test]
-fn metrics_take_a_right_where_there_are_keys() {
-    let server = Server::start();
-    let function = server.create(python("guarded", OBEDIENT));
-    function.invoke("{}");
-    function.wait_until_all_are_ready();
-    let data_dir = server.data_dir().path().to_str().unwrap().to_owned();
-    let key = |policy: &str| {
-        let arguments =
-            ["credentials", "add", policy, "--policy", policy, "--data-dir", &data_dir, "--output", "json"];
-        let added = hearth_with(&[], &arguments).json();
-        ["AccessKeyId", "SecretAccessKey"].map(|member| added[member].as_str().unwrap().to_owned())
-    };
-    let (sees, calls) = (key("read-only"), key("invoke-only"));
-    let scrape = || server.http("GET", "/_hearth/metrics", b"");
-    eventually("the server asks for a key", || (scrape().status == 403).then_some(()));
-    let list = |[id, secret]: &[String; 2]| {
-        aws_with_key(&server, (id, secret), &["cloudwatch", "list-metrics", "--output", "json"])
-    };
-    assert!(!list(&sees).json()["Metrics"].as_array().unwrap().is_empty());
-    let refused = list(&calls);
-    assert!(
-        refused.stderr.contains("is not authorized to perform: cloudwatch:ListMetrics"),
-        "{}",
-        refused.stderr
-    );
-    let wrong = list(&[sees[0].clone(), "another".to_owned()]);
-    assert!(wrong.stderr.contains("(SignatureDoesNotMatch)"), "{}", wrong.stderr);
 }

@@ -11,6 +11,7 @@
     {"port": true}                         takes a port, at which nobody listens yet
     {"listen": "…", "as": "HTTP"}          listens at it, and appends the events that come to this file, a line each
     {"listen": "…", "tell": 7}             the same, and tells them to the notes of this number in the test
+    {"listen": "…", "slow_ms": 300}        the same, and takes so long over each request before it has its events
     {"hold": true}                         accepts connections at it, and never reads, until `listen` comes
     {"received": "…"}                      waits until something with this text has been received
     {"follow": true}                       asks for events until SHUTDOWN comes, and waits for the report of each call
@@ -159,11 +160,12 @@ def texts_of(array):
     assert array[at:] == "]", array[at:]
 
 
-def requests_into(file, notes, expected):
+def requests_into(file, notes, expected, slow_ms):
     class Listener(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             is_right = f"{self.command} {self.path} {self.headers['Content-Type']}" == expected
+            time.sleep(slow_ms / 1000)
             if is_right:
                 keep(file, notes, list(texts_of(body)))
             self.send_response(200 if is_right else 400)
@@ -229,7 +231,7 @@ def take(step):
         expected = step.get("at", "POST /") + " application/json"
         file, notes = step["listen"], link(step["tell"]) if "tell" in step else None
         is_tcp = step.get("as") == "TCP"
-        listening.open(lines_into(file, notes) if is_tcp else requests_into(file, notes, expected))
+        listening.open(lines_into(file, notes) if is_tcp else requests_into(file, notes, expected, step.get("slow_ms", 0)))
     elif "hold" in step:
         listening.open(listening.held.append)
     elif "received" in step:

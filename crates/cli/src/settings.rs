@@ -98,6 +98,7 @@ struct File {
     otlp_endpoint: Option<String>,
     otlp_headers: Option<String>,
     otlp_pass_through: Option<PassThrough>,
+    node_code_cache: Option<bool>,
     node_sdk_clients: Option<Vec<String>>,
     function_rights: Option<Vec<String>>,
     allow_unauthenticated: Option<bool>,
@@ -222,6 +223,7 @@ fn put_together(
     let journal_retention_days = arguments.journal_retention_days.or(file.journal_retention_days);
     set(&mut settings.journal_retention, journal_retention_days.map(days));
     set(&mut settings.journal_mb, arguments.journal_mb.or(file.journal_mb));
+    set(&mut settings.node_code_cache, arguments.node_code_cache.or(file.node_code_cache));
     settings.log_cold_starts = arguments.log_cold_starts || file.log_cold_starts.unwrap_or_default();
     settings.prices = arguments.prices.clone().or(file.prices);
     set(&mut settings.log_group_mb, arguments.log_group_mb.or(file.log_group_mb));
@@ -512,7 +514,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`

@@ -79,6 +79,8 @@ pub struct Machine {
     /// Whether the runtime's process runs, as far as is known.
     pub(crate) runtime_runs: bool,
     pub(crate) stillness: Stillness,
+    /// Whether a subscriber is being sent telemetry, as far as is known.
+    pub(crate) is_delivering: bool,
     pub(crate) injected: Injected,
 }
 
@@ -93,6 +95,7 @@ impl Machine {
             extensions,
             runtime_runs: false,
             stillness: Stillness::Never,
+            is_delivering: false,
             injected: Injected::default(),
         }
     }

@@ -21,6 +21,12 @@ const NODE_BUNDLED: &[(&str, &str)] = &[
     ("./handler.js", include_str!("clients/node/handler.js")),
     ("./logs.js", include_str!("clients/node/logs.js")),
 ];
+/// Loads the client as V8 has compiled it before.
+const NODE_LOADER: &str = include_str!("clients/node/loader.js");
+/// What is compiled of it.
+const CODE_CACHE: &str = "client.cache";
+/// Has V8 compile the client.
+const NODE_MAKE_CODE_CACHE: &str = include_str!("clients/node/make-code-cache.js");
 /// What is loaded when it is needed.
 const NODE_SEPARATE: &[(&str, &str)] = &[
     ("errors.js", include_str!("clients/node/errors.js")),
@@ -67,26 +73,42 @@ pub(crate) struct Client {
 }
 
 /// Writes the client of an interpreter below `folder`, unless it is there. Blocks.
-pub(crate) fn materialise(folder: &Path, interpreter: &Interpreter) -> Result<Client, MaterialiseError> {
+///
+/// With `node_code_cache`, Node.js gets its client together with what its V8 has compiled of it: every start would compile
+/// the same functions again, which takes a quarter of what the client adds to a start.
+pub(crate) fn materialise(
+    folder: &Path,
+    interpreter: &Interpreter,
+    node_code_cache: bool,
+) -> Result<Client, MaterialiseError> {
     let (name, bootstrap, files) = match interpreter.language {
-        Language::NodeJs { .. } => ("nodejs", "bootstrap.js", node_files()),
+        Language::NodeJs { .. } => ("nodejs", "bootstrap.cjs", node_files(node_code_cache)),
         Language::Python { .. } => ("python", "bootstrap.pyc", python_files()),
     };
     let digest = digest(interpreter, &files);
     let target = folder.join(format!("{name}-{}", &digest[..16]));
     let client = Client { bootstrap: target.join(bootstrap), folder: target.clone(), digest };
+    let is_node = matches!(interpreter.language, Language::NodeJs { .. });
     if client.bootstrap.is_file() {
+        // It could not be made when the client was.
+        if is_node && node_code_cache && !target.join(CODE_CACHE).is_file() {
+            make_code_cache(interpreter, &target);
+        }
         return Ok(client);
     }
     // Written aside and renamed, so that nobody ever sees half of a client.
     let aside = folder.join(format!(".{name}-{}-{}", &client.digest[..16], std::process::id()));
     write(&aside, &files).map_err(|source| MaterialiseError::Write { path: aside.clone(), source })?;
-    if let Language::Python { .. } = interpreter.language {
-        ask(
-            &interpreter.program,
-            &["-I".as_ref(), "-S".as_ref(), "-c".as_ref(), PYTHON_COMPILE.as_ref(), aside.as_os_str()],
-        )
-        .map_err(|source| MaterialiseError::Compile { program: interpreter.program.clone(), source })?;
+    match interpreter.language {
+        Language::Python { .. } => {
+            ask(
+                &interpreter.program,
+                &["-I".as_ref(), "-S".as_ref(), "-c".as_ref(), PYTHON_COMPILE.as_ref(), aside.as_os_str()],
+            )
+            .map_err(|source| MaterialiseError::Compile { program: interpreter.program.clone(), source })?;
+        }
+        Language::NodeJs { .. } if node_code_cache => make_code_cache(interpreter, &aside),
+        Language::NodeJs { .. } => {}
     }
     open_to_all(&aside).map_err(|source| MaterialiseError::Write { path: aside.clone(), source })?;
     // What has its name is trusted at every later start, also one after a loss of power.
@@ -95,6 +117,15 @@ pub(crate) fn materialise(folder: &Path, interpreter: &Interpreter) -> Result<Cl
     let _ = fs::remove_dir_all(&target);
     fs::rename(&aside, &target).map_err(|source| MaterialiseError::Write { path: target, source })?;
     Ok(client)
+}
+
+/// Has Node.js compile its client ahead of all starts. The client works without.
+fn make_code_cache(interpreter: &Interpreter, folder: &Path) {
+    let arguments = ["-e".as_ref(), NODE_MAKE_CODE_CACHE.as_ref(), folder.as_os_str()];
+    if let Err(error) = ask(&interpreter.program, &arguments) {
+        let program = interpreter.program.display();
+        tracing::warn!(interpreter = %program, %error, "Node.js starts slower: its client is not compiled ahead");
+    }
 }
 
 fn write(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
@@ -143,12 +174,19 @@ fn python_files() -> Vec<(&'static str, String)> {
     PYTHON.iter().map(|(name, text)| (*name, (*text).to_owned())).collect()
 }
 
-fn node_files() -> Vec<(&'static str, String)> {
+fn node_files(code_cache: bool) -> Vec<(&'static str, String)> {
     let mut files = vec![
-        ("bootstrap.js", bundle()),
         ("import-hook.mjs", NODE_IMPORT_HOOK.to_owned()),
         ("imports-hook.mjs", NODE_IMPORTS_HOOK.to_owned()),
     ];
+    // `.cjs`, because Node.js would look for a `package.json` in every folder above, to know what `.js` is.
+    if code_cache {
+        files.push(("bootstrap.cjs", NODE_LOADER.to_owned()));
+        // One expression, which the loader calls.
+        files.push(("client.js", format!("((require, __dirname, importer) => {{\n{}}})\n", bundle(true))));
+    } else {
+        files.push(("bootstrap.cjs", format!("const importer = (href) => import(href);\n{}", bundle(false))));
+    }
     files.extend(NODE_SEPARATE.iter().map(|(name, text)| (*name, (*text).to_owned())));
     for (_, text) in &mut files {
         text.push_str(NODE_NAME);
@@ -156,23 +194,30 @@ fn node_files() -> Vec<(&'static str, String)> {
     files
 }
 
-/// Puts the bootstrap and what it always loads into one file: each part is a function, loaded at its first `require`.
-fn bundle() -> String {
-    let mut text = String::from("'use strict';\nconst bundled = {\n");
+/// Puts the bootstrap and what it always loads into one text: each part is a function, loaded at its first `require`.
+/// `importer` around it is `import`.
+fn bundle(is_called_by_loader: bool) -> String {
+    let mut text = String::from("const bundled = {\n");
     for (name, part) in NODE_BUNDLED {
         text.push_str(&format!("'{name}': (module, require) => {{\n{part}\n}},\n"));
     }
     text.push_str(
         "};
-const loaded = {};
+const loaded = { './importer.js': { exports: importer } };
 function requireBundled(name) {
+  if (loaded[name]) return loaded[name].exports;
   if (!bundled[name]) return require(name);
-  if (!loaded[name]) bundled[name]((loaded[name] = { exports: {} }), requireBundled);
+  bundled[name]((loaded[name] = { exports: {} }), requireBundled);
   return loaded[name].exports;
 }
 requireBundled.resolve = require.resolve;
 ",
     );
-    text.push_str(&format!("((require) => {{\n{NODE_BOOTSTRAP}\n}})(requireBundled);\n"));
+    // The caller of the bootstrap is the file that Node.js was given, either way: it shows in the stacks of functions.
+    if is_called_by_loader {
+        text.push_str(&format!("return [(require) => {{\n{NODE_BOOTSTRAP}\n}}, requireBundled];\n"));
+    } else {
+        text.push_str(&format!("((require) => {{\n{NODE_BOOTSTRAP}\n}})(requireBundled);\n"));
+    }
     text
 }

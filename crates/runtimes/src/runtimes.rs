@@ -41,6 +41,7 @@ pub struct Runtimes {
     pub(crate) interpreters: Interpreters,
     pub(crate) packages: PackageFolder,
     pub(crate) host_path: OsString,
+    node_code_cache: bool,
     prepared: RwLock<HashMap<Runtime, Arc<Prepared>>>,
     /// Held while one is made ready, so that it is done once.
     preparing: Mutex<()>,
@@ -80,9 +81,16 @@ impl Runtimes {
             interpreters: Interpreters::new(settings.interpreters, settings.path.clone()),
             packages: PackageFolder::new(settings.data_dir.join("runtimes")),
             host_path: settings.path,
+            node_code_cache: true,
             prepared: RwLock::default(),
             preparing: Mutex::default(),
         }
+    }
+
+    /// Whether the client of Node.js is compiled ahead of all starts. It is, unless this says otherwise.
+    pub fn node_code_cache(mut self, is_compiled_ahead: bool) -> Self {
+        self.node_code_cache = is_compiled_ahead;
+        self
     }
 
     /// Makes a runtime ready: checks its package, finds its interpreter and puts Hearth's client in place. Blocks, the
@@ -177,7 +185,8 @@ impl Runtimes {
         let package = package.map_err(|damaged| Unavailable { reason: damaged.way_out() })?;
         let packaged = package.as_ref().and_then(|package| package.program.as_deref());
         let interpreter = self.interpreters.find(runtime, packaged, &mut Asked::default())?;
-        let client = materialise(self.packages.path(), &interpreter).map_err(|error| Unavailable {
+        let client = materialise(self.packages.path(), &interpreter, self.node_code_cache);
+        let client = client.map_err(|error| Unavailable {
             reason: format!("{runtime} cannot be made ready: {}", with_source(&error)),
         })?;
         self.packages.note_host(runtime, &interpreter, package.as_ref());

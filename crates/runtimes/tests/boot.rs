@@ -171,7 +171,7 @@ fn a_node_function_starts_in_its_code_with_the_variables_of_lambda() {
         program HOST/bin/node
         argument --no-experimental-require-module
         argument --no-experimental-detect-module
-        argument HOST/data/runtimes/nodejs/bootstrap.js
+        argument HOST/data/runtimes/nodejs/bootstrap.cjs
         in HOST/task
         AWS_ACCESS_KEY_ID=ASIAEXAMPLE
         AWS_DEFAULT_REGION=eu-west-1

@@ -7,6 +7,8 @@
 #[allow(dead_code, reason = "shared with the tests that compare clients")]
 mod support;
 
+use std::process::Command;
+
 use expect_test::{Expect, expect};
 use support::{Case, Ending, Host, case};
 
@@ -314,4 +316,72 @@ fn the_client_lives_on_whatever_the_runtime_api_answers() {
         "#]],
         ),
     ]);
+}
+
+/// Asks Node.js whether its V8 takes what is in a folder of the client, and how much of the client that is.
+const ASK_V8: &str = "
+const fs = require('fs');
+const at = (name) => `${process.argv[1]}/${name}`;
+const cachedData = fs.readFileSync(at('client.cache'));
+const source = fs.readFileSync(at('client.js'), 'latin1');
+const script = new (require('vm').Script)(source, { cachedData });
+console.log(script.cachedDataRejected, cachedData.length > source.length / 4);
+";
+
+#[test]
+fn the_client_is_compiled_ahead_and_what_v8_refuses_of_it_is_compiled_at_the_start() {
+    for runtime in ["nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x"] {
+        let Ok(host) = Host::with_code_cache("node-ahead", runtime, None, true) else { continue };
+        let case = index("exports.handler = async (event) => ({ got: event });").events(&["1", "2"]);
+        let fast = host.run(&case);
+        assert!(fast.contains(r#"{"got":1}"#) && fast.ends_with("exit 0\n"), "{fast}");
+
+        let folders = host.client_folders();
+        let folder = folders.iter().find(|folder| folder.join("client.cache").is_file()).unwrap();
+        let mut node = None;
+        host.record(&case, |boot| node = Some(boot.program.clone()));
+        let asked = Command::new(node.unwrap()).args(["-e", ASK_V8]).arg(folder).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&asked.stdout), "false true\n", "{runtime}");
+        assert!(!folder.join("example.js").exists());
+
+        // Another V8's, cut off, empty, gone.
+        let whole = std::fs::read(folder.join("client.cache")).unwrap();
+        let mut foreign = whole.clone();
+        foreign[4] ^= 0xff;
+        for broken in [&foreign, &whole[..whole.len() / 2], b""] {
+            std::fs::write(folder.join("client.cache"), broken).unwrap();
+            assert_eq!(host.run(&case), fast);
+        }
+        std::fs::remove_file(folder.join("client.cache")).unwrap();
+        assert_eq!(host.run(&case), fast);
+    }
+}
+
+#[test]
+fn a_client_that_is_not_compiled_ahead_does_the_same() {
+    for runtime in ["nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x"] {
+        let ahead = Host::with_code_cache("node-ahead", runtime, None, true);
+        let plain = Host::with_code_cache("node-plain", runtime, None, false);
+        let (Ok(ahead), Ok(plain)) = (ahead, plain) else { continue };
+        let has_cache =
+            |host: &Host| host.client_folders().iter().any(|folder| folder.join("client.cache").is_file());
+        assert_eq!((has_cache(&ahead), has_cache(&plain)), (true, false));
+        for case in [
+            index("exports.handler = async (event) => ({ got: event });").events(&["1", "2"]),
+            index("exports.handler = async () => { throw new TypeError('boom'); };"),
+            index("exports.handler = () => { setTimeout(() => { throw new Error('late'); }); };"),
+            index("throw new Error('at once');"),
+            index("exports.handler = (;"),
+            index("require('./not-there');"),
+            index("exports.other = 1;"),
+            case(
+                "index.handler",
+                &[("index.mjs", "export const handler = async () => import.meta.url.slice(-9);")],
+            ),
+            case("index.handler", &[("index.mjs", "throw new Error('at once');")]),
+            case("index.handler", &[("index.mjs", "import 'not-there';")]),
+        ] {
+            assert_eq!(ahead.run(&case), plain.run(&case));
+        }
+    }
 }

@@ -499,11 +499,12 @@ fn runtimes_of(settings: &Settings, data: &Path) -> Result<Runtimes, StartError>
     for (identifier, program) in &settings.interpreters {
         interpreters.insert(Runtime::parse(identifier)?, program.clone());
     }
-    Ok(Runtimes::new(hearth_runtimes::Settings {
+    let runtimes = Runtimes::new(hearth_runtimes::Settings {
         data_dir: data.to_owned(),
         path: settings.path.clone(),
         interpreters,
-    }))
+    });
+    Ok(runtimes.node_code_cache(settings.node_code_cache))
 }
 
 /// Makes the runtimes of the functions that are there ready, so that no first call has to.

@@ -78,6 +78,8 @@ pub struct Settings {
     pub function_rights: Arc<[Right]>,
     /// Where queues, topics, buses and buckets are that hear of the end of asynchronous events.
     pub aws_endpoint: Option<Endpoint>,
+    /// Whether Node.js is given its runtime client compiled.
+    pub node_code_cache: bool,
     /// Packages of the AWS SDK for JavaScript that are installed with a runtime for Node.js.
     pub node_sdk_clients: Vec<String>,
 }
@@ -113,6 +115,7 @@ impl Settings {
             allow_fault_injection: false,
             function_rights: Right::of_functions(),
             aws_endpoint: None,
+            node_code_cache: true,
             node_sdk_clients: NODE_SDK_CLIENTS_DEFAULT.iter().map(|&client| client.to_owned()).collect(),
         }
     }

@@ -142,6 +142,11 @@ impl EnvironmentTelemetry {
         self.outlets.subscribers.hurry();
     }
 
+    /// Whether a subscriber has not yet taken what it is being sent.
+    pub fn is_delivering(&self) -> bool {
+        self.outlets.subscribers.is_delivering()
+    }
+
     /// Sends subscribers nothing while they stand still and could not answer; time does not count for them then, either.
     pub fn hold_subscribers(&mut self, are_frozen: bool) {
         self.outlets.subscribers.hold(are_frozen);

@@ -241,3 +241,18 @@ fn what_waits_is_sent_before_the_end_and_the_output_of_extensions_is_a_type_of_i
     assert!(records[2].as_str().unwrap().starts_with(&format!("patient: INVOKE {id} at ")), "{events:#?}");
     assert!(events.iter().all(|event| is_of_type(event, "extension")), "{events:#?}");
 }
+
+#[test]
+fn a_slow_subscriber_has_a_batch_before_it_stands_still() {
+    let server = Server::start();
+    let subscriber = Subscriber::new();
+    // Nothing is sent before the environment is about to stand still.
+    let body = with("2022-12-13", "/buffering/timeoutMs", json!(30_000));
+    let mut steps = subscriber.steps(TELEMETRY_API, &body);
+    steps[1]["slow_ms"] = json!(300);
+    steps.push(json!({ "events": true }));
+    let layer = server.publish_extensions(&[("slow", scripted(&json!(steps)))]);
+    let function = server.create(python("observed", SOURCE).whole_cpu().with("Layers", json!([layer])));
+    function.invoke("{}").success();
+    subscriber.until(1, "platform.report");
+}

@@ -52,6 +52,10 @@ impl Environment {
     ) -> Option<Result<(), Rejection>> {
         let now = self.clock.now();
         let mut afterwards = Afterwards::default();
+        if inner.machine.is_about_to_freeze(now) {
+            let is_delivering = inner.telemetry.is_delivering();
+            inner.machine.subscribers_take_a_batch(is_delivering);
+        }
         for action in inner.machine.on_event(now, event) {
             self.perform(&mut inner, now, action, &mut brought, &mut afterwards);
         }

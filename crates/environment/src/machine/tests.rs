@@ -4,6 +4,7 @@ mod extensions;
 mod faults;
 mod freeze;
 mod lifecycles;
+mod misbehaving_extensions;
 mod random_orders;
 mod requests;
 

@@ -161,7 +161,7 @@ const KNOWN_DIFFERENCES: &[Known] = &[
     Known {
         clients: NODE_4,
         rows: &["a folder"],
-        hearth: &["imported from /var/runtime/bootstrap.js"],
+        hearth: &["imported from /var/runtime/bootstrap.cjs"],
         aws: &["imported from /var/runtime/index.mjs"],
         why: "the name of the client's own file",
     },

@@ -135,6 +135,16 @@ impl Host {
         identifier: &str,
         interpreter: Option<&Path>,
     ) -> Result<Self, Unavailable> {
+        Self::with_code_cache(name, identifier, interpreter, true)
+    }
+
+    /// The same, with Node.js's client compiled ahead or not.
+    pub(crate) fn with_code_cache(
+        name: &str,
+        identifier: &str,
+        interpreter: Option<&Path>,
+        node_code_cache: bool,
+    ) -> Result<Self, Unavailable> {
         // Tests of one file run at once, in one process.
         static HOSTS: AtomicUsize = AtomicUsize::new(0);
         let number = HOSTS.fetch_add(1, Ordering::Relaxed);
@@ -146,6 +156,7 @@ impl Host {
             path: std::env::var_os("PATH").unwrap_or_default(),
             interpreters: interpreter.map(|program| (runtime, program.to_owned())).into_iter().collect(),
         });
+        let runtimes = runtimes.node_code_cache(node_code_cache);
         runtimes.prepare(runtime)?;
         Ok(Self { runtimes, runtime, folder, cases: AtomicUsize::new(0) })
     }

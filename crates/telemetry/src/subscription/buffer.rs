@@ -28,6 +28,8 @@ pub(super) struct Buffer {
     since: Option<Instant>,
     /// Nothing waits for company: what is there is sent.
     is_hurried: bool,
+    /// A batch was taken, and has neither arrived nor been given up.
+    is_under_way: bool,
     /// What the subscriber has not been told of.
     dropped: Dropped,
     /// What the function's log does not tell of.
@@ -67,6 +69,7 @@ impl Buffer {
             bytes: 0,
             since: None,
             is_hurried: false,
+            is_under_way: false,
             dropped: Dropped::default(),
             unlogged: Dropped::default(),
         }
@@ -113,6 +116,16 @@ impl Buffer {
         self.is_hurried = !self.waiting.is_empty();
     }
 
+    /// The batch that was taken has arrived, or has been given up.
+    pub(super) fn end_batch(&mut self) {
+        self.is_under_way = false;
+    }
+
+    /// Whether a batch is on its way, or is to go at once.
+    pub(super) fn is_delivering(&self) -> bool {
+        self.is_under_way || self.is_hurried
+    }
+
     pub(super) fn due(&self, now: Instant) -> Due {
         let Some(since) = self.since else { return Due::Never };
         let at = since + self.limits.timeout;
@@ -133,6 +146,7 @@ impl Buffer {
         self.is_hurried &= !self.waiting.is_empty();
         // What is left came later; it waits its time from now on.
         self.since = (!self.waiting.is_empty()).then_some(now);
+        self.is_under_way = !events.is_empty();
         (!events.is_empty()).then(|| Batch { events, dropped: std::mem::take(&mut self.dropped) })
     }
 

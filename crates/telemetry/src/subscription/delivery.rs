@@ -75,6 +75,11 @@ impl Outbox {
         self.rung.notify_one();
     }
 
+    /// Whether the subscriber is being sent something.
+    pub(super) fn is_delivering(&self) -> bool {
+        self.lock().is_delivering()
+    }
+
     /// Says whether the subscriber stands still.
     pub(super) fn hold(&self, is_held: bool) {
         self.is_held.send_replace(is_held);
@@ -164,6 +169,7 @@ impl Sender {
                 tracing::debug!(port = self.destination.port(), %error, "telemetry is dropped");
                 self.outbox.lock().give_up(told, loss);
             }
+            self.outbox.lock().end_batch();
         }
     }
 

@@ -175,6 +175,11 @@ impl Subscribers {
         }
     }
 
+    /// Whether one of them is being sent something.
+    pub(crate) fn is_delivering(&self) -> bool {
+        self.subscribed.iter().any(|subscribed| subscribed.outbox.is_delivering())
+    }
+
     /// Says whether subscribers stand still: they are sent nothing then.
     pub(crate) fn hold(&self, are_frozen: bool) {
         for subscribed in &self.subscribed {

@@ -120,6 +120,47 @@ fn subscribers_have_a_moment_before_they_stand_still() {
 }
 
 #[test]
+fn subscribers_that_are_taking_a_batch_do_not_stand_still_for_up_to_a_second() {
+    let (_, id) = an_extension(0);
+    let mut machine = machine(1).freezing();
+    let start = Instant::now();
+    for event in [Event::Init, registers(0, &["INVOKE"]), next(), Event::ExtensionNext(id)] {
+        machine.on_event(start, event);
+    }
+    let mut now = start + Duration::from_millis(20);
+    assert!(!machine.is_about_to_freeze(now), "nobody has been hurried yet");
+    assert!(machine.on_event(now, Event::DeadlineReached).contains(&Action::HurrySubscribers));
+    let hurried = now;
+    machine.subscribers_take_a_batch(true);
+    while now < hurried + Duration::from_millis(1_000) {
+        assert!(!machine.is_frozen());
+        now = machine.deadline().unwrap();
+        assert!(machine.is_about_to_freeze(now));
+        machine.on_event(now, Event::DeadlineReached);
+    }
+    assert!(machine.is_frozen(), "it has taken too long");
+
+    machine.on_event(now, an_invocation(1));
+    assert!(!machine.is_frozen());
+}
+
+#[test]
+fn subscribers_that_have_taken_their_batch_stand_still() {
+    let (_, id) = an_extension(0);
+    let mut machine = machine(1).freezing();
+    let start = Instant::now();
+    for event in [Event::Init, registers(0, &["INVOKE"]), next(), Event::ExtensionNext(id)] {
+        machine.on_event(start, event);
+    }
+    for (is_delivering, is_frozen) in [(true, false), (true, false), (false, true)] {
+        let at = machine.deadline().unwrap();
+        machine.subscribers_take_a_batch(is_delivering);
+        machine.on_event(at, Event::DeadlineReached);
+        assert_eq!(machine.is_frozen(), is_frozen);
+    }
+}
+
+#[test]
 fn what_ends_while_it_stands_still_is_noticed() {
     check_machine(
         machine(0).freezing(),

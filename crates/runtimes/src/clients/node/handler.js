@@ -7,6 +7,8 @@ const fs = require('fs');
 const path = require('path');
 
 const errors = () => require('./errors.js');
+// `import`, which a client that V8 has compiled before does not have itself.
+const importer = require('./importer.js');
 
 // Calls `loaded` with the handler, or `failed` with the reason why there is none. `profile`, if there is one, wants to know
 // what is imported.
@@ -72,12 +74,12 @@ function imported(file, profile) {
   const { folders, parents } = alongNodePath();
   if (folders.length === 0) {
     profile?.importing();
-    return { promise: import(href) };
+    return { promise: importer(href) };
   }
   const modules = require('module');
   if (!modules.registerHooks) {
     profile?.importing();
-    return { promise: import(href).catch((error) => importedAgain(href, error, folders, parents)) };
+    return { promise: importer(href).catch((error) => importedAgain(href, error, folders, parents)) };
   }
   modules.registerHooks({
     resolve(specifier, context, next) {
@@ -98,7 +100,7 @@ function imported(file, profile) {
   });
   profile?.hookModules();
   profile?.importing();
-  return { promise: import(href) };
+  return { promise: importer(href) };
 }
 
 // Returns the folders of packages in NODE_PATH that are there, and modules that could stand next to them: what those import
@@ -121,7 +123,7 @@ function importedAgain(href, error, folders, parents) {
   // Node.js remembers what could not be loaded; under another name it tries again.
   const mark = '#';
   register(hook, { data: { parents, mark } });
-  return import(href + mark);
+  return importer(href + mark);
 }
 
 // The nearest package.json decides whether `.js` means an ES module.
