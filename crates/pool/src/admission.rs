@@ -131,10 +131,12 @@ impl Pool {
         let mut turn = self.starts_on_processors.clone().try_acquire_owned().ok();
         let began = self.parts.clock.now();
         let Some(patience) = self.patience(key, version.generation) else { return Err((permit, turn)) };
-        let is_turn = |turn: &Option<_>, soon_free: bool| turn.is_some() && !soon_free;
-        if is_turn(&turn, patience.is_soon_free && self.are_processors_busy()) {
+        let mut is_soon_free = patience.is_soon_free && self.are_processors_busy();
+        if turn.is_some() && !is_soon_free {
             return Err((permit, turn));
         }
+        // Who waits for an environment leaves the processors to cold starts of others.
+        turn = None;
         let (_patient, freed) = (Patient::new(self, key), patience.freed);
         let turns = self.starts_on_processors.clone().acquire_owned();
         tokio::pin!(turns);
@@ -142,7 +144,7 @@ impl Pool {
             tokio::select! {
                 () = freed.notified() => {}
                 () = tokio::time::sleep(BUSY_LOOK) => {}
-                taken = &mut turns, if turn.is_none() => turn = taken.ok(),
+                taken = &mut turns, if turn.is_none() && !is_soon_free => turn = taken.ok(),
             }
             permit = match self.take_if_warm(key, version, permit) {
                 Ok(environment) => return Ok(environment),
@@ -151,7 +153,8 @@ impl Pool {
             // More is known than before: others have had their Init.
             let Some(patience) = self.patience(key, version.generation) else { return Err((permit, turn)) };
             let is_over = self.parts.clock.now().saturating_duration_since(began) >= patience.wait;
-            if is_over || !self.are_processors_busy() || is_turn(&turn, patience.is_soon_free) {
+            is_soon_free = patience.is_soon_free;
+            if is_over || turn.is_some() || !self.are_processors_busy() {
                 return Err((permit, turn));
             }
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hearth_environment::Environment;
-use hearth_sandbox::{HostMemory, MemoryBytes};
+use hearth_sandbox::{HostMemory, HostMemoryFiles, MemoryBytes};
 
 use crate::memory::Room;
 use crate::{FunctionVersion, Pool, State};
@@ -30,6 +30,7 @@ struct Subject {
 
 /// Looks until the pool is gone.
 pub(crate) async fn watch(pool: Weak<Pool>) {
+    let files = Arc::new(HostMemoryFiles::find());
     let mut turn = 0_usize;
     let mut was_short = false;
     loop {
@@ -39,11 +40,12 @@ pub(crate) async fn watch(pool: Weak<Pool>) {
             pool.memory.set_host_short(false);
             continue;
         }
-        turn = turn.wrapping_add(MEASURED_MAX);
+        turn = turn.wrapping_add(MEASURED_MAX / 2);
         let subjects = pool.subjects(turn);
+        let files = files.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let measured = subjects.into_iter().map(|subject| (subject.environment.memory(), subject));
-            (measured.collect::<Vec<_>>(), HostMemory::read())
+            (measured.collect::<Vec<_>>(), files.read())
         });
         let Ok((measured, host)) = looked.await else { return };
         pool.take_note(measured);

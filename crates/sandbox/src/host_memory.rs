@@ -1,7 +1,7 @@
 //! The memory of this host, or of the group that the server is in where that has less; and how busy the processors are.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cgroups::{Hierarchy, Host, keyed_number};
 
@@ -14,18 +14,31 @@ pub struct HostMemory {
     pub bytes_available: u64,
 }
 
-impl HostMemory {
-    /// Reads it from `/proc/meminfo` and from the groups above the server. `None` where the kernel does not tell.
-    pub fn read() -> Option<Self> {
-        let host = Self::of_meminfo(&fs::read_to_string("/proc/meminfo").ok()?)?;
-        let groups = Host::read().map(|host| host.memory_groups()).unwrap_or_default();
-        let groups = groups.iter().filter_map(|(hierarchy, group)| Self::of_group(*hierarchy, group));
-        Some(groups.fold(host, |least, group| Self {
+/// Where it is read. Found once: a server with many environments sees many mounts.
+#[derive(Debug, Clone)]
+pub struct HostMemoryFiles {
+    groups: Vec<(Hierarchy, PathBuf)>,
+}
+
+impl HostMemoryFiles {
+    /// Finds the groups that the server is in.
+    pub fn find() -> Self {
+        Self { groups: Host::read().map(|host| host.memory_groups()).unwrap_or_default() }
+    }
+
+    /// Reads `/proc/meminfo` and the files of the groups. `None` where the kernel does not tell.
+    pub fn read(&self) -> Option<HostMemory> {
+        let host = HostMemory::of_meminfo(&fs::read_to_string("/proc/meminfo").ok()?)?;
+        let groups = self.groups.iter();
+        let groups = groups.filter_map(|(hierarchy, group)| HostMemory::of_group(*hierarchy, group));
+        Some(groups.fold(host, |least, group| HostMemory {
             bytes: least.bytes.min(group.bytes),
             bytes_available: least.bytes_available.min(group.bytes_available),
         }))
     }
+}
 
+impl HostMemory {
     fn of_meminfo(text: &str) -> Option<Self> {
         let kilobytes = |key| -> Option<u64> {
             let line = text.lines().find_map(|line| line.strip_prefix(key))?;
@@ -70,7 +83,7 @@ mod tests {
 
     #[test]
     fn this_host_has_memory_and_something_runs() {
-        let HostMemory { bytes, bytes_available } = HostMemory::read().unwrap();
+        let HostMemory { bytes, bytes_available } = HostMemoryFiles::find().read().unwrap();
         assert!(bytes > 64 << 20 && bytes_available <= bytes, "{bytes_available} of {bytes}");
         assert!(runnable_processes() >= Some(1));
     }

@@ -37,7 +37,7 @@ use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::{EnvironmentId, ProcessUsage};
-pub use host_memory::{HostMemory, runnable_processes};
+pub use host_memory::{HostMemory, HostMemoryFiles, runnable_processes};
 pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
 pub use rootless::Obstacle;

@@ -11,7 +11,7 @@ use hearth_auth::Right;
 use hearth_aws_client::Endpoint;
 use hearth_pool::{KeepAlive, NetworkPolicies};
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
-use hearth_sandbox::{HostMemory, Isolation};
+use hearth_sandbox::{HostMemoryFiles, Isolation};
 use hearth_traces::Collector;
 use hearth_types::limits;
 
@@ -133,7 +133,7 @@ impl Settings {
             Some(0) => None,
             Some(mb) => Some(mb.saturating_mul(1 << 20)),
             // The rest is for the page cache, which all of them share, the server, and everybody else.
-            None => HostMemory::read().map(|host| host.bytes / 5 * 4),
+            None => HostMemoryFiles::find().read().map(|host| host.bytes / 5 * 4),
         }
     }
 }
