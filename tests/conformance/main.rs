@@ -21,6 +21,7 @@ mod console_guards;
 mod control_plane;
 mod cost;
 mod credentials;
+mod density;
 mod deploy;
 mod destinations;
 mod durable;

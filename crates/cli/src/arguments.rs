@@ -19,7 +19,7 @@ pub(crate) use self::experiments::{TuneArguments, WhatIfArguments};
 pub(crate) use self::faults::{FaultArguments, FaultCommand};
 pub(crate) use self::flame::{FlameArguments, FlameOutput};
 pub(crate) use self::functions::{ConfigurationArguments, FunctionsArguments, FunctionsCommand};
-pub(crate) use self::serve::{Isolation, Network, PassThrough, Recording, ServeArguments};
+pub(crate) use self::serve::{Isolation, KeepAlive, Network, OnOff, PassThrough, Recording, ServeArguments};
 use crate::exit_code::ExitCode;
 
 /// Self-hosted AWS Lambda: its APIs, its lifecycle, on your machine.

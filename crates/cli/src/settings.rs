@@ -14,7 +14,7 @@ use hearth_types::{AccountId, FunctionName, Region, Runtime};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::arguments::{Isolation, Network, PassThrough, Recording, ServeArguments};
+use crate::arguments::{Isolation, KeepAlive, Network, OnOff, PassThrough, Recording, ServeArguments};
 
 /// The file that is read when it is there.
 const FILE_DEFAULT: &str = "hearth.toml";
@@ -88,6 +88,9 @@ struct File {
     environments_per_10_s: Option<u32>,
     code_storage_mb: Option<u64>,
     idle_timeout_s: Option<u64>,
+    keep_alive: Option<KeepAlive>,
+    environments_memory_mb: Option<u64>,
+    wait_for_processors: Option<OnOff>,
     cold_starts_max: Option<usize>,
     log_retention_days: Option<u64>,
     journal_retention_days: Option<u64>,
@@ -214,6 +217,10 @@ fn put_together(
     set(&mut settings.code_storage_mb, arguments.code_storage_mb.or(file.code_storage_mb));
     let idle_timeout_s = arguments.idle_timeout_s.or(file.idle_timeout_s);
     set(&mut settings.idle_timeout, idle_timeout_s.map(Duration::from_secs));
+    set(&mut settings.keep_alive, arguments.keep_alive.or(file.keep_alive).map(Into::into));
+    settings.environments_memory_mb = arguments.environments_memory_mb.or(file.environments_memory_mb);
+    let wait_for_processors = arguments.wait_for_processors.or(file.wait_for_processors);
+    settings.waits_for_processors = wait_for_processors != Some(OnOff::Off);
     let cold_starts_max = arguments.cold_starts_max.or(file.cold_starts_max);
     // More than a semaphore can count is as good as that.
     set(&mut settings.cold_starts_max, cold_starts_max.map(|max| max.min(Semaphore::MAX_PERMITS)));
@@ -514,7 +521,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `keep-alive`, `environments-memory-mb`, `wait-for-processors`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
-use hearth_sandbox::{Sandbox, SandboxError};
+use hearth_sandbox::{MemoryBytes, Sandbox, SandboxError};
 use hearth_telemetry::{Clock, EnvironmentRecord, EnvironmentTelemetry, ShutdownReason};
 use hearth_types::EnvironmentId;
 use tokio::sync::{Notify, oneshot};
@@ -152,6 +152,11 @@ impl Environment {
     /// Returns the largest memory it used so far, in bytes.
     pub fn memory_bytes_max(&self) -> u64 {
         self.sandbox.memory_bytes_max()
+    }
+
+    /// Returns the memory that it has now and that its end would free, and the most of it that it had. Reads some files.
+    pub fn memory(&self) -> MemoryBytes {
+        self.sandbox.memory()
     }
 
     /// Gives it an invocation: at once if it is warm, after Init if not. If the receiver is dropped the invocation

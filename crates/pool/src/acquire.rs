@@ -17,8 +17,10 @@ use hearth_types::{
 };
 use tokio::sync::oneshot::error::RecvError;
 
+use crate::admission::{Admitted, Place};
 use crate::injected_faults::FaultsOf;
 use crate::members::{Busy, FunctionEnvironments, Member};
+use crate::memory::Room;
 use crate::sampling::Decided;
 use crate::streaming::parts;
 use crate::why_cold::Past;
@@ -47,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) owner: Arc<dyn Owner>,
     /// Where its runtime tells what it imports.
     pub(crate) imports: Option<Arc<ImportCollector>>,
+    /// Its memory.
+    pub(crate) room: Room,
 }
 
 /// Counts a cold start until its environment is in the pool, also when the caller gives up while it waits.
@@ -180,7 +184,8 @@ impl Pool {
         let key = &key_of(version);
         if !state.versions.contains_key(key) {
             let past = Past::since(state.deployed.remove(key));
-            state.versions.insert(key.clone(), FunctionEnvironments::with(past));
+            let environments = FunctionEnvironments::with(past, self.parts.settings.keep_alive);
+            state.versions.insert(key.clone(), environments);
         }
         let Some(environments) = state.versions.get_mut(key) else { return Err(InvokeError::Draining) };
         if let Some(ready) = environments.take_ready(version.generation, &permit) {
@@ -203,6 +208,10 @@ impl Pool {
     ) -> Result<(Arc<Environment>, Option<ColdStart>), InvokeError> {
         let key = &key_of(version);
         let starting = Starting { pool: self, key };
+        let (permit, Place { room, processor }) = match self.admit_cold_start(version, permit).await? {
+            Admitted::Warm(environment) => return Ok((environment, None)),
+            Admitted::Cold(permit, place) => (permit, place),
+        };
         permit.scale_up().map_err(|reason| InvokeError::Throttled { reason })?;
         let turn = match self.cold_starts.clone().try_acquire_owned() {
             Ok(turn) => turn,
@@ -223,11 +232,11 @@ impl Pool {
             }
         };
         self.evict_if_full(&key.0);
-        let member = self.make_member(version, &why_cold, InitializationType::OnDemand).await?;
+        let member = self.make_member(version, &why_cold, InitializationType::OnDemand, room).await?;
         let environment = member.environment.clone();
         // In the pool before anything runs: its callbacks must find it.
         if let Some(environments) = self.lock().versions.get_mut(key) {
-            environments.insert_busy(Busy::cold(member, permit, turn));
+            environments.insert_busy(Busy::cold(member, permit, (turn, processor)));
         }
         environment.begin_init();
         drop(starting);
@@ -240,11 +249,12 @@ impl Pool {
         version: &Arc<ResolvedVersion>,
         why_cold: &ColdStart,
         initialization_type: InitializationType,
+        room: Room,
     ) -> Result<Member, InvokeError> {
         let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
         self.make_planned(
             version,
-            Plan { why_made: why_cold.reason, initialization_type, owner, imports: None },
+            Plan { why_made: why_cold.reason, initialization_type, owner, imports: None, room },
         )
         .await
     }
@@ -255,7 +265,7 @@ impl Pool {
         version: &Arc<ResolvedVersion>,
         plan: Plan,
     ) -> Result<Member, InvokeError> {
-        let Plan { why_made, initialization_type, owner, imports } = plan;
+        let Plan { why_made, initialization_type, owner, imports, room } = plan;
         let cannot = |what: &str, error: &dyn std::error::Error| {
             let error = chain(error);
             tracing::error!(function = %version.configuration.name, error, "cannot {what}");
@@ -347,6 +357,7 @@ impl Pool {
                 None => runtime_api.serve(environment),
             },
             _own_api: own_api.served,
+            room: Arc::new(room),
         })
     }
 }

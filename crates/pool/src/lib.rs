@@ -14,11 +14,16 @@
 //! Beside them are environments that are only measured, and that no call finds (`measure.rs`).
 
 mod acquire;
+mod admission;
 mod boot;
+mod eviction;
+mod habits;
 mod injected_faults;
 mod measure;
 mod members;
+mod memory;
 mod own_api;
+mod pressure;
 mod provisioning;
 mod sampling;
 mod settings;
@@ -27,7 +32,6 @@ mod why_cold;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use hearth_environment::{Environment, Owner};
@@ -42,13 +46,15 @@ use hearth_telemetry::{Clock, Feed, LogStore, Recorder, ShutdownReason};
 use hearth_types::{EnvironmentId, FunctionName, Version};
 use tokio::sync::{Notify, Semaphore};
 
+use admission::STARTS_ON_PROCESSOR;
 pub use injected_faults::{AddedFault, FAULTS_MAX, InjectedFaults, TooManyFaults, WantedFault};
 use measure::Measured;
 pub use measure::{Measure, MeasuredInit};
 use members::{FunctionEnvironments, Member, Ready};
+use memory::Memory;
 pub use own_api::{OpenOwnApi, OwnApi};
 use sampling::Sampling;
-pub use settings::{NetworkPolicies, PoolSettings};
+pub use settings::{KeepAlive, NetworkPolicies, PoolSettings};
 use why_cold::LastEnd;
 
 /// What the pool needs to know of code before an environment runs it.
@@ -93,8 +99,14 @@ pub struct Pool {
     /// Environments call back; this is what they call.
     this: Weak<Self>,
     cold_starts: Arc<Semaphore>,
+    /// Those that need not wait for others on the processors.
+    starts_on_processors: Arc<Semaphore>,
     /// Those of provisioned environments: half of them, so that calls have theirs.
     provisioned_starts: Arc<Semaphore>,
+    /// How much of it environments have.
+    memory: Arc<Memory>,
+    /// How many processors there are.
+    processors: usize,
     state: Mutex<State>,
     sampling: Sampling,
     /// Rung whenever an environment settled or is gone.
@@ -136,16 +148,25 @@ impl Pool {
         let cold_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max));
         let sampling = Sampling::new(parts.settings.keep_passed_through_traces);
         let provisioned_starts = Arc::new(Semaphore::new(parts.settings.cold_starts_max.div_ceil(2)));
+        let memory = Memory::new(parts.clock, parts.settings.memory_bytes_max);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let counts_memory = memory.bytes_max().is_some();
         let pool = Arc::new_cyclic(|this| Self {
             parts,
             this: this.clone(),
             cold_starts,
+            starts_on_processors: Arc::new(Semaphore::new(processors.saturating_mul(STARTS_ON_PROCESSOR))),
             provisioned_starts,
+            memory,
+            processors,
             state: Mutex::default(),
             sampling,
             changed: Notify::new(),
         });
         tokio::spawn(end_idle_environments(Arc::downgrade(&pool)));
+        if counts_memory {
+            tokio::spawn(pressure::watch(Arc::downgrade(&pool)));
+        }
         pool
     }
 
@@ -231,12 +252,7 @@ async fn end_idle_environments(pool: Weak<Pool>) {
         let Some(period) = pool.upgrade().map(|pool| pool.parts.settings.idle_check_period()) else { return };
         tokio::time::sleep(period).await;
         let Some(pool) = pool.upgrade() else { return };
-        let idle_timeout = pool.parts.settings.idle_timeout;
-        let now = pool.parts.clock.now();
-        let is_idle =
-            |ready: &Ready| now - ready.idle_since >= idle_timeout && !ready.member.is_provisioned();
-        let last_end = |ready: &Ready| Some(LastEnd::Idle { since: ready.idle_since, limit: idle_timeout });
-        pool.end_ready(is_idle, last_end, ShutdownReason::IdleTimeout);
+        pool.end_idle(pool.parts.clock.now());
     }
 }
 
@@ -313,9 +329,18 @@ fn key_of_environment(environment: &Environment) -> FunctionVersion {
 
 impl Owner for Pool {
     fn initialized(&self, environment: &Arc<Environment>) {
-        if let Some(environments) = self.lock().versions.get_mut(&key_of_environment(environment)) {
-            environments.initialized(environment.id());
+        let key = key_of_environment(environment);
+        let now = self.parts.clock.now();
+        let memory_bytes = self.memory.bytes_max().map(|_| environment.memory().most);
+        {
+            let mut state = self.lock();
+            let Some(environments) = state.versions.get_mut(&key) else { return };
+            environments.initialized(environment.id(), now, memory_bytes.unwrap_or_default());
         }
+        // It may have more than it was given.
+        self.evict_for_memory(0, Some(&key.0));
+        // What it needs is known now: others that wait for memory may need less than it was thought.
+        self.changed.notify_waiters();
     }
 
     fn settled(&self, environment: &Arc<Environment>) {
@@ -360,33 +385,6 @@ impl Pool {
         let mut state = self.lock();
         if state.versions.get(key).is_some_and(FunctionEnvironments::is_over) {
             state.versions.remove(key);
-        }
-    }
-
-    /// Makes room for one more environment, of `function`, by ending the one that has been idle for longest.
-    fn evict_if_full(&self, function: &FunctionName) {
-        let oldest = {
-            let mut state = self.lock();
-            if state.environments() < self.parts.settings.environments_max {
-                return;
-            }
-            let idle_since = |environments: &FunctionEnvironments| environments.oldest_idle();
-            let mut oldest: Option<(Instant, EnvironmentId, FunctionVersion)> = None;
-            for (key, environments) in &state.versions {
-                if let Some((since, id)) = idle_since(environments)
-                    && oldest.as_ref().is_none_or(|(known, _, _)| since < *known)
-                {
-                    oldest = Some((since, id, key.clone()));
-                }
-            }
-            let Some((_, id, key)) = oldest else { return };
-            state.versions.get_mut(&key).map(|environments| {
-                let evicted = |_: &Ready| Some(LastEnd::EvictedFor(function.clone()));
-                environments.end_ready(|ready| ready.member.environment.id() == id, evicted)
-            })
-        };
-        for environment in oldest.into_iter().flatten() {
-            environment.shut_down(ShutdownReason::Evicted);
         }
     }
 }

@@ -122,6 +122,7 @@ impl Pool {
             initialization_type: InitializationType::OnDemand,
             owner: Arc::new(Watcher { pool: self.this.clone(), progress: sender }),
             imports: collector.clone(),
+            room: self.room_in_any_case(version),
         };
         let member = self.make_planned(version, plan).await?;
         let environment = member.environment.clone();

@@ -8,12 +8,16 @@ use std::time::Instant;
 use hearth_environment::Environment;
 use hearth_functions::ResolvedVersion;
 use hearth_invoke::Permit;
+use hearth_keep_alive::worth;
 use hearth_runtime_api::RuntimeApi;
 use hearth_telemetry::ShutdownReason;
 use hearth_types::{ColdParticulars, ColdReason, ColdStart, EnvironmentId, InitializationType};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
+use crate::habits::Habits;
+use crate::memory::Room;
 use crate::provisioning::{Failure, Provisioning};
+use crate::settings::KeepAlive;
 use crate::why_cold::{LastEnd, Past};
 
 /// An environment and what belongs to it.
@@ -27,21 +31,30 @@ pub(crate) struct Member {
     pub(crate) _runtime_api: RuntimeApi,
     /// Hearth's API for it: closed when the member is dropped.
     pub(crate) _own_api: Box<dyn Any + Send + Sync>,
+    /// What it has of this host's memory.
+    pub(crate) room: Arc<Room>,
 }
 
 /// Warm, or reset: waits for an invocation.
 pub(crate) struct Ready {
     pub(crate) member: Member,
     pub(crate) idle_since: Instant,
+    /// What the environment was worth that had to go last before this one was used.
+    worth_clock: f64,
 }
+
+/// The turn of a cold start, and that on the processors, where others wait for them.
+type Turns = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// Runs an invocation.
 pub(crate) struct Busy {
     member: Member,
+    /// When its invocation began, or its Init ended.
+    began: Instant,
     /// Given back when the environment is free, not when the caller has its answer.
     _permit: Permit,
     /// Held during the first Init.
-    cold_start: Option<OwnedSemaphorePermit>,
+    cold_start: Option<Turns>,
 }
 
 /// Provisioned, in its first Init, which no invocation waits for.
@@ -60,18 +73,16 @@ impl Member {
 impl Ready {
     pub(crate) fn begin(self, permit: Permit) -> Busy {
         self.member.environment.expect_invocation();
-        Busy { member: self.member, _permit: permit, cold_start: None }
+        let began = self.member.room.now();
+        Busy { member: self.member, began, _permit: permit, cold_start: None }
     }
 }
 
 impl Busy {
     /// Begins with the first Init.
-    pub(crate) fn cold(member: Member, permit: Permit, cold_start: OwnedSemaphorePermit) -> Self {
-        Self { member, _permit: permit, cold_start: Some(cold_start) }
-    }
-
-    fn finish(self, now: Instant) -> Ready {
-        Ready { member: self.member, idle_since: now }
+    pub(crate) fn cold(member: Member, permit: Permit, cold_start: Turns) -> Self {
+        let began = member.room.now();
+        Self { member, began, _permit: permit, cold_start: Some(cold_start) }
     }
 }
 
@@ -87,6 +98,12 @@ pub(crate) struct FunctionEnvironments {
     pub(crate) starting: usize,
     /// Invocations that wait for an environment that has answered.
     pub(crate) waiting: usize,
+    /// Invocations that wait for a busy environment rather than for a cold start.
+    pub(crate) patient: usize,
+    /// Wakes one of them.
+    pub(crate) freed: Arc<Notify>,
+    /// How often it is called, and what that takes.
+    pub(crate) habits: Habits,
     /// What is to be provisioned.
     pub(crate) provisioning: Provisioning,
     /// Environments of other generations are obsolete. `None`: no change was heard of.
@@ -97,8 +114,8 @@ pub(crate) struct FunctionEnvironments {
 }
 
 impl FunctionEnvironments {
-    pub(crate) fn with(past: Past) -> Self {
-        Self { past, ..Self::default() }
+    pub(crate) fn with(past: Past, keep_alive: KeepAlive) -> Self {
+        Self { past, habits: Habits::to_know(keep_alive), ..Self::default() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -122,6 +139,35 @@ impl FunctionEnvironments {
             busy.member.version.generation == generation && busy.member.environment.has_answered()
         };
         self.busy.values().filter(is_finishing).count()
+    }
+
+    /// Returns how many run something of this generation.
+    pub(crate) fn busy_of(&self, generation: u64) -> u32 {
+        let same = self.busy.values().filter(|busy| busy.member.version.generation == generation);
+        same.count() as u32
+    }
+
+    /// Returns those that are not ending, and whether they are ready.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = (&Member, bool)> {
+        let ready = self.ready.iter().map(|ready| (&ready.member, true));
+        let initializing = self.initializing.values().map(|initializing| (&initializing.member, false));
+        ready.chain(initializing).chain(self.busy.values().map(|busy| (&busy.member, false)))
+    }
+
+    /// Returns the ready environments that may go, what each is worth, and the memory that it has.
+    pub(crate) fn worths(&self) -> impl Iterator<Item = (EnvironmentId, f64, u64)> {
+        let on_demand = self.ready.iter().filter(|ready| !ready.member.is_provisioned());
+        on_demand.map(|Ready { member, worth_clock, .. }| {
+            let bytes = member.room.bytes();
+            let memory_mb = bytes as f64 / f64::from(1 << 20);
+            let worth = worth(*worth_clock, self.habits.calls(), self.habits.cold_start_us(), memory_mb);
+            (member.environment.id(), worth, bytes)
+        })
+    }
+
+    /// Returns the memory of those that are ending.
+    pub(crate) fn bytes_ending(&self) -> u64 {
+        self.ending.values().map(|member| member.room.bytes()).sum()
     }
 
     pub(crate) fn oldest_idle(&self) -> Option<(Instant, EnvironmentId)> {
@@ -194,6 +240,7 @@ impl FunctionEnvironments {
     }
 
     pub(crate) fn insert_busy(&mut self, busy: Busy) {
+        self.habits.called(busy.began, self.busy.is_empty());
         self.busy.insert(busy.member.environment.id(), busy);
     }
 
@@ -211,10 +258,21 @@ impl FunctionEnvironments {
         self.past.why_cold(now)
     }
 
-    pub(crate) fn initialized(&mut self, id: EnvironmentId) {
-        if let Some(busy) = self.busy.get_mut(&id) {
-            busy.cold_start = None;
-        }
+    /// The first Init of an environment has ended. It has had so much memory.
+    pub(crate) fn initialized(&mut self, id: EnvironmentId, now: Instant, memory_bytes: u64) {
+        let member = match self.busy.get_mut(&id) {
+            Some(busy) => {
+                (busy.cold_start, busy.began) = (None, now);
+                &busy.member
+            }
+            None => match self.initializing.get(&id) {
+                Some(initializing) => &initializing.member,
+                None => return,
+            },
+        };
+        self.habits.started(now.saturating_duration_since(member.room.since()));
+        self.habits.had(memory_bytes);
+        member.room.set(memory_bytes);
     }
 
     /// Makes an environment ready again, or for the first time, or says why it has to be ended instead. `is_warm`: its
@@ -233,8 +291,10 @@ impl FunctionEnvironments {
                 false => self.provisioning.fail(Failure::Init, now),
             }
             member
-        } else if let Some(busy) = self.busy.remove(&id) {
-            busy.finish(now).member
+        } else if let Some(Busy { member, began, .. }) = self.busy.remove(&id) {
+            self.habits.ended(began, now);
+            member.room.set_measured(false);
+            member
         } else {
             // It has died, or been reset, while nothing ran in it.
             let is_it = |ready: &Ready| ready.member.environment.id() == id && ready.member.is_provisioned();
@@ -253,7 +313,11 @@ impl FunctionEnvironments {
         } else if member.is_provisioned() && is_unwanted() {
             ShutdownReason::Unprovisioned
         } else {
-            self.ready.push(Ready { member, idle_since: now });
+            let worth_clock = member.room.worth_clock();
+            self.ready.push(Ready { member, idle_since: now, worth_clock });
+            if self.patient > 0 {
+                self.freed.notify_one();
+            }
             return None;
         };
         self.past.remember(LastEnd::of(reason));
@@ -302,6 +366,14 @@ impl FunctionEnvironments {
 
     /// Removes one that is gone.
     pub(crate) fn remove(&mut self, id: EnvironmentId, now: Instant) -> Option<Member> {
+        let member = self.take_gone(id, now);
+        if self.len() == 0 {
+            self.habits.gone();
+        }
+        member
+    }
+
+    fn take_gone(&mut self, id: EnvironmentId, now: Instant) -> Option<Member> {
         if let Some(member) = self.ending.remove(&id) {
             return Some(member);
         }

@@ -13,6 +13,7 @@ use hearth_telemetry::ShutdownReason;
 use hearth_types::{ColdReason, FunctionName, InitializationType, Version};
 
 use crate::members::{FunctionEnvironments, Initializing};
+use crate::why_cold::Past;
 use crate::{FunctionVersion, Pool, key_of};
 
 /// How long after an environment could not be initialized another one is tried; each failure in a row doubles it. Ours.
@@ -138,7 +139,9 @@ impl Pool {
                 }
             }
             for ProvisionedVersion { version, count } in versions {
-                let environments = state.versions.entry(key_of(&version)).or_default();
+                let nothing_known =
+                    || FunctionEnvironments::with(Past::default(), self.parts.settings.keep_alive);
+                let environments = state.versions.entry(key_of(&version)).or_insert_with(nothing_known);
                 environments.is_there(version.generation);
                 environments.provisioning.set(version, count);
             }
@@ -202,7 +205,9 @@ impl Pool {
         }
         self.evict_if_full(&key.0);
         let initialization_type = InitializationType::ProvisionedConcurrency;
-        let made = self.make_member(&version, &ColdReason::Provisioned.into(), initialization_type).await;
+        let room = self.room_in_any_case(&version);
+        let made =
+            self.make_member(&version, &ColdReason::Provisioned.into(), initialization_type, room).await;
         let now = self.parts.clock.now();
         let mut state = self.lock();
         let Some(environments) = state.versions.get_mut(&key) else { return };

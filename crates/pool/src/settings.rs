@@ -17,6 +17,12 @@ pub struct PoolSettings {
     pub log_cold_starts: bool,
     /// How long an environment may be idle before it is ended. AWS does not say; 5 to 15 minutes are seen there.
     pub idle_timeout: Duration,
+    /// What decides how long.
+    pub keep_alive: KeepAlive,
+    /// How much memory environments may have together; `None`: nobody counts.
+    pub memory_bytes_max: Option<u64>,
+    /// Whether a cold start waits for a moment while all processors are busy.
+    pub waits_for_processors: bool,
     /// Where the connections of functions may go.
     pub networks: NetworkPolicies,
     /// How many Init phases run at once. More would only slow each other down.
@@ -34,8 +40,24 @@ pub struct PoolSettings {
 impl PoolSettings {
     /// Returns how often to look for idle environments: a tenth of the time-out, so that none lives much too long.
     pub(crate) fn idle_check_period(&self) -> Duration {
-        (self.idle_timeout / 10).clamp(Duration::from_millis(20), Duration::from_secs(10))
+        // The histogram keeps an environment for eleven seconds at least.
+        let longest = match self.keep_alive {
+            KeepAlive::Fixed => Duration::from_secs(10),
+            KeepAlive::Histogram => Duration::from_secs(1),
+        };
+        (self.idle_timeout / 10).clamp(Duration::from_millis(20), longest)
     }
+}
+
+/// What decides how long an idle environment is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// The idle time-out.
+    #[default]
+    Fixed,
+    /// How long its function has been idle before: nearly all of those times, but no longer than some more than an hour. The
+    /// idle time-out until enough of them are known.
+    Histogram,
 }
 
 /// Where the connections of functions may go. Lambda has no such setting: the operator says it.

@@ -23,6 +23,8 @@ pub(crate) enum LastEnd {
     Updated,
     /// This function needed the room.
     EvictedFor(FunctionName),
+    /// Memory was short: of this function, if anybody's.
+    EvictedForMemory(Option<FunctionName>),
     /// Its sandbox broke.
     SandboxLost,
 }
@@ -120,6 +122,9 @@ impl Past {
             Some(LastEnd::Updated) => self.updated(),
             Some(LastEnd::EvictedFor(function)) => {
                 ColdStart::new(ColdReason::Evicted, ColdParticulars::EvictedFor(function.clone()))
+            }
+            Some(LastEnd::EvictedForMemory(by)) => {
+                ColdStart::new(ColdReason::Evicted, ColdParticulars::EvictedForMemory(by.clone()))
             }
             Some(LastEnd::SandboxLost) => {
                 let how = "its sandbox was lost".to_owned();

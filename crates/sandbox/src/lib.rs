@@ -11,6 +11,7 @@ mod ephemeral_storage;
 mod facts;
 mod folder;
 mod foundations;
+mod host_memory;
 mod in_force;
 mod launcher;
 mod memory;
@@ -20,6 +21,7 @@ pub mod process;
 mod processes;
 mod rootless;
 mod sockets_inside;
+mod start_pages;
 mod usage;
 
 use std::ffi::OsString;
@@ -35,9 +37,11 @@ use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::{EnvironmentId, ProcessUsage};
+pub use host_memory::{HostMemory, HostMemoryFiles, runnable_processes};
 pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
 pub use rootless::Obstacle;
+pub use start_pages::give_back_start_pages;
 
 /// How a backend separates functions from the host and from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,6 +265,16 @@ pub enum Paths {
 /// Opens a TCP socket for IPv4 that does not block and is not connected. Takes some ten microseconds.
 pub type OpenSocket = Arc<dyn Fn() -> io::Result<OwnedFd> + Send + Sync>;
 
+/// What the processes of an environment have of the memory, without cached pages of files, which the kernel takes back when
+/// it needs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryBytes {
+    /// Now.
+    pub now: u64,
+    /// At most so far.
+    pub most: u64,
+}
+
 /// Makes sandboxes of one kind.
 pub trait Sandboxes: Send + Sync + 'static {
     /// Returns how its sandboxes isolate.
@@ -357,6 +371,13 @@ pub trait Sandbox: Send + Sync + 'static {
 
     /// Returns the largest memory that the processes used so far, in bytes, added up over all of them.
     fn memory_bytes_max(&self) -> u64;
+
+    /// Returns the memory that the processes have now and that their end would free, and the most of it that they had, in
+    /// bytes: without cached pages of files. Where nobody knows, both are the most that they had with them.
+    fn memory(&self) -> MemoryBytes {
+        let most = self.memory_bytes_max();
+        MemoryBytes { now: most, most }
+    }
 
     /// Returns what a process has used so far, with all that it started; of one that has ended, until the next
     /// [`SandboxEvent::AllGone`]. Reads some files for each process that runs.

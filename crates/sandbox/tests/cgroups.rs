@@ -118,6 +118,23 @@ fn memory_beyond_the_limit_ends_the_process_and_is_told() {
 }
 
 #[test]
+fn what_a_process_has_does_not_include_the_pages_of_files_that_it_read() {
+    in_each_way(|cgroups| {
+        let cgroup = cgroups.create(EnvironmentId::random(), &WIDE).unwrap();
+        // It writes the file itself, so that its pages are charged to it.
+        let script = "import tempfile; f = tempfile.TemporaryFile(dir='.'); f.write(b'x' * (80 << 20)); f.flush(); \
+                      y = b'x' * (30 << 20); print('has it', flush=True); input()";
+        let mut child = start(&cgroup, "sh", &["-c", &format!("sleep 100 | python3 -c \"{script}\"")]);
+        assert_eq!(first_line(&mut child), "has it");
+        let memory = cgroup.memory().unwrap();
+        assert!((30 * MB..70 * MB).contains(&memory.now), "{memory:?}");
+        assert!(memory.most >= memory.now && memory.most < cgroup.memory_bytes_max().unwrap(), "{memory:?}");
+        block_on(cgroup.kill()).unwrap();
+        child.wait().unwrap();
+    });
+}
+
+#[test]
 fn the_peak_is_that_of_all_processes_together_and_stays() {
     in_each_way(|cgroups| {
         let cgroup = cgroups.create(EnvironmentId::random(), &WIDE).unwrap();

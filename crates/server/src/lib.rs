@@ -41,8 +41,8 @@ use hearth_invoke::{
     Concurrency, ConcurrencyLimits, Destinations, DurableFunctions, EventClock, EventQueue, Invoker,
 };
 use hearth_lambda_api::{LambdaApi, policy_of_function};
-pub use hearth_pool::NetworkPolicies;
 use hearth_pool::{InjectedFaults, Pool, PoolParts, PoolSettings};
+pub use hearth_pool::{KeepAlive, NetworkPolicies};
 use hearth_runtimes::{RuntimePackages, Runtimes};
 use hearth_s3::S3;
 use hearth_sandbox::namespaces::NamespaceSandboxes;
@@ -175,6 +175,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         let (live, journal, now_epoch_ms) = (live.clone(), journal.clone(), clock.epoch_ms());
         tokio::task::spawn_blocking(move || live.count_what_was_before(&journal, now_epoch_ms));
     }
+    let environments_memory_bytes = settings.environments_memory_bytes();
     let traces = settings.collector.map(|collector| {
         let origin = Origin { region: region.clone(), account: account.clone() };
         let (traces, listener) = hearth_traces::start(collector, origin, clock);
@@ -212,6 +213,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             region: region.clone(),
             log_cold_starts: settings.log_cold_starts,
             idle_timeout: settings.idle_timeout,
+            keep_alive: settings.keep_alive,
+            memory_bytes_max: environments_memory_bytes,
+            waits_for_processors: settings.waits_for_processors,
             networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,
             environments_max: settings.account_concurrency as usize,
@@ -399,6 +403,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         async move { entrance.answer(request).await }
     };
     let serving = tokio::spawn(server.serve(listener, answer, stopped));
+    hearth_sandbox::give_back_start_pages();
     tracing::info!(%address, "server ready");
     Ok(Running {
         address,

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use hearth_auth::Right;
 use hearth_aws_client::Endpoint;
-use hearth_pool::NetworkPolicies;
+use hearth_pool::{KeepAlive, NetworkPolicies};
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
-use hearth_sandbox::Isolation;
+use hearth_sandbox::{HostMemoryFiles, Isolation};
 use hearth_traces::Collector;
 use hearth_types::limits;
 
@@ -45,6 +45,12 @@ pub struct Settings {
     pub environments_per_10_s: u32,
     /// How long an environment may be idle before it is ended.
     pub idle_timeout: Duration,
+    /// What decides how long: that, or what is known of each function.
+    pub keep_alive: KeepAlive,
+    /// How much memory environments may have together, in MB: 0 for as much as they want, `None` for most of the host's.
+    pub environments_memory_mb: Option<u64>,
+    /// Whether a cold start waits for a moment while all processors are busy.
+    pub waits_for_processors: bool,
     /// How many Init phases run at once.
     pub cold_starts_max: usize,
     /// How long logs are kept.
@@ -99,6 +105,9 @@ impl Settings {
             code_storage_mb: limits::TOTAL_CODE_BYTES_MAX >> 20,
             environments_per_10_s: limits::ENVIRONMENTS_PER_10_S_DEFAULT,
             idle_timeout: Duration::from_secs(600),
+            keep_alive: KeepAlive::Fixed,
+            environments_memory_mb: None,
+            waits_for_processors: true,
             cold_starts_max: 32,
             log_retention: Duration::from_secs(14 * 86_400),
             log_cold_starts: false,
@@ -117,6 +126,17 @@ impl Settings {
             aws_endpoint: None,
             node_code_cache: true,
             node_sdk_clients: NODE_SDK_CLIENTS_DEFAULT.iter().map(|&client| client.to_owned()).collect(),
+        }
+    }
+
+    /// Returns how much memory environments may have together, in bytes; `None` for as much as they want, also where the
+    /// host does not say how much it has.
+    pub(crate) fn environments_memory_bytes(&self) -> Option<u64> {
+        match self.environments_memory_mb {
+            Some(0) => None,
+            Some(mb) => Some(mb.saturating_mul(1 << 20)),
+            // The rest is for the page cache, which all of them share, the server, and everybody else.
+            None => HostMemoryFiles::find().read().map(|host| host.bytes / 5 * 4),
         }
     }
 }

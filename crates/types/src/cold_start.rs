@@ -42,6 +42,11 @@ pub enum ColdParticulars {
     },
     /// Another function needed the room.
     EvictedFor(FunctionName),
+    /// Memory was short.
+    EvictedForMemory(
+        /// This function needed it; whatever runs on the host if nobody is named.
+        Option<FunctionName>,
+    ),
     /// A process ended or had to be ended.
     Failed {
         /// How, such as `exit status 1` or `signal: killed`, or the error that was reported.
@@ -105,7 +110,11 @@ impl ColdStart {
 
     /// Returns it for people: the reason, and in parentheses what is known besides.
     pub fn explanation(&self) -> String {
-        let reason = self.reason.explanation();
+        let reason = match self.particulars.as_deref() {
+            Some(ColdParticulars::EvictedForMemory(Some(_))) => "evicted for memory of another function",
+            Some(ColdParticulars::EvictedForMemory(None)) => "evicted because memory was short",
+            _ => self.reason.explanation(),
+        };
         match self.detail() {
             Some(detail) => format!("{reason} ({detail})"),
             None => reason.to_owned(),
@@ -125,6 +134,7 @@ impl ColdStart {
                 format!("{}, limit {}", seconds(*idle_for), seconds(*limit))
             }
             ColdParticulars::EvictedFor(function) => function.to_string(),
+            ColdParticulars::EvictedForMemory(by) => return by.as_ref().map(ToString::to_string),
             ColdParticulars::Failed { how } => how.clone(),
             ColdParticulars::TimedOut { limit } => format!("limit {}", seconds(*limit)),
         })
@@ -158,6 +168,14 @@ mod tests {
         assert_eq!(idle.to_string(), "idle-timeout: idle too long (734 s, limit 600 s)");
         let busy = ColdStart::new(ColdReason::AllBusy, ColdParticulars::Busy { environments: 3 });
         assert_eq!(busy.explanation(), "all environments busy (3)");
+        let by = FunctionName::new("greedy").unwrap();
+        for (by, explanation) in [
+            (Some(by), "evicted for memory of another function (greedy)"),
+            (None, "evicted because memory was short"),
+        ] {
+            let evicted = ColdStart::new(ColdReason::Evicted, ColdParticulars::EvictedForMemory(by));
+            assert_eq!(evicted.explanation(), explanation);
+        }
         let failed = ColdParticulars::Failed { how: "exit status 3".to_owned() };
         let failed = ColdStart::new(ColdReason::RuntimeExited, failed);
         assert_eq!(failed.explanation(), "runtime exited before (exit status 3)");

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::histogram::IdleTimes;
 use crate::traffic::FunctionKey;
+use hearth_keep_alive::IdleTimes;
 
 /// An index into [`Environments`]; used again when its environment is gone.
 pub(crate) type EnvironmentKey = usize;

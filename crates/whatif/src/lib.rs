@@ -9,7 +9,6 @@
 
 mod advice;
 mod environments;
-mod histogram;
 mod outcome;
 mod policy;
 mod prices;

@@ -42,6 +42,17 @@ pub(crate) struct ServeArguments {
     /// How long a warm environment waits for its next call, in seconds [default: 600]
     #[arg(long, env = "HEARTH_IDLE_TIMEOUT_S", value_name = "SECONDS")]
     pub(crate) idle_timeout_s: Option<u64>,
+    /// What decides how long: the idle time-out, or the idle times of each function [default: fixed]
+    #[arg(long, env = "HEARTH_KEEP_ALIVE", value_enum)]
+    pub(crate) keep_alive: Option<KeepAlive>,
+    /// Memory that all environments may have together, in MB; those that are worth least end before there is more, and 0 is
+    /// no limit [default: four fifths of this machine's, or of what the server's cgroup may have]
+    #[arg(long, env = "HEARTH_ENVIRONMENTS_MEMORY_MB", value_name = "MB")]
+    pub(crate) environments_memory_mb: Option<u64>,
+    /// Whether a cold start waits for a moment while all processors are busy, for an environment that is about to be free
+    /// and for other cold starts [default: on]
+    #[arg(long, env = "HEARTH_WAIT_FOR_PROCESSORS", value_enum)]
+    pub(crate) wait_for_processors: Option<OnOff>,
     /// How many cold starts run at once [default: 32]
     #[arg(long, env = "HEARTH_COLD_STARTS_MAX", value_name = "N")]
     pub(crate) cold_starts_max: Option<usize>,
@@ -153,6 +164,35 @@ pub(crate) enum Recording {
     /// Everything
     On,
     /// Nothing
+    Off,
+}
+
+/// What decides how long an idle environment is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeepAlive {
+    /// The idle time-out
+    Fixed,
+    /// As long as nearly all idle times that its function has had, up to an hour; the idle time-out until ten are known
+    Histogram,
+}
+
+impl From<KeepAlive> for hearth_server::KeepAlive {
+    fn from(keep_alive: KeepAlive) -> Self {
+        match keep_alive {
+            KeepAlive::Fixed => Self::Fixed,
+            KeepAlive::Histogram => Self::Histogram,
+        }
+    }
+}
+
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnOff {
+    /// It is
+    On,
+    /// It is not
     Off,
 }
 

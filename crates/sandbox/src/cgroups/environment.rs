@@ -18,6 +18,7 @@ use super::host::Hierarchy;
 use super::limits::{CPU_PERIOD_US, Limits, MilliCpu};
 use super::parent::{Parent, make};
 use super::reap;
+use crate::MemoryBytes;
 
 /// How long freezing may take. It takes microseconds; a process in an uninterruptible wait, such as a child of `vfork`
 /// that has not called `exec` yet causes in its parent, makes it last as long as that.
@@ -137,6 +138,11 @@ impl EnvironmentCgroup {
     /// were the first to read or write.
     pub fn memory_bytes_max(&self) -> Result<u64, CgroupError> {
         self.memory.bytes_max()
+    }
+
+    /// Returns what all processes have now, and had at most, without the cached pages of files. Opens and reads some files.
+    pub fn memory(&self) -> Result<MemoryBytes, CgroupError> {
+        self.memory.without_files()
     }
 
     /// Begins to measure anew, as far as the kernel can: v1 always, v2 since Linux 6.12. Otherwise the mark stays.
@@ -268,6 +274,24 @@ impl Memory {
                 }
             }
         }
+    }
+
+    fn without_files(&self) -> Result<MemoryBytes, CgroupError> {
+        let (file, usage) = match self {
+            Self::V1 { peak, .. } => (peak, "memory.usage_in_bytes"),
+            Self::V2 { peak: file, .. } | Self::V2WithoutPeak { current: file, .. } => {
+                (file, "memory.current")
+            }
+        };
+        let usage = OpenFile::to_read(file.path().with_file_name(usage))?.number()?;
+        let stat = file.path().with_file_name("memory.stat");
+        let stat = fs::read_to_string(&stat).map_err(CgroupError::io("read", &stat))?;
+        let files = ["inactive_file", "active_file"].into_iter().filter_map(|key| keyed_number(&stat, key));
+        let files = files.sum();
+        let now = usage.saturating_sub(files);
+        // The pages of files are those of now: they come in the beginning, and stay.
+        let most = self.bytes_max()?.saturating_sub(files).max(now);
+        Ok(MemoryBytes { now, most })
     }
 
     fn bytes_max(&self) -> Result<u64, CgroupError> {

@@ -66,7 +66,7 @@ impl OpenFile {
 }
 
 /// Returns the number in a line `key number`.
-pub(super) fn keyed_number(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn keyed_number(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }
 

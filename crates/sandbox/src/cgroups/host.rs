@@ -52,6 +52,18 @@ impl Host {
         self.mounts.iter().filter(move |mount| mount.controllers.iter().any(|name| name == controller))
     }
 
+    /// Returns the groups that limit the memory of this process: its own, and those above it that can be seen.
+    pub(crate) fn memory_groups(&self) -> Vec<(Hierarchy, PathBuf)> {
+        let of_memory = self.v1_of("memory").chain(self.v2());
+        let groups = of_memory.filter_map(|mount| Some((mount, mount.own.as_ref()?)));
+        groups
+            .flat_map(|(mount, own)| {
+                let above = own.ancestors().take_while(|group| group.starts_with(&mount.point));
+                above.map(|group| (mount.hierarchy, group.to_owned()))
+            })
+            .collect()
+    }
+
     /// Returns the mounts of v2.
     pub(super) fn v2(&self) -> impl Iterator<Item = &Mounted> {
         self.mounts.iter().filter(|mount| mount.hierarchy == Hierarchy::V2)

@@ -19,6 +19,7 @@ mod reap;
 pub use discover::{Controller, Discovery, Facts, Missing, Served};
 pub use environment::EnvironmentCgroup;
 pub use error::CgroupError;
+pub(crate) use files::keyed_number;
 pub use host::{Hierarchy, Host};
 pub use limits::{Limits, MilliCpu};
 pub use parent::Cgroups;

@@ -14,7 +14,10 @@ use crate::cgroups::{EnvironmentCgroup, MilliCpu};
 use crate::ephemeral_storage::Contents;
 use crate::folder::Folder;
 use crate::processes::{LOG_FD, Processes};
-use crate::{Command, ExitStatus, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError, SandboxEvent};
+use crate::{
+    Command, ExitStatus, MemoryBytes, OpenSocket, Output, Paths, ProcessId, Sandbox, SandboxError,
+    SandboxEvent,
+};
 
 /// One environment behind its walls.
 pub(super) struct NamespaceSandbox {
@@ -127,6 +130,14 @@ impl Sandbox for NamespaceSandbox {
         cgroup.memory_bytes_max().unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot read how much memory an environment has used");
             0
+        })
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let memory = self.cgroup.as_ref().and_then(|cgroup| cgroup.memory().ok());
+        memory.unwrap_or_else(|| {
+            let most = self.memory_bytes_max();
+            MemoryBytes { now: most, most }
         })
     }
 

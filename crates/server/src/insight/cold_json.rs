@@ -20,6 +20,9 @@ pub(super) fn cold_start(cold: &ColdStart) -> Value {
             json!({ "idle_s": idle_for.as_secs_f64(), "idle_limit_s": limit.as_secs_f64() })
         }
         ColdParticulars::EvictedFor(function) => json!({ "evicted_for": function.as_str() }),
+        ColdParticulars::EvictedForMemory(by) => {
+            json!({ "evicted_for_memory_of": by.as_ref().map(|function| function.as_str()) })
+        }
         ColdParticulars::Failed { how } => json!({ "failure": how }),
         ColdParticulars::TimedOut { limit } => json!({ "timeout_s": limit.as_secs_f64() }),
     };

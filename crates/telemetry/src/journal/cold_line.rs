@@ -15,6 +15,7 @@ pub(super) enum ColdLine {
     Updated { what: String, at: i64 },
     Idle { ms: u64, limit_ms: u64 },
     EvictedFor(String),
+    EvictedForMemory(Option<String>),
     Failed(String),
     TimedOut { limit_ms: u64 },
 }
@@ -35,6 +36,9 @@ impl ColdLine {
                 Self::Idle { ms: ms(*idle_for), limit_ms: ms(*limit) }
             }
             ColdParticulars::EvictedFor(function) => Self::EvictedFor(function.as_str().to_owned()),
+            ColdParticulars::EvictedForMemory(by) => {
+                Self::EvictedForMemory(by.as_ref().map(|function| function.as_str().to_owned()))
+            }
             ColdParticulars::Failed { how } => Self::Failed(how.clone()),
             ColdParticulars::TimedOut { limit } => Self::TimedOut { limit_ms: ms(*limit) },
         }
@@ -57,6 +61,10 @@ impl ColdLine {
                 limit: Duration::from_millis(limit_ms),
             },
             Self::EvictedFor(function) => ColdParticulars::EvictedFor(FunctionName::new(&function).ok()?),
+            Self::EvictedForMemory(Some(by)) => {
+                ColdParticulars::EvictedForMemory(Some(FunctionName::new(&by).ok()?))
+            }
+            Self::EvictedForMemory(None) => ColdParticulars::EvictedForMemory(None),
             Self::Failed(how) => ColdParticulars::Failed { how },
             Self::TimedOut { limit_ms } => {
                 ColdParticulars::TimedOut { limit: Duration::from_millis(limit_ms) }

@@ -1,9 +1,10 @@
 //! Which environments are kept, made ahead, or ended: where the policies differ.
 
+use hearth_keep_alive::{Advised, worth};
+
 use super::Event;
 use super::Simulation;
 use crate::environments::{Environment, EnvironmentKey, FunctionEnvironments};
-use crate::histogram::Advised;
 use crate::policy::Policy;
 use crate::traffic::FunctionKey;
 
@@ -107,14 +108,12 @@ impl Simulation<'_> {
         }
     }
 
-    /// Greedy-Dual: an environment is worth what its function's cold starts take, by its memory, as often as it is called;
-    /// and what has not been used for long is worth less than what was used since. In each function that is the one which
-    /// was used least recently.
+    /// Greedy-Dual. In each function the one which was used least recently is worth least.
     fn worth_least(&self) -> Option<(f64, usize)> {
         let worth = |(at, environments): (usize, &FunctionEnvironments)| {
             let environment = &self.environments[*environments.ready.front()?];
-            let saves = environments.frequency as f64 * self.mean_wait_us[at];
-            Some((environment.worth + saves / f64::from(environment.memory_mb), at))
+            let (calls, cold_start_us) = (environments.frequency, self.mean_wait_us[at]);
+            Some((worth(environment.worth, calls, cold_start_us, f64::from(environment.memory_mb)), at))
         };
         self.functions
             .iter()

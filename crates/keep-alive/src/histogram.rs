@@ -20,18 +20,26 @@ const MARGIN: f64 = 0.1;
 
 /// What to do with an environment that has become idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Advised {
+pub enum Advised {
     /// Too little is known.
     Nothing,
     /// Keep it so long.
-    Keep { for_us: u64 },
+    Keep {
+        /// In microseconds.
+        for_us: u64,
+    },
     /// End it, make another after `after_us`, and keep that until `until_us` are over.
-    MakeAgain { after_us: u64, until_us: u64 },
+    MakeAgain {
+        /// In microseconds.
+        after_us: u64,
+        /// In microseconds.
+        until_us: u64,
+    },
 }
 
 /// The idle times of one function.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct IdleTimes {
+pub struct IdleTimes {
     bins: Vec<u32>,
     known: u32,
     beyond: u32,
@@ -40,7 +48,8 @@ pub(crate) struct IdleTimes {
 }
 
 impl IdleTimes {
-    pub(crate) fn add(&mut self, idle_us: u64) {
+    /// Takes note of one.
+    pub fn add(&mut self, idle_us: u64) {
         self.advised = None;
         self.bins.resize(BINS, 0);
         match self.bins.get_mut((idle_us / BIN_US) as usize) {
@@ -52,7 +61,8 @@ impl IdleTimes {
         }
     }
 
-    pub(crate) fn advise(&mut self) -> Advised {
+    /// Says what to do with an environment that has become idle.
+    pub fn advise(&mut self) -> Advised {
         if let Some(advised) = self.advised {
             return advised;
         }
