@@ -50,6 +50,7 @@ mod scaling;
 mod schedules;
 mod streaming;
 mod telemetry;
+mod threads;
 mod tools;
 mod top;
 mod traces;

@@ -47,6 +47,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// How many Init phases run at once.
     pub cold_starts_max: usize,
+    /// How many threads serve, for whoever makes the Tokio runtime; `None`: one a processor.
+    pub threads: Option<usize>,
     /// How long logs are kept.
     pub log_retention: Duration,
     /// Whether the logs of functions say why an invocation was cold. AWS's do not.
@@ -98,6 +100,7 @@ impl Settings {
             environments_per_10_s: limits::ENVIRONMENTS_PER_10_S_DEFAULT,
             idle_timeout: Duration::from_secs(600),
             cold_starts_max: 32,
+            threads: None,
             log_retention: Duration::from_secs(14 * 86_400),
             log_cold_starts: false,
             journal_retention: Duration::from_secs(30 * 86_400),
