@@ -52,6 +52,7 @@ mod scaling;
 mod schedules;
 mod streaming;
 mod telemetry;
+mod threads;
 mod tools;
 mod top;
 mod traces;

@@ -58,11 +58,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => {
             serve::log_to_stderr("info")?;
             faults::set_up()?;
-            serve::tokio_runtime()?.block_on(serve::run(&serve, out))
+            serve::run(&serve, out)
         }
         Command::Demo(demo) => {
             serve::log_to_stderr("warn")?;
-            serve::tokio_runtime()?.block_on(demo::run(&demo, appearance, out))
+            serve::tokio_runtime(None)?.block_on(demo::run(&demo, appearance, out))
         }
         Command::Invoke(invoke) => {
             let client = Client::new(&invoke.list.server)?;

@@ -92,6 +92,7 @@ struct File {
     environments_memory_mb: Option<u64>,
     wait_for_processors: Option<OnOff>,
     cold_starts_max: Option<usize>,
+    threads: Option<usize>,
     log_retention_days: Option<u64>,
     journal_retention_days: Option<u64>,
     journal_mb: Option<u64>,
@@ -224,6 +225,7 @@ fn put_together(
     let cold_starts_max = arguments.cold_starts_max.or(file.cold_starts_max);
     // More than a semaphore can count is as good as that.
     set(&mut settings.cold_starts_max, cold_starts_max.map(|max| max.min(Semaphore::MAX_PERMITS)));
+    settings.threads = arguments.threads.or(file.threads);
     let log_retention_days = arguments.log_retention_days.or(file.log_retention_days);
     let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
     set(&mut settings.log_retention, log_retention_days.map(days));
@@ -321,6 +323,7 @@ fn check(settings: Settings) -> Result<Settings, SettingsError> {
         ("code-storage-mb", settings.code_storage_mb == 0),
         ("idle-timeout-s", settings.idle_timeout.is_zero()),
         ("cold-starts-max", settings.cold_starts_max == 0),
+        ("threads", settings.threads == Some(0)),
         ("log-retention-days", settings.log_retention.is_zero()),
         ("journal-retention-days", settings.journal_retention.is_zero()),
         ("journal-mb", settings.journal_mb == 0),
@@ -395,6 +398,7 @@ mod tests {
         assert_eq!((settings.requests_per_concurrency, settings.environments_per_10_s), (10, 1_000));
         assert_eq!(settings.code_storage_mb, 76_800);
         assert_eq!(settings.path, "/bin");
+        assert_eq!(settings.threads, None);
         assert_eq!(settings.isolation, hearth_server::Isolation::Namespaces);
         assert!(settings.interpreters.is_empty());
     }
@@ -513,6 +517,7 @@ mod tests {
             of(&["--account", "1234"], ""),
             of(&["--region", "../.."], ""),
             of(&["--cold-starts-max", "0"], ""),
+            of(&["--threads", "0"], "threads = 2"),
             of(&["--requests-per-concurrency", "0"], ""),
             of(&[], "environments-per-10-s = 0"),
             of(&["--node-sdk-clients", "client-s3,left-pad@1"], ""),
@@ -521,7 +526,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `keep-alive`, `environments-memory-mb`, `wait-for-processors`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `keep-alive`, `environments-memory-mb`, `wait-for-processors`, `cold-starts-max`, `threads`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
@@ -532,6 +537,7 @@ mod tests {
             account `1234` is not 12 digits
             region `../..` is not a name like `us-east-1`
             cold-starts-max must be at least 1
+            threads must be at least 1
             requests-per-concurrency must be at least 1
             environments-per-10-s must be at least 1
             `left-pad@1` is not the name of a package of the AWS SDK for JavaScript

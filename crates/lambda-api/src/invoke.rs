@@ -20,11 +20,14 @@ use crate::generated::constraints::INVOCATION_REQUEST;
 use crate::routes::Call;
 use crate::{LambdaApi, durable_invoke, input, unsupported, validation};
 
-const INVOCATION_TYPE: &str = "x-amz-invocation-type";
-const LOG_TYPE: &str = "x-amz-log-type";
-const CLIENT_CONTEXT: &str = "x-amz-client-context";
-const TRACE_ID: &str = "x-amzn-trace-id";
-const DURABLE_EXECUTION_NAME: &str = "x-amz-durable-execution-name";
+const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
+const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
+const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
+const REMAPPED_CONTENT_LENGTH: HeaderName = HeaderName::from_static("x-amzn-remapped-content-length");
+const TENANT_ID: HeaderName = HeaderName::from_static("x-amz-tenant-id");
+const DURABLE_EXECUTION_NAME: HeaderName = HeaderName::from_static("x-amz-durable-execution-name");
 
 /// What stands outside the payload.
 pub(crate) struct Head {
@@ -71,10 +74,11 @@ pub(crate) async fn answer(
     let execution_name = head.durable_execution_name.clone();
     let (name, request) = head.with(request_id, payload);
     if let Some(durable) = durable {
-        return durable_invoke::answer(api, durable, execution_name, &invocation_type, request).await;
+        return Box::pin(durable_invoke::answer(api, durable, execution_name, &invocation_type, request))
+            .await;
     }
     if invocation_type == "Event" {
-        let trace = api.events.accept(&name, request).await?;
+        let trace = Box::pin(api.events.accept(&name, request)).await?;
         let mut accepted = http::Response::new(Body::default());
         *accepted.status_mut() = StatusCode::ACCEPTED;
         set(accepted.headers_mut(), "x-amzn-remapped-content-length", "0");
@@ -86,9 +90,15 @@ pub(crate) async fn answer(
     let mut answer = http::Response::new(Body::new(response.payload));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    set(headers, "x-amz-executed-version", &response.executed_version.to_string());
-    set(headers, "x-amzn-remapped-content-length", "0");
-    set(headers, "x-amzn-trace-id", response.trace.as_str());
+    headers.insert(REMAPPED_CONTENT_LENGTH, HeaderValue::from_static("0"));
+    for (name, value) in
+        [(EXECUTED_VERSION, &*response.executed_version.to_string()), (TRACE_ID, response.trace.as_str())]
+    {
+        // Plain text, both of them.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    }
     if response.function_error {
         set(headers, "x-amz-function-error", "Unhandled");
     }
@@ -155,7 +165,7 @@ pub(crate) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -192,11 +202,17 @@ pub(crate) fn head(
 /// Whether a request is so plain that the model cannot have anything against it. Most are, and looking is faster than
 /// matching patterns.
 fn is_plain(api: &LambdaApi, function_name: &str, query: &str, headers: &HeaderMap) -> bool {
-    let ours = api.functions.settings();
-    let arn = format!("arn:aws:lambda:{}:{}:function:", ours.region, ours.account);
-    let name = function_name.strip_prefix(&arn).unwrap_or(function_name);
+    let name = match function_name.strip_prefix("arn:aws:lambda:") {
+        Some(arn) => {
+            let ours = api.functions.settings();
+            let name = arn.strip_prefix(ours.region.as_str()).and_then(|rest| rest.strip_prefix(':'));
+            let name = name.and_then(|rest| rest.strip_prefix(ours.account.as_str()));
+            name.and_then(|rest| rest.strip_prefix(":function:")).unwrap_or(function_name)
+        }
+        None => function_name,
+    };
     let (name, qualifier) = name.split_once(':').map_or((name, None), |(name, end)| (name, Some(end)));
-    let known = |name: &str, words: &[&str]| match headers.get(name) {
+    let known = |name: HeaderName, words: &[&str]| match headers.get(name) {
         None => true,
         Some(value) => words.iter().any(|word| value == word),
     };
@@ -205,7 +221,7 @@ fn is_plain(api: &LambdaApi, function_name: &str, query: &str, headers: &HeaderM
         && query.is_empty()
         && known(INVOCATION_TYPE, &["RequestResponse"])
         && known(LOG_TYPE, &["None", "Tail"])
-        && !headers.contains_key("x-amz-tenant-id")
+        && !headers.contains_key(TENANT_ID)
         && !headers.contains_key(DURABLE_EXECUTION_NAME)
 }
 
@@ -213,7 +229,7 @@ fn is_plain(api: &LambdaApi, function_name: &str, query: &str, headers: &HeaderM
 /// send none, `application/octet-stream` or `binary/octet-stream`, and curl calls everything a form: those say nothing
 /// about the format, and whether the bytes are JSON is seen when they are read.
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(content_type) = text(headers, CONTENT_TYPE.as_str()) else { return Ok(()) };
+    let Some(content_type) = text(headers, CONTENT_TYPE) else { return Ok(()) };
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let Some((kind, format)) = essence.split_once('/') else { return Ok(()) };
     let is_another = match kind {

@@ -78,7 +78,7 @@ use code_source::NoBuckets;
 pub use code_source::{CodeObjectError, CodeObjects};
 use error::ApiError;
 use input::Uploads;
-use routes::Route;
+use routes::{Call, Route};
 
 /// Names the version of a runtime that this host has, for `RuntimeVersionConfig`.
 pub type RuntimeVersionArn = dyn Fn(Runtime) -> Option<String> + Send + Sync;
@@ -182,131 +182,120 @@ impl LambdaApi {
         let route = Route::of(request.method(), request.uri())?;
         match route {
             Route::Invoke { function_name } => invoke::answer(self, request_id, function_name, request).await,
-            Route::Operation(call) => match call.operation.name {
-                "CreateFunction" => create_function::answer(self, call, request).await,
-                "GetFunction" => get_function::answer(self, call, &request),
-                "GetFunctionConfiguration" => get_function_configuration::answer(self, call, &request),
-                "ListFunctions" => list_functions::answer(self, call, &request),
-                "UpdateFunctionCode" => update_function_code::answer(self, call, request).await,
-                "UpdateFunctionConfiguration" => {
-                    update_function_configuration::answer(self, call, request).await
-                }
-                "DeleteFunction" => delete_function::answer(self, call, &request).await,
-                "CreateAlias" => aliases::answer_create(self, call, request).await,
-                "GetAlias" => aliases::answer_get(self, call, &request),
-                "UpdateAlias" => aliases::answer_update(self, call, request).await,
-                "DeleteAlias" => aliases::answer_delete(self, call, &request).await,
-                "ListAliases" => aliases::answer_list(self, call, &request),
-                "PublishVersion" => publish_version::answer(self, call, request).await,
-                "ListVersionsByFunction" => list_versions_by_function::answer(self, call, &request),
-                "PublishLayerVersion" => publish_layer_version::answer(self, call, request).await,
-                "GetLayerVersion" => get_layer_version::answer(self, call, &request),
-                "GetLayerVersionByArn" => get_layer_version::answer_by_arn(self, call, &request),
-                "ListLayers" => list_layers::answer(self, call, &request),
-                "ListLayerVersions" => list_layers::answer_versions(self, call, &request),
-                "DeleteLayerVersion" => delete_layer_version::answer(self, call, &request).await,
-                "AddLayerVersionPermission" => {
-                    layer_version_permission::answer_add(self, call, request).await
-                }
-                "RemoveLayerVersionPermission" => {
-                    layer_version_permission::answer_remove(self, call, &request).await
-                }
-                "GetLayerVersionPolicy" => layer_version_permission::answer_get(self, call, &request),
-                "GetAccountSettings" => account_settings::answer(self, call, &request),
-                "TagResource" => tags::answer_tag(self, call, request).await,
-                "UntagResource" => tags::answer_untag(self, call, &request).await,
-                "ListTags" => tags::answer_list(self, call, &request),
-                "AddPermission" => permission::answer_add(self, call, request).await,
-                "RemovePermission" => permission::answer_remove(self, call, &request).await,
-                "GetPolicy" => permission::answer_get(self, call, &request),
-                "PutResourcePolicy" => resource_policy::answer_put(self, call, request).await,
-                "GetResourcePolicy" => resource_policy::answer_get(self, call, &request),
-                "DeleteResourcePolicy" => resource_policy::answer_delete(self, call, &request).await,
-                "CreateCodeSigningConfig" => code_signing::answer_create(self, call, request).await,
-                "GetCodeSigningConfig" => code_signing::answer_get(self, call, &request),
-                "UpdateCodeSigningConfig" => code_signing::answer_update(self, call, request).await,
-                "DeleteCodeSigningConfig" => code_signing::answer_delete(self, call, &request).await,
-                "ListCodeSigningConfigs" => code_signing::answer_list(self, call, &request),
-                "ListFunctionsByCodeSigningConfig" => {
-                    code_signing::answer_list_functions(self, call, &request)
-                }
-                "PutFunctionCodeSigningConfig" => code_signing::answer_attach(self, call, request).await,
-                "GetFunctionCodeSigningConfig" => code_signing::answer_attached(self, call, &request),
-                "DeleteFunctionCodeSigningConfig" => code_signing::answer_detach(self, call, &request).await,
-                "InvokeWithResponseStream" => {
-                    invoke_with_response_stream::answer(self, request_id, call, request).await
-                }
-                "CreateFunctionUrlConfig" => function_url_config::answer_create(self, call, request).await,
-                "GetFunctionUrlConfig" => function_url_config::answer_get(self, call, &request),
-                "UpdateFunctionUrlConfig" => function_url_config::answer_update(self, call, request).await,
-                "DeleteFunctionUrlConfig" => function_url_config::answer_delete(self, call, &request).await,
-                "ListFunctionUrlConfigs" => function_url_config::answer_list(self, call, &request),
-                "InvokeAsync" => invoke::answer_async(self, request_id, call, request).await,
-                "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
-                    event_invoke_config::answer_set(self, call, request).await
-                }
-                "GetFunctionEventInvokeConfig" => event_invoke_config::answer_get(self, call, &request).await,
-                "DeleteFunctionEventInvokeConfig" => {
-                    event_invoke_config::answer_delete(self, call, &request).await
-                }
-                "ListFunctionEventInvokeConfigs" => {
-                    event_invoke_config::answer_list(self, call, &request).await
-                }
-                "CreateEventSourceMapping" => event_source_mappings::answer_create(self, call, request).await,
-                "GetEventSourceMapping" => event_source_mappings::answer_get(self, call, &request),
-                "ListEventSourceMappings" => event_source_mappings::answer_list(self, call, &request),
-                "UpdateEventSourceMapping" => event_source_mappings::answer_update(self, call, request).await,
-                "DeleteEventSourceMapping" => {
-                    event_source_mappings::answer_delete(self, call, &request).await
-                }
-                "GetFunctionRecursionConfig" => recursion_config::answer_get(self, call, &request),
-                "PutFunctionRecursionConfig" => recursion_config::answer_put(self, call, request).await,
-                "GetRuntimeManagementConfig" => runtime_management_config::answer_get(self, call, &request),
-                "PutRuntimeManagementConfig" => {
-                    runtime_management_config::answer_put(self, call, request).await
-                }
-                "PutFunctionConcurrency" => function_concurrency::answer_put(self, call, request).await,
-                "GetFunctionConcurrency" => function_concurrency::answer_get(self, call, &request),
-                "DeleteFunctionConcurrency" => {
-                    function_concurrency::answer_delete(self, call, &request).await
-                }
-                "PutProvisionedConcurrencyConfig" => {
-                    provisioned_concurrency::answer_put(self, call, request).await
-                }
-                "GetProvisionedConcurrencyConfig" => {
-                    provisioned_concurrency::answer_get(self, call, &request)
-                }
-                "ListProvisionedConcurrencyConfigs" => {
-                    provisioned_concurrency::answer_list(self, call, &request)
-                }
-                "DeleteProvisionedConcurrencyConfig" => {
-                    provisioned_concurrency::answer_delete(self, call, &request).await
-                }
-                "CheckpointDurableExecution" => durable_checkpoint::answer(self, call, request).await,
-                "GetDurableExecutionState" => durable_checkpoint::answer_state(self, call, &request).await,
-                "GetDurableExecution" => durable_executions::answer_get(self, call, &request).await,
-                "GetDurableExecutionHistory" => {
-                    durable_executions::answer_history(self, call, &request).await
-                }
-                "ListDurableExecutionsByFunction" => {
-                    durable_executions::answer_list(self, call, &request).await
-                }
-                "StopDurableExecution" => durable_executions::answer_stop(self, call, request).await,
-                "PauseDurableExecution" => durable_executions::answer_pause(self, call, request).await,
-                "ResumeDurableExecution" => durable_executions::answer_resume(self, call, request).await,
-                "DeleteDurableExecution" => durable_executions::answer_delete(self, call, &request).await,
-                "SendDurableExecutionCallbackSuccess" => {
-                    durable_callbacks::answer_success(self, call, request).await
-                }
-                "SendDurableExecutionCallbackFailure" => {
-                    durable_callbacks::answer_failure(self, call, request).await
-                }
-                "SendDurableExecutionCallbackHeartbeat" => {
-                    durable_callbacks::answer_heartbeat(self, call, &request).await
-                }
-                other => Err(ApiError::not_implemented(other)),
-            },
-            Route::Root => other_services::answer(self, request_id, request).await,
+            // Apart: what is kept of a request while it is answered is moved about, and has room for the largest operation.
+            Route::Operation(call) => Box::pin(self.operate(request_id, call, request)).await,
+            Route::Root => Box::pin(other_services::answer(self, request_id, request)).await,
+        }
+    }
+
+    /// Answers any operation but Invoke.
+    async fn operate(
+        &self,
+        request_id: RequestId,
+        call: Call,
+        request: Request<Incoming>,
+    ) -> Result<Response, ApiError> {
+        match call.operation.name {
+            "CreateFunction" => create_function::answer(self, call, request).await,
+            "GetFunction" => get_function::answer(self, call, &request),
+            "GetFunctionConfiguration" => get_function_configuration::answer(self, call, &request),
+            "ListFunctions" => list_functions::answer(self, call, &request),
+            "UpdateFunctionCode" => update_function_code::answer(self, call, request).await,
+            "UpdateFunctionConfiguration" => update_function_configuration::answer(self, call, request).await,
+            "DeleteFunction" => delete_function::answer(self, call, &request).await,
+            "CreateAlias" => aliases::answer_create(self, call, request).await,
+            "GetAlias" => aliases::answer_get(self, call, &request),
+            "UpdateAlias" => aliases::answer_update(self, call, request).await,
+            "DeleteAlias" => aliases::answer_delete(self, call, &request).await,
+            "ListAliases" => aliases::answer_list(self, call, &request),
+            "PublishVersion" => publish_version::answer(self, call, request).await,
+            "ListVersionsByFunction" => list_versions_by_function::answer(self, call, &request),
+            "PublishLayerVersion" => publish_layer_version::answer(self, call, request).await,
+            "GetLayerVersion" => get_layer_version::answer(self, call, &request),
+            "GetLayerVersionByArn" => get_layer_version::answer_by_arn(self, call, &request),
+            "ListLayers" => list_layers::answer(self, call, &request),
+            "ListLayerVersions" => list_layers::answer_versions(self, call, &request),
+            "DeleteLayerVersion" => delete_layer_version::answer(self, call, &request).await,
+            "AddLayerVersionPermission" => layer_version_permission::answer_add(self, call, request).await,
+            "RemoveLayerVersionPermission" => {
+                layer_version_permission::answer_remove(self, call, &request).await
+            }
+            "GetLayerVersionPolicy" => layer_version_permission::answer_get(self, call, &request),
+            "GetAccountSettings" => account_settings::answer(self, call, &request),
+            "TagResource" => tags::answer_tag(self, call, request).await,
+            "UntagResource" => tags::answer_untag(self, call, &request).await,
+            "ListTags" => tags::answer_list(self, call, &request),
+            "AddPermission" => permission::answer_add(self, call, request).await,
+            "RemovePermission" => permission::answer_remove(self, call, &request).await,
+            "GetPolicy" => permission::answer_get(self, call, &request),
+            "PutResourcePolicy" => resource_policy::answer_put(self, call, request).await,
+            "GetResourcePolicy" => resource_policy::answer_get(self, call, &request),
+            "DeleteResourcePolicy" => resource_policy::answer_delete(self, call, &request).await,
+            "CreateCodeSigningConfig" => code_signing::answer_create(self, call, request).await,
+            "GetCodeSigningConfig" => code_signing::answer_get(self, call, &request),
+            "UpdateCodeSigningConfig" => code_signing::answer_update(self, call, request).await,
+            "DeleteCodeSigningConfig" => code_signing::answer_delete(self, call, &request).await,
+            "ListCodeSigningConfigs" => code_signing::answer_list(self, call, &request),
+            "ListFunctionsByCodeSigningConfig" => code_signing::answer_list_functions(self, call, &request),
+            "PutFunctionCodeSigningConfig" => code_signing::answer_attach(self, call, request).await,
+            "GetFunctionCodeSigningConfig" => code_signing::answer_attached(self, call, &request),
+            "DeleteFunctionCodeSigningConfig" => code_signing::answer_detach(self, call, &request).await,
+            "InvokeWithResponseStream" => {
+                invoke_with_response_stream::answer(self, request_id, call, request).await
+            }
+            "CreateFunctionUrlConfig" => function_url_config::answer_create(self, call, request).await,
+            "GetFunctionUrlConfig" => function_url_config::answer_get(self, call, &request),
+            "UpdateFunctionUrlConfig" => function_url_config::answer_update(self, call, request).await,
+            "DeleteFunctionUrlConfig" => function_url_config::answer_delete(self, call, &request).await,
+            "ListFunctionUrlConfigs" => function_url_config::answer_list(self, call, &request),
+            "InvokeAsync" => invoke::answer_async(self, request_id, call, request).await,
+            "PutFunctionEventInvokeConfig" | "UpdateFunctionEventInvokeConfig" => {
+                event_invoke_config::answer_set(self, call, request).await
+            }
+            "GetFunctionEventInvokeConfig" => event_invoke_config::answer_get(self, call, &request).await,
+            "DeleteFunctionEventInvokeConfig" => {
+                event_invoke_config::answer_delete(self, call, &request).await
+            }
+            "ListFunctionEventInvokeConfigs" => event_invoke_config::answer_list(self, call, &request).await,
+            "CreateEventSourceMapping" => event_source_mappings::answer_create(self, call, request).await,
+            "GetEventSourceMapping" => event_source_mappings::answer_get(self, call, &request),
+            "ListEventSourceMappings" => event_source_mappings::answer_list(self, call, &request),
+            "UpdateEventSourceMapping" => event_source_mappings::answer_update(self, call, request).await,
+            "DeleteEventSourceMapping" => event_source_mappings::answer_delete(self, call, &request).await,
+            "GetFunctionRecursionConfig" => recursion_config::answer_get(self, call, &request),
+            "PutFunctionRecursionConfig" => recursion_config::answer_put(self, call, request).await,
+            "GetRuntimeManagementConfig" => runtime_management_config::answer_get(self, call, &request),
+            "PutRuntimeManagementConfig" => runtime_management_config::answer_put(self, call, request).await,
+            "PutFunctionConcurrency" => function_concurrency::answer_put(self, call, request).await,
+            "GetFunctionConcurrency" => function_concurrency::answer_get(self, call, &request),
+            "DeleteFunctionConcurrency" => function_concurrency::answer_delete(self, call, &request).await,
+            "PutProvisionedConcurrencyConfig" => {
+                provisioned_concurrency::answer_put(self, call, request).await
+            }
+            "GetProvisionedConcurrencyConfig" => provisioned_concurrency::answer_get(self, call, &request),
+            "ListProvisionedConcurrencyConfigs" => provisioned_concurrency::answer_list(self, call, &request),
+            "DeleteProvisionedConcurrencyConfig" => {
+                provisioned_concurrency::answer_delete(self, call, &request).await
+            }
+            "CheckpointDurableExecution" => durable_checkpoint::answer(self, call, request).await,
+            "GetDurableExecutionState" => durable_checkpoint::answer_state(self, call, &request).await,
+            "GetDurableExecution" => durable_executions::answer_get(self, call, &request).await,
+            "GetDurableExecutionHistory" => durable_executions::answer_history(self, call, &request).await,
+            "ListDurableExecutionsByFunction" => durable_executions::answer_list(self, call, &request).await,
+            "StopDurableExecution" => durable_executions::answer_stop(self, call, request).await,
+            "PauseDurableExecution" => durable_executions::answer_pause(self, call, request).await,
+            "ResumeDurableExecution" => durable_executions::answer_resume(self, call, request).await,
+            "DeleteDurableExecution" => durable_executions::answer_delete(self, call, &request).await,
+            "SendDurableExecutionCallbackSuccess" => {
+                durable_callbacks::answer_success(self, call, request).await
+            }
+            "SendDurableExecutionCallbackFailure" => {
+                durable_callbacks::answer_failure(self, call, request).await
+            }
+            "SendDurableExecutionCallbackHeartbeat" => {
+                durable_callbacks::answer_heartbeat(self, call, &request).await
+            }
+            other => Err(ApiError::not_implemented(other)),
         }
     }
 }

@@ -136,7 +136,8 @@ impl Pool {
         self.wait_for_finishing(&version).await;
         let (environment, why_cold) = match self.take_warm(&version, permit)? {
             Found::Warm(environment) => (environment, None),
-            Found::Cold(why_cold, permit) => self.cold_start(&version, why_cold, permit).await?,
+            // Apart: most calls need no room for it.
+            Found::Cold(why_cold, permit) => Box::pin(self.cold_start(&version, why_cold, permit)).await?,
         };
         let invocation = invocation(&version, request, trace, why_cold, arrived);
         Ok((environment, invocation))

@@ -53,16 +53,20 @@ impl Sampling {
         clock: &Clock,
     ) -> Decided {
         let mode = version.configuration.tracing_mode;
-        let trace = match &request.trace {
-            Some(trace) => trace.clone(),
-            None => TraceHeader::generate(clock.epoch_ms()).undecided(),
-        };
-        let trace = trace.with_run_of(&version.arn);
         let keep = |id: u128| match mode {
             TracingMode::Active => self.keeps(&version.configuration.name, id, clock.now()),
             TracingMode::PassThrough => self.keep_passed_through,
         };
-        decided(trace, mode, request.request_id, keep)
+        match &request.trace {
+            Some(trace) => decided(trace.with_run_of(&version.arn), mode, request.request_id, keep),
+            // Most calls: the invocation is the first span of its trace, for the record as for the function.
+            None => {
+                let id = TraceHeader::new_trace_id(clock.epoch_ms());
+                let (span, is_kept) = (request.request_id.span_id(), keep(u128::from_be_bytes(id)));
+                let trace = TraceHeader::beginning(id, span, is_kept, &version.arn);
+                Decided { recorded: trace.clone(), delivered: trace }
+            }
+        }
     }
 
     /// Whether Lambda keeps the trace with this id: its last digits are random.

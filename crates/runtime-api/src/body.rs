@@ -45,6 +45,11 @@ pub(crate) async fn read(request: Request<Incoming>, bytes_max: usize) -> Body {
                 if first.is_none() && collected.is_empty() && announced == Some(data.len() as u64) {
                     first = Some(data);
                 } else {
+                    if collected.is_empty() {
+                        // At once, rather than copied again and again as it grows. What does not come is not touched.
+                        let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
+                        collected.reserve(announced.unwrap_or_default().min(bytes_max));
+                    }
                     collected.extend_from_slice(&data);
                 }
             }

@@ -39,6 +39,9 @@ const HEAD_BYTES_MAX: usize = (1 << 20) + 4_096;
 const LONG_HEADS_CONNECTIONS_MAX: usize = 8;
 /// Longest head on the other connections.
 const SHORT_HEAD_BYTES_MAX: usize = 64 << 10;
+/// How large the future of an answer may be. Ours: the HTTP library moves it about for each request, and every open connection
+/// keeps room for one.
+const ANSWER_BYTES_MAX: usize = if cfg!(debug_assertions) { 16 << 10 } else { 4 << 10 };
 /// How long to wait when no connection can be accepted, mostly for lack of descriptors.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -124,11 +127,17 @@ async fn accept(listener: TcpListener, environment: Arc<Environment>, imports: O
     }
 }
 
+/// Returns the future of an answer, if it is a small one: the HTTP library moves it about for each request.
+fn small<F: Future>(answer: F) -> F {
+    const { assert!(size_of::<F>() <= ANSWER_BYTES_MAX, "the future of an answer is moved about") };
+    answer
+}
+
 /// Serves one connection to its end.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, visitor: Visitor, head_bytes_max: usize) {
     let service = service_fn(move |request| {
         let visitor = visitor.clone();
-        async move { Ok::<_, std::convert::Infallible>(visitor.answer(request).await) }
+        small(async move { Ok::<_, std::convert::Infallible>(visitor.answer(request).await) })
     });
     // A connection that breaks concerns nobody: the process behind it is what counts.
     // Names of headers as AWS writes them: `Lambda-Extension-Identifier`. Not every script looks them up without case.

@@ -7,6 +7,12 @@ use http::{Response, StatusCode};
 use http_body_util::Full;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+// Names that are constants are not read again for each event.
+const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+const DEADLINE_MS: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
+const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked-function-arn");
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
 
 /// Hands over an event. Every official client needs a content type, the request id and the deadline.
 pub(crate) fn event(delivery: Delivery) -> Response<Full<Bytes>> {
@@ -14,18 +20,18 @@ pub(crate) fn event(delivery: Delivery) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     let content_type = delivery.content_type.and_then(|value| HeaderValue::from_str(&value).ok());
     headers.insert(CONTENT_TYPE, content_type.unwrap_or(JSON));
-    let mut set = |name: &'static str, value: &str| {
+    let mut set = |name: HeaderName, value: &str| {
         // Ids, numbers, ARNs and traces are plain text; they were checked when they came in.
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.insert(name, value);
         }
     };
-    set("lambda-runtime-aws-request-id", &delivery.request_id.to_string());
-    set("lambda-runtime-deadline-ms", &delivery.deadline_epoch_ms.to_string());
-    set("lambda-runtime-invoked-function-arn", &delivery.invoked_function_arn);
-    set("lambda-runtime-trace-id", delivery.trace.as_str());
+    set(REQUEST_ID, &delivery.request_id.to_string());
+    set(DEADLINE_MS, &delivery.deadline_epoch_ms.to_string());
+    set(FUNCTION_ARN, &delivery.invoked_function_arn);
+    set(TRACE_ID, delivery.trace.as_str());
     if let Some(context) = delivery.client_context.as_deref().and_then(header_of_json) {
-        headers.insert(HeaderName::from_static("lambda-runtime-client-context"), context);
+        headers.insert(CLIENT_CONTEXT, context);
     }
     response
 }

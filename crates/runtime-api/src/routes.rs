@@ -61,21 +61,24 @@ impl Visitor {
             && request.method() == Method::POST
             && let Some(stream) = self.imports.as_ref().and_then(ImportCollector::open)
         {
-            return imports::take(stream, request).await;
+            return Box::pin(imports::take(stream, request)).await;
         }
         let Some(route) = Route::of(path) else { return reply::not_found() };
         if request.method() != route.method() {
             return reply::method_not_allowed();
         }
         let connection = &self.connection;
+        // What few requests need is apart: the HTTP library moves the future of every answer about.
         let answered = match route {
             Route::Ping => Ok(reply::pong()),
             Route::Next => next(connection, request.headers()).await,
-            Route::InitError => self.init_error(request).await,
+            Route::InitError => Box::pin(self.init_error(request)).await,
             Route::Response(id) => response(connection, id, request).await,
-            Route::Error(id) => error(connection, id, request).await,
-            Route::Extension(route) => extensions::answer(connection, route, request).await,
-            Route::Subscription(api) => subscriptions::answer(connection, api, self.port, request).await,
+            Route::Error(id) => Box::pin(error(connection, id, request)).await,
+            Route::Extension(route) => Box::pin(extensions::answer(connection, route, request)).await,
+            Route::Subscription(api) => {
+                Box::pin(subscriptions::answer(connection, api, self.port, request)).await
+            }
         };
         match answered {
             Ok(response) => response,
@@ -164,7 +167,7 @@ async fn response(
     let open = match connection.begin_answer(id, AnswerKind::Response) {
         Ok(open) => open,
         Err(rejection) => {
-            body::discard(request).await;
+            Box::pin(body::discard(request)).await;
             return Err(rejection);
         }
     };
@@ -173,7 +176,7 @@ async fn response(
     let mode = request.headers().get("lambda-runtime-function-response-mode");
     let answer = match mode.map(http::HeaderValue::as_bytes) {
         Some(b"streaming") if let Some(sender) = open.stream(content_type) => {
-            body::stream(request, sender).await
+            Box::pin(body::stream(request, sender)).await
         }
         // Who wants the response whole gets a streamed one whole.
         None | Some(b"" | b"streaming") => match body::read(request, RESPONSE_PAYLOAD_BYTES_MAX).await {
@@ -185,7 +188,7 @@ async fn response(
             Body::Truncated => RuntimeAnswer::Truncated,
         },
         Some(_) => {
-            body::discard(request).await;
+            Box::pin(body::discard(request)).await;
             RuntimeAnswer::InvalidResponseMode
         }
     };

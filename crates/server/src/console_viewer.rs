@@ -151,7 +151,7 @@ impl Entrance {
         // What is under the address of a function is the function's.
         let is_of_a_function = || Address::of_host(request.headers(), request.uri()).is_some();
         if Console::is_asked(&request) && !is_of_a_function() {
-            return self.console.answer(request).await;
+            return Box::pin(self.console.answer(request)).await;
         }
         self.outside.answer(request).await
     }

@@ -37,13 +37,13 @@ impl Outside {
         let request = if is_of_a_function || is_for_everybody(request.uri().path()) {
             request
         } else if self.credentials.are_required() {
-            match self.guard.admit(&self.front, request).await {
+            match Box::pin(self.guard.admit(&self.front, request)).await {
                 Ok(request) => request,
                 Err(refusal) => return refusal,
             }
         } else if is_of_another_site(request.headers()) {
             // A signature is what a page of another site cannot have. Without keys, where a request is from has to do.
-            drop_body(request).await;
+            Box::pin(drop_body(request)).await;
             return root::refuse_another_site();
         } else {
             request
@@ -97,12 +97,18 @@ impl Front {
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response {
         if let Some(address) = Address::of_host(request.headers(), request.uri()) {
-            return self.function_urls.answer(address, Peer::of(&request), request).await;
+            let peer = Peer::of(&request);
+            return Box::pin(self.function_urls.answer(address, peer, request)).await;
         }
-        let Some(path) = request.uri().path().strip_prefix(HEARTH) else {
-            return self.answer_aws(request).await;
-        };
-        let path = path.to_owned();
+        if request.uri().path().starts_with(HEARTH) {
+            return Box::pin(self.answer_hearth(request)).await;
+        }
+        self.answer_aws(request).await
+    }
+
+    /// Answers what only Hearth has.
+    async fn answer_hearth(&self, request: Request<Incoming>) -> Response {
+        let path = request.uri().path().strip_prefix(HEARTH).unwrap_or_default().to_owned();
         let (first, rest) = path.split_once('/').unwrap_or((&path, ""));
         match first {
             "code" => self.api.answer_code(rest).await,
@@ -119,18 +125,18 @@ impl Front {
     /// Answers as AWS: Hearth's own HTTP is a path like any other that Lambda does not have.
     pub(crate) async fn answer_aws(&self, request: Request<Incoming>) -> Response {
         if CloudWatchLogs::is_asked(&request) {
-            self.cloudwatch_logs.answer(request).await
+            Box::pin(self.cloudwatch_logs.answer(request)).await
         } else if CloudWatch::is_asked(&request) {
-            self.cloudwatch.answer(request).await
+            Box::pin(self.cloudwatch.answer(request)).await
         } else if S3::is_asked(&request) {
-            self.s3.answer(request).await
+            Box::pin(self.s3.answer(request)).await
         } else if Schedules::is_asked(&request) {
-            self.schedules.answer(request).await
+            Box::pin(self.schedules.answer(request)).await
         } else if request.uri().path() == "/" {
-            root::answer(self, request).await
+            Box::pin(root::answer(self, request)).await
         } else if let Some(service) = root::other_service(self, &request) {
             let refusal = root::refuse(service);
-            drop_body(request).await;
+            Box::pin(drop_body(request)).await;
             refusal
         } else {
             self.api.answer(request).await

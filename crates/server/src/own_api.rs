@@ -120,7 +120,7 @@ async fn answer(front: Option<Arc<Front>>, guard: &Guard, request: Request<Incom
     let Some(front) = front else {
         return unavailable();
     };
-    match guard.admit(&front, request).await {
+    match Box::pin(guard.admit(&front, request)).await {
         Ok(request) => front.answer_aws(request).await,
         Err(refusal) => refusal,
     }

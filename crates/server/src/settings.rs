@@ -53,6 +53,8 @@ pub struct Settings {
     pub waits_for_processors: bool,
     /// How many Init phases run at once.
     pub cold_starts_max: usize,
+    /// How many threads serve, for whoever makes the Tokio runtime; `None`: one a processor.
+    pub threads: Option<usize>,
     /// How long logs are kept.
     pub log_retention: Duration,
     /// Whether the logs of functions say why an invocation was cold. AWS's do not.
@@ -109,6 +111,7 @@ impl Settings {
             environments_memory_mb: None,
             waits_for_processors: true,
             cold_starts_max: 32,
+            threads: None,
             log_retention: Duration::from_secs(14 * 86_400),
             log_cold_starts: false,
             journal_retention: Duration::from_secs(30 * 86_400),

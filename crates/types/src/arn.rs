@@ -59,11 +59,19 @@ impl FunctionArn {
     pub fn with_qualifier(&self, qualifier: Option<Qualifier>) -> Self {
         Self { qualifier, ..self.clone() }
     }
+
+    /// Writes it without its qualifier.
+    pub(crate) fn write_unqualified(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        for part in ["arn:aws:lambda:", self.region.as_str(), ":", self.account.as_str(), ":function:"] {
+            to.write_str(part)?;
+        }
+        to.write_str(self.name.as_str())
+    }
 }
 
 impl fmt::Display for FunctionArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "arn:aws:lambda:{}:{}:function:{}", self.region, self.account, self.name)?;
+        self.write_unqualified(f)?;
         match &self.qualifier {
             Some(qualifier) => write!(f, ":{qualifier}"),
             None => Ok(()),

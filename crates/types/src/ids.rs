@@ -1,10 +1,12 @@
 //! Identifiers: of requests, environments, revisions, code and traces.
 
+mod random;
 mod tracing;
 
 use std::fmt;
+use std::sync::Arc;
 
-pub use self::tracing::SpanId;
+pub use self::tracing::{SpanId, TraceId};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +26,7 @@ impl RequestId {
 
     /// Makes a new random id.
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(random::uuid())
     }
 
     /// Reads an id as a runtime or client wrote it. Upper case is not what we handed out, so it is not ours.
@@ -37,7 +39,7 @@ impl RequestId {
 
 /// Returns a new UUID in lower case, for what has no id of a type of its own: mappings, durable executions, objects.
 pub fn random_uuid() -> String {
-    Uuid::new_v4().to_string()
+    random::uuid().to_string()
 }
 
 /// The id of one execution environment: 32 lower hex digits, as they end the name of its log stream.
@@ -47,7 +49,7 @@ pub struct EnvironmentId(Uuid);
 impl EnvironmentId {
     /// Makes a new random id.
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(random::uuid())
     }
 
     /// Reads an id as it prints.
@@ -65,7 +67,7 @@ pub struct RevisionId(Uuid);
 impl RevisionId {
     /// Makes a new random id.
     pub fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(random::uuid())
     }
 
     /// Reads a stored id.
@@ -145,29 +147,42 @@ const TRACE_HEADER_BYTES_MAX: usize = 1_024;
 /// Eight hexadecimal digits that stand for a function, whatever its qualifier: FNV-1a. It need not be secret: who does not
 /// want to be counted leaves the whole lineage out.
 fn digest(arn: &FunctionArn) -> String {
-    let arn = arn.with_qualifier(None).to_string();
-    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    format!("{:08x}", arn.bytes().fold(0x811c_9dc5, step))
+    let mut hash = Fnv(0x811c_9dc5);
+    // A hash takes everything.
+    let _ = arn.write_unqualified(&mut hash);
+    format!("{:08x}", hash.0)
+}
+
+/// A hash of what is written to it.
+struct Fnv(u32);
+
+impl fmt::Write for Fnv {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        self.0 = text.bytes().fold(self.0, step);
+        Ok(())
+    }
 }
 
 /// An X-Ray trace header: `Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=0|1[;Lineage=…]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceHeader(String);
+pub struct TraceHeader(Arc<str>);
 
 impl TraceHeader {
     /// Takes the caller's header as it is. `None` when it is empty, too long, or no plain printable text: a header
     /// goes on to the runtime, so nothing else may pass.
     pub fn from_caller(value: &str) -> Option<Self> {
         let plain = value.bytes().all(|b| (0x20..0x7f).contains(&b));
-        (!value.is_empty() && value.len() <= TRACE_HEADER_BYTES_MAX && plain).then(|| Self(value.to_owned()))
+        (!value.is_empty() && value.len() <= TRACE_HEADER_BYTES_MAX && plain).then(|| Self(Arc::from(value)))
     }
 
     /// Makes the header of an invocation that came without one at `epoch_ms`: not sampled.
     pub fn generate(epoch_ms: i64) -> Self {
         let epoch_seconds = u64::try_from(epoch_ms / 1_000).unwrap_or_default();
-        let random = Uuid::new_v4().as_simple().to_string();
-        let parent = &Uuid::new_v4().as_simple().to_string()[..16];
-        Self(format!("Root=1-{:08x}-{};Parent={parent};Sampled=0", epoch_seconds as u32, &random[..24]))
+        let random = random::uuid().as_simple().to_string();
+        let parent = &random::uuid().as_simple().to_string()[..16];
+        let text = format!("Root=1-{:08x}-{};Parent={parent};Sampled=0", epoch_seconds as u32, &random[..24]);
+        Self(text.into())
     }
 
     /// Returns how often a function has run in this chain of calls. A client that sends the header along as it got it
@@ -196,7 +211,7 @@ impl TraceHeader {
             }
             lineage.push_str(&other);
         }
-        Self(format!("{head};Lineage={lineage}"))
+        Self(format!("{head};Lineage={lineage}").into())
     }
 
     fn lineage(&self) -> impl Iterator<Item = (&str, u32)> {

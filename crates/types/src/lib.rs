@@ -26,7 +26,7 @@ pub use configuration::{
 };
 pub use extension::{ExtensionEvents, ExtensionId, ExtensionName, ExtensionState};
 pub use fault::{FaultDeed, FaultPhase, InjectedFault};
-pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, SpanId, TraceHeader, random_uuid};
+pub use ids::{CodeSha256, EnvironmentId, RequestId, RevisionId, SpanId, TraceHeader, TraceId, random_uuid};
 pub use layers::{LayerReference, LayerVersionArn};
 pub use names::{
     AccountId, FunctionName, LayerName, LogGroupName, LogStreamName, NameError, Qualifier, Region, Version,

@@ -56,6 +56,9 @@ pub(crate) struct ServeArguments {
     /// How many cold starts run at once [default: 32]
     #[arg(long, env = "HEARTH_COLD_STARTS_MAX", value_name = "N")]
     pub(crate) cold_starts_max: Option<usize>,
+    /// Threads that serve calls [default: one a processor]
+    #[arg(long, env = "HEARTH_THREADS", value_name = "N")]
+    pub(crate) threads: Option<usize>,
     /// How long logs are kept, in days [default: 14]
     #[arg(long, env = "HEARTH_LOG_RETENTION_DAYS", value_name = "DAYS")]
     pub(crate) log_retention_days: Option<u64>,

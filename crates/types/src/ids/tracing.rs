@@ -1,6 +1,7 @@
 //! What a trace header says: which trace, below which span, and whether it is kept. And what Lambda adds to it.
 
-use super::{RequestId, TRACE_HEADER_BYTES_MAX, TraceHeader};
+use super::{RequestId, TRACE_HEADER_BYTES_MAX, TraceHeader, digest, random};
+use crate::FunctionArn;
 
 /// The id of a span: eight bytes, not all of them zero.
 pub type SpanId = [u8; 8];
@@ -13,10 +14,37 @@ impl RequestId {
     }
 }
 
+/// The id of a trace: the time at which it began, in seconds since 1970, and twelve random bytes.
+pub type TraceId = [u8; 16];
+
 impl TraceHeader {
+    /// Makes the id of a trace that begins at `epoch_ms`.
+    pub fn new_trace_id(epoch_ms: i64) -> TraceId {
+        let mut id: TraceId = random::bytes();
+        let epoch_seconds = u64::try_from(epoch_ms / 1_000).unwrap_or_default() as u32;
+        id[..4].copy_from_slice(&epoch_seconds.to_be_bytes());
+        id
+    }
+
+    /// Returns the header of a call that came without one: its trace begins with this run of `function`. It says what
+    /// [`Self::generate`], [`Self::with_run_of`], [`Self::with_parent`] and [`Self::with_decision`] would make of it, at once.
+    pub fn beginning(trace: TraceId, span: SpanId, is_sampled: bool, function: &FunctionArn) -> Self {
+        let mut text = String::with_capacity(112);
+        text.push_str("Root=1-");
+        push_hex(&mut text, &trace[..4]);
+        text.push('-');
+        push_hex(&mut text, &trace[4..]);
+        text.push_str(";Parent=");
+        push_hex(&mut text, &span);
+        text.push_str(if is_sampled { ";Sampled=1;Lineage=" } else { ";Sampled=0;Lineage=" });
+        text.push_str(&digest(function));
+        text.push_str(":1");
+        Self(text.into())
+    }
+
     /// Returns the id of the trace: `1-5759e988-bd862e3fe1be46a994272793` without its version and hyphens, as other kinds of
     /// traces have it. `None` when the header names none.
-    pub fn trace_id(&self) -> Option<[u8; 16]> {
+    pub fn trace_id(&self) -> Option<TraceId> {
         let (time, random) = self.part("Root")?.strip_prefix("1-")?.split_once('-')?;
         let is_one = time.len() == 8 && random.len() == 24;
         let id = u128::from_str_radix(&format!("{time}{random}"), 16).ok().filter(|id| is_one && *id != 0)?;
@@ -44,7 +72,7 @@ impl TraceHeader {
     #[must_use]
     pub fn undecided(&self) -> Self {
         let kept = self.0.split(';').filter(|part| !matches!(key(part), "Parent" | "Sampled"));
-        Self(kept.collect::<Vec<_>>().join(";"))
+        Self(kept.collect::<Vec<_>>().join(";").into())
     }
 
     /// Returns the same trace with what was decided about it.
@@ -77,7 +105,15 @@ impl TraceHeader {
             }
         }
         let text = parts.join(";");
-        if text.len() > TRACE_HEADER_BYTES_MAX { self.clone() } else { Self(text) }
+        if text.len() > TRACE_HEADER_BYTES_MAX { self.clone() } else { Self(text.into()) }
+    }
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
 }
 
@@ -88,6 +124,27 @@ fn key(part: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_that_begins_here_says_what_one_says_that_came_without_a_decision() {
+        let arn = FunctionArn {
+            region: crate::Region::new("us-east-1").unwrap(),
+            account: crate::AccountId::new("000000000000").unwrap(),
+            name: crate::FunctionName::new("f").unwrap(),
+            qualifier: None,
+        };
+        let id = TraceHeader::new_trace_id(0x5bef_4de7 * 1_000);
+        assert_eq!(id[..4], [0x5b, 0xef, 0x4d, 0xe7]);
+        assert_ne!(id, TraceHeader::new_trace_id(0x5bef_4de7 * 1_000));
+        let span = [0, 2, 3, 4, 5, 6, 7, 0xff];
+        let hex: String = id[4..].iter().map(|byte| format!("{byte:02x}")).collect();
+        let came = TraceHeader::from_caller(&format!("Root=1-5bef4de7-{hex}")).unwrap();
+        for is_sampled in [false, true] {
+            let expected = came.with_run_of(&arn).with_parent(span).with_decision(is_sampled);
+            assert_eq!(TraceHeader::beginning(id, span, is_sampled, &arn), expected);
+        }
+        assert_eq!(came.trace_id(), Some(id));
+    }
 
     #[test]
     fn a_header_says_which_trace_below_which_span_and_who_decided() {
