@@ -43,6 +43,7 @@ mod operations;
 mod outcomes;
 mod own_api;
 mod policies;
+mod preboot;
 mod recursion;
 mod restart;
 mod runtimes;

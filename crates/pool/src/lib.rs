@@ -19,6 +19,7 @@ mod injected_faults;
 mod measure;
 mod members;
 mod own_api;
+mod preboot;
 mod provisioning;
 mod sampling;
 mod settings;
@@ -97,6 +98,8 @@ pub struct Pool {
     provisioned_starts: Arc<Semaphore>,
     state: Mutex<State>,
     sampling: Sampling,
+    /// Runtimes that wait for their Init. Never locked together with the state.
+    prebooted: Mutex<preboot::Shelf>,
     /// Rung whenever an environment settled or is gone.
     changed: Notify,
 }
@@ -143,6 +146,7 @@ impl Pool {
             provisioned_starts,
             state: Mutex::default(),
             sampling,
+            prebooted: Mutex::default(),
             changed: Notify::new(),
         });
         tokio::spawn(end_idle_environments(Arc::downgrade(&pool)));
@@ -160,6 +164,7 @@ impl Pool {
     /// Takes no more invocations, waits for the running ones up to the drain limit, and ends every environment.
     pub async fn drain(&self) {
         self.lock().draining = true;
+        self.close_prebooted();
         self.end_ready(|_| true, |_| None, ShutdownReason::ServerStops);
         // Nobody waits for those that are still being initialized.
         self.provisioned_starts.close();
@@ -233,6 +238,7 @@ async fn end_idle_environments(pool: Weak<Pool>) {
         let Some(pool) = pool.upgrade() else { return };
         let idle_timeout = pool.parts.settings.idle_timeout;
         let now = pool.parts.clock.now();
+        pool.look_after_prebooted(now);
         let is_idle =
             |ready: &Ready| now - ready.idle_since >= idle_timeout && !ready.member.is_provisioned();
         let last_end = |ready: &Ready| Some(LastEnd::Idle { since: ready.idle_since, limit: idle_timeout });
@@ -281,6 +287,10 @@ impl VersionListener for Pool {
             None => ShutdownReason::FunctionDeleted,
         };
         let key = (name.clone(), version);
+        self.forget_prebooted(&key, current.map(|current| current.generation));
+        if let Some(current) = current {
+            self.preboot_new(current);
+        }
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let to_end = {
             let mut state = self.lock();

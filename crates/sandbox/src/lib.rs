@@ -14,8 +14,10 @@ mod foundations;
 mod in_force;
 mod launcher;
 mod memory;
+mod memory_of_host;
 pub mod namespaces;
 mod network;
+mod prebooted;
 pub mod process;
 mod processes;
 mod rootless;
@@ -35,8 +37,10 @@ use futures_util::future::BoxFuture;
 pub use hearth_sandbox_init::AWS_API;
 pub use hearth_sandbox_init::messages::ExitStatus;
 use hearth_types::{EnvironmentId, ProcessUsage};
+pub use memory_of_host::memory_is_short;
 pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
+pub use prebooted::Prebooted;
 pub use rootless::Obstacle;
 
 /// How a backend separates functions from the host and from each other.

@@ -214,6 +214,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             idle_timeout: settings.idle_timeout,
             networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,
+            preboot: settings.preboot,
+            not_prebooted: settings.not_prebooted.clone(),
             environments_max: settings.account_concurrency as usize,
             keep_passed_through_traces: settings.keep_passed_through_traces,
             drain_limit: settings::DRAIN_LIMIT,

@@ -1,6 +1,6 @@
 //! The settings of a server. Nobody below reads configuration: `cli` gathers it and hands it in here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use hearth_pool::NetworkPolicies;
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
 use hearth_sandbox::Isolation;
 use hearth_traces::Collector;
-use hearth_types::limits;
+use hearth_types::{FunctionName, limits};
 
 /// How long running invocations may take when the server stops.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
@@ -47,6 +47,10 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// How many Init phases run at once.
     pub cold_starts_max: usize,
+    /// How many booted runtimes of each version that is in use wait for their Init.
+    pub preboot: usize,
+    /// Functions of which none does.
+    pub not_prebooted: BTreeSet<FunctionName>,
     /// How long logs are kept.
     pub log_retention: Duration,
     /// Whether the logs of functions say why an invocation was cold. AWS's do not.
@@ -98,6 +102,8 @@ impl Settings {
             environments_per_10_s: limits::ENVIRONMENTS_PER_10_S_DEFAULT,
             idle_timeout: Duration::from_secs(600),
             cold_starts_max: 32,
+            preboot: 0,
+            not_prebooted: BTreeSet::new(),
             log_retention: Duration::from_secs(14 * 86_400),
             log_cold_starts: false,
             journal_retention: Duration::from_secs(30 * 86_400),
