@@ -56,6 +56,7 @@ impl Asked {
             memory_size_mb: 128,
             ephemeral_storage_mb: 512,
             runtime: Runtime::parse("provided.al2023").expect("a runtime"),
+            is_prebooted: false,
         });
         let identity = FunctionIdentity {
             version: Version::Latest,

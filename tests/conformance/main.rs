@@ -45,6 +45,7 @@ mod operations;
 mod outcomes;
 mod own_api;
 mod policies;
+mod preboot;
 mod recursion;
 mod restart;
 mod runtimes;

@@ -93,6 +93,7 @@ struct File {
     wait_for_processors: Option<OnOff>,
     cold_starts_max: Option<usize>,
     threads: Option<usize>,
+    preboot: Option<usize>,
     log_retention_days: Option<u64>,
     journal_retention_days: Option<u64>,
     journal_mb: Option<u64>,
@@ -122,6 +123,7 @@ struct File {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Function {
     network: Option<Network>,
+    preboot: Option<bool>,
 }
 
 /// A key of the table of functions.
@@ -204,6 +206,9 @@ fn put_together(
     let mut settings = Settings::new(data_dir, surroundings.path.clone());
     set(&mut settings.isolation, arguments.isolation.or(file.isolation).map(Into::into));
     set(&mut settings.networks.default, arguments.network.or(file.network).map(Into::into));
+    let is_off = |function: &Function| function.preboot == Some(false);
+    let off = file.function.iter().filter(|(_, function)| is_off(function));
+    settings.not_prebooted = off.map(|(name, _)| name.0.clone()).collect();
     let of_functions = file.function.into_iter();
     settings.networks.by_function =
         of_functions.filter_map(|(name, function)| Some((name.0, function.network?.into()))).collect();
@@ -226,6 +231,7 @@ fn put_together(
     // More than a semaphore can count is as good as that.
     set(&mut settings.cold_starts_max, cold_starts_max.map(|max| max.min(Semaphore::MAX_PERMITS)));
     settings.threads = arguments.threads.or(file.threads);
+    set(&mut settings.preboot, arguments.preboot.or(file.preboot));
     let log_retention_days = arguments.log_retention_days.or(file.log_retention_days);
     let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 60 * 60));
     set(&mut settings.log_retention, log_retention_days.map(days));
@@ -504,6 +510,16 @@ mod tests {
     }
 
     #[test]
+    fn runtimes_are_booted_ahead_of_all_functions_but_those_that_are_left_out() {
+        assert_eq!(of(&[], "").unwrap().preboot, 0);
+        let toml = "preboot = 2\n[function.resize]\npreboot = false\n[function.fetch]\npreboot = true\n";
+        let settings = of(&[], toml).unwrap();
+        let left_out: Vec<&str> = settings.not_prebooted.iter().map(FunctionName::as_str).collect();
+        assert_eq!((settings.preboot, left_out), (2, vec!["resize"]));
+        assert_eq!(of(&["--preboot", "1"], toml).unwrap().preboot, 1);
+    }
+
+    #[test]
     fn a_mistake_is_named_with_its_place() {
         let errors = [
             of(&[], "region = \"us-east-1\"\nidle-timeout = 3\n"),
@@ -526,12 +542,12 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `keep-alive`, `environments-memory-mb`, `wait-for-processors`, `cold-starts-max`, `threads`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `keep-alive`, `environments-memory-mb`, `wait-for-processors`, `cold-starts-max`, `preboot`, `threads`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`
             `DIR/hearth.toml`, line 1: `a b` is not the name of a function
-            `DIR/hearth.toml`, line 2: unknown field `memory`, expected `network`
+            `DIR/hearth.toml`, line 2: unknown field `memory`, expected `network` or `preboot`
             isolation `process` cannot keep functions from the network
             isolation `process` cannot keep functions from the network
             account `1234` is not 12 digits

@@ -10,6 +10,7 @@ use hearth_environment::{
 use hearth_functions::ResolvedVersion;
 use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
 use hearth_runtime_api::BoundRuntimeApi;
+use hearth_sandbox::Sandbox;
 use hearth_telemetry::imports::ImportCollector;
 use hearth_telemetry::{EnvironmentFacts, EnvironmentTelemetry};
 use hearth_types::{
@@ -21,6 +22,7 @@ use crate::admission::{Admitted, Place};
 use crate::injected_faults::FaultsOf;
 use crate::members::{Busy, FunctionEnvironments, Member};
 use crate::memory::Room;
+use crate::preboot::Ground;
 use crate::sampling::Decided;
 use crate::streaming::parts;
 use crate::why_cold::Past;
@@ -260,6 +262,50 @@ impl Pool {
         .await
     }
 
+    async fn check_code(&self, version: &ResolvedVersion) -> Result<(), InvokeError> {
+        self.parts.code.check(version).await.map_err(|ChangedCode(error)| {
+            let reason = chain(&*error);
+            tracing::error!(function = %version.configuration.name, reason, "code on disk is not what was deployed");
+            InvokeError::Code { reason }
+        })
+    }
+
+    /// Makes what an environment of the version begins with.
+    pub(crate) async fn lay_ground(
+        &self,
+        version: &Arc<ResolvedVersion>,
+        initialization_type: InitializationType,
+        tells_imports: bool,
+    ) -> Result<Ground<Box<dyn Sandbox>>, InvokeError> {
+        let id = EnvironmentId::random();
+        let log_stream = boot::log_stream(version, id, self.parts.clock.epoch_ms());
+        let plan = boot::plan(version, &self.parts.runtimes, &self.parts.settings.networks);
+        // A look at thousands of files takes as long as making a sandbox does, so both are done at once.
+        let creating = self.parts.sandboxes.create(id, &plan);
+        let (checked, sandbox) = tokio::join!(self.check_code(version), creating);
+        checked?;
+        let sandbox = sandbox.map_err(|error| cannot(version, "create a sandbox", &error))?;
+        let runtime_api = match sandbox.runtime_api() {
+            Some(listener) => BoundRuntimeApi::from_listener(listener),
+            None => BoundRuntimeApi::bind(),
+        };
+        let runtime_api =
+            runtime_api.map_err(|error| cannot(version, "open a Runtime API listener", &error))?;
+        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version);
+        let own_api =
+            own_api.map_err(|error| cannot(version, "open Hearth's API for an environment", &error))?;
+        let boot = boot::boot(
+            self.parts.runtimes.clone(),
+            version.clone(),
+            (initialization_type, tells_imports),
+            self.parts.settings.region.clone(),
+            log_stream.clone(),
+            runtime_api.address(),
+            own_api.credentials,
+        );
+        Ok(Ground { id, log_stream, sandbox, runtime_api, boot, own_api: own_api.served })
+    }
+
     /// Makes an environment as it is planned, in which nothing runs yet.
     pub(crate) async fn make_planned(
         &self,
@@ -267,38 +313,25 @@ impl Pool {
         plan: Plan,
     ) -> Result<Member, InvokeError> {
         let Plan { why_made, initialization_type, owner, imports, room } = plan;
-        let cannot = |what: &str, error: &dyn std::error::Error| {
-            let error = chain(error);
-            tracing::error!(function = %version.configuration.name, error, "cannot {what}");
-            InvokeError::Service(format!("cannot {what}: {error}"))
-        };
-        let id = EnvironmentId::random();
         let now_epoch_ms = self.parts.clock.epoch_ms();
-        let log_stream = boot::log_stream(version, id, now_epoch_ms);
-        let plan = boot::plan(version, &self.parts.runtimes, &self.parts.settings.networks);
-        // A look at thousands of files takes as long as making a sandbox does, so both are done at once.
-        let looking = self.parts.code.check(version);
-        let (checked, sandbox) = tokio::join!(looking, self.parts.sandboxes.create(id, &plan));
-        checked.map_err(|ChangedCode(error)| {
-            let reason = chain(&*error);
-            tracing::error!(function = %version.configuration.name, reason, "code on disk is not what was deployed");
-            InvokeError::Code { reason }
-        })?;
-        let sandbox = sandbox.map_err(|error| cannot("create a sandbox", &error))?;
-        let runtime_api = match sandbox.runtime_api() {
-            Some(listener) => BoundRuntimeApi::from_listener(listener),
-            None => BoundRuntimeApi::bind(),
+        let is_ordinary = initialization_type == InitializationType::OnDemand && imports.is_none();
+        let prebooted = if is_ordinary { self.take_prebooted(version) } else { None };
+        let is_prebooted = prebooted.is_some();
+        let ground = match prebooted {
+            Some(ground) => {
+                self.check_code(version).await?;
+                ground
+            }
+            None => self.lay_ground(version, initialization_type, imports.is_some()).await?,
         };
-        let runtime_api = runtime_api.map_err(|error| cannot("open a Runtime API listener", &error))?;
-        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version);
-        let own_api = own_api.map_err(|error| cannot("open Hearth's API for an environment", &error))?;
+        let Ground { id, log_stream, sandbox, runtime_api, boot, own_api } = ground;
         let configuration = &version.configuration;
         let record = self.parts.recorder.begin(EnvironmentFacts {
             id,
             function: configuration.name.clone(),
             version: version.version,
             log_group: configuration.logging.group.clone(),
-            log_stream: log_stream.clone(),
+            log_stream,
             created_epoch_ms: now_epoch_ms,
             why_created: why_made,
             initialization_type,
@@ -306,6 +339,7 @@ impl Pool {
             memory_size_mb: configuration.memory.get(),
             ephemeral_storage_mb: configuration.ephemeral_storage_mb,
             runtime: configuration.runtime,
+            is_prebooted,
         });
         let identity =
             boot::identity(version, initialization_type, &self.parts.runtimes, &self.parts.settings.region);
@@ -322,15 +356,6 @@ impl Pool {
             None => telemetry,
         };
         let init_limit = boot::init_limit(version, initialization_type);
-        let boot = boot::boot(
-            self.parts.runtimes.clone(),
-            version.clone(),
-            (initialization_type, imports.is_some()),
-            self.parts.settings.region.clone(),
-            log_stream,
-            runtime_api.address(),
-            own_api.credentials,
-        );
         let environment = Environment::make(EnvironmentParts {
             id,
             init_limit,
@@ -348,7 +373,7 @@ impl Pool {
                 })
             }),
         })
-        .map_err(|error| cannot("make an environment", &error))?;
+        .map_err(|error| cannot(version, "make an environment", &error))?;
         Ok(Member {
             environment: environment.clone(),
             initialization_type,
@@ -357,10 +382,17 @@ impl Pool {
                 Some(imports) => runtime_api.serve_with_imports(environment, imports),
                 None => runtime_api.serve(environment),
             },
-            _own_api: own_api.served,
+            _own_api: own_api,
             room: Arc::new(room),
         })
     }
+}
+
+/// Something of ours failed: the operator hears of it, and the caller.
+fn cannot(version: &ResolvedVersion, what: &str, error: &dyn std::error::Error) -> InvokeError {
+    let error = chain(error);
+    tracing::error!(function = %version.configuration.name, error, "cannot {what}");
+    InvokeError::Service(format!("cannot {what}: {error}"))
 }
 
 /// Tells an answer of the function from a failure of ours.
@@ -384,7 +416,7 @@ fn whole(answer: Answer, executed_version: Version, trace: TraceHeader) -> Invok
 }
 
 /// An error and its sources, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

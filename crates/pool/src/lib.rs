@@ -23,6 +23,7 @@ mod measure;
 mod members;
 mod memory;
 mod own_api;
+mod preboot;
 mod pressure;
 mod provisioning;
 mod sampling;
@@ -109,6 +110,8 @@ pub struct Pool {
     processors: usize,
     state: Mutex<State>,
     sampling: Sampling,
+    /// Runtimes that wait for their Init. Never locked together with the state.
+    prebooted: Mutex<preboot::Shelf>,
     /// Rung whenever an environment settled or is gone.
     changed: Notify,
 }
@@ -161,6 +164,7 @@ impl Pool {
             processors,
             state: Mutex::default(),
             sampling,
+            prebooted: Mutex::default(),
             changed: Notify::new(),
         });
         tokio::spawn(end_idle_environments(Arc::downgrade(&pool)));
@@ -181,6 +185,7 @@ impl Pool {
     /// Takes no more invocations, waits for the running ones up to the drain limit, and ends every environment.
     pub async fn drain(&self) {
         self.lock().draining = true;
+        self.close_prebooted();
         self.end_ready(|_| true, |_| None, ShutdownReason::ServerStops);
         // Nobody waits for those that are still being initialized.
         self.provisioned_starts.close();
@@ -252,7 +257,9 @@ async fn end_idle_environments(pool: Weak<Pool>) {
         let Some(period) = pool.upgrade().map(|pool| pool.parts.settings.idle_check_period()) else { return };
         tokio::time::sleep(period).await;
         let Some(pool) = pool.upgrade() else { return };
-        pool.end_idle(pool.parts.clock.now());
+        let now = pool.parts.clock.now();
+        pool.look_after_prebooted(now);
+        pool.end_idle(now);
     }
 }
 
@@ -297,6 +304,10 @@ impl VersionListener for Pool {
             None => ShutdownReason::FunctionDeleted,
         };
         let key = (name.clone(), version);
+        self.forget_prebooted(&key, current.map(|current| current.generation));
+        if let Some(current) = current {
+            self.preboot_new(current);
+        }
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let to_end = {
             let mut state = self.lock();

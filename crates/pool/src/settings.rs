@@ -1,6 +1,6 @@
 //! The limits of a pool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hearth_sandbox::NetworkPolicy;
@@ -27,6 +27,10 @@ pub struct PoolSettings {
     pub networks: NetworkPolicies,
     /// How many Init phases run at once. More would only slow each other down.
     pub cold_starts_max: usize,
+    /// How many runtimes of each version that is in use wait for their Init. 0: none.
+    pub preboot: usize,
+    /// Functions of which none does.
+    pub not_prebooted: BTreeSet<FunctionName>,
     /// How many environments live at once; above, the one idle for longest goes.
     pub environments_max: usize,
     /// Whether traces are kept of functions that only pass them through, when no caller has decided.

@@ -29,5 +29,5 @@ pub use interpreters::Unavailable;
 pub use list::{Listed, Status};
 pub use packages::Damaged;
 pub use packages::manifest::{Archive, InterpreterPart, LibrariesPart, Manifest};
-pub use runtimes::{RuntimeVersion, Runtimes, Settings};
+pub use runtimes::{RuntimeVersion, Runtimes, Settings, WAIT_FOR_INIT};
 pub use table::{OperatingSystem, TableEntry, table};

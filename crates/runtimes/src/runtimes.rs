@@ -23,6 +23,9 @@ const NODE_MAJOR_WITH_MODULE_OPTIONS: u32 = 24;
 
 /// The last argument of a runtime client that is to tell what is imported.
 const PROFILE_IMPORTS: &str = "--profile-imports";
+/// The last argument of a runtime client that is to stop itself before it does anything for its function. It takes the
+/// argument away when it goes on.
+pub const WAIT_FOR_INIT: &str = "--wait-for-init";
 
 /// What the runtimes of a host depend on.
 #[derive(Debug, Clone)]

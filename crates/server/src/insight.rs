@@ -187,7 +187,13 @@ impl Insight {
     }
 
     fn environments(&self, query: &Query<'_>) -> Response {
-        answer(&json!({ "environments": self.environment_values(query.get("function").as_deref()) }))
+        let function = query.get("function");
+        let function = function.as_deref();
+        answer(&json!({
+            "environments": self.environment_values(function),
+            // Nothing of their functions runs there yet: they are no environments.
+            "prebooted": self.pool.prebooted(|name| function.is_none_or(|only| name.as_str() == only)),
+        }))
     }
 
     /// The environments of one function, or of all, the oldest first.
@@ -212,6 +218,7 @@ impl Insight {
                     "created_at": timestamp(record.facts.created_epoch_ms),
                     "invocations": record.invocations(),
                     "why_cold": record.facts.why_created.as_str(),
+                    "prebooted": record.facts.is_prebooted,
                     "max_memory_used_mb": environment.memory_bytes_max().div_ceil(1 << 20),
                     "pid": pid,
                 });
@@ -243,6 +250,7 @@ impl Insight {
                         "environment_id": record.facts.id.to_string(),
                         "log_stream": record.facts.log_stream.as_str(),
                         "why_cold": record.facts.why_created.as_str(),
+                        "prebooted": record.facts.is_prebooted,
                         "spans": timeline_json::spans(&timeline::spans(steps), ms),
                         "extensions": timeline_json::extensions(&timeline::extensions(steps), ms),
                         "injected_faults": timeline_json::fault_marks(&timeline::faults(steps), ms),

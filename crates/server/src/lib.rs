@@ -218,6 +218,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             waits_for_processors: settings.waits_for_processors,
             networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,
+            preboot: settings.preboot,
+            not_prebooted: settings.not_prebooted.clone(),
             environments_max: settings.account_concurrency as usize,
             keep_passed_through_traces: settings.keep_passed_through_traces,
             drain_limit: settings::DRAIN_LIMIT,

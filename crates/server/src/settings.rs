@@ -1,6 +1,6 @@
 //! The settings of a server. Nobody below reads configuration: `cli` gathers it and hands it in here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use hearth_pool::{KeepAlive, NetworkPolicies};
 use hearth_runtimes::NODE_SDK_CLIENTS_DEFAULT;
 use hearth_sandbox::{HostMemoryFiles, Isolation};
 use hearth_traces::Collector;
-use hearth_types::limits;
+use hearth_types::{FunctionName, limits};
 
 /// How long running invocations may take when the server stops.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
@@ -55,6 +55,10 @@ pub struct Settings {
     pub cold_starts_max: usize,
     /// How many threads serve, for whoever makes the Tokio runtime; `None`: one a processor.
     pub threads: Option<usize>,
+    /// How many booted runtimes of each version that is in use wait for their Init.
+    pub preboot: usize,
+    /// Functions of which none does.
+    pub not_prebooted: BTreeSet<FunctionName>,
     /// How long logs are kept.
     pub log_retention: Duration,
     /// Whether the logs of functions say why an invocation was cold. AWS's do not.
@@ -112,6 +116,8 @@ impl Settings {
             waits_for_processors: true,
             cold_starts_max: 32,
             threads: None,
+            preboot: 0,
+            not_prebooted: BTreeSet::new(),
             log_retention: Duration::from_secs(14 * 86_400),
             log_cold_starts: false,
             journal_retention: Duration::from_secs(30 * 86_400),

@@ -155,6 +155,7 @@ fn check_of(
         memory_size_mb: 128,
         ephemeral_storage_mb: 512,
         runtime: Runtime::parse("python3.11").unwrap(),
+        is_prebooted: false,
     });
     // The wall clock is read a while later: times are those of the steps all the same.
     let moment = Moment { instant: start + Duration::from_secs(1), epoch_ms: 1_795_600_001_000 };

@@ -342,6 +342,8 @@ pub struct EnvironmentFacts {
     pub ephemeral_storage_mb: u32,
     /// What runs the handler.
     pub runtime: Runtime,
+    /// Whether its runtime had been booted ahead of its first Init.
+    pub is_prebooted: bool,
 }
 
 /// The record of one environment.

@@ -59,6 +59,10 @@ pub(crate) struct ServeArguments {
     /// Threads that serve calls [default: one a processor]
     #[arg(long, env = "HEARTH_THREADS", value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// How many booted runtimes wait for each Node.js or Python function that is in use, so that its next cold call
+    /// finds one; 0 for none [default: 0]
+    #[arg(long, env = "HEARTH_PREBOOT", value_name = "N")]
+    pub(crate) preboot: Option<usize>,
     /// How long logs are kept, in days [default: 14]
     #[arg(long, env = "HEARTH_LOG_RETENTION_DAYS", value_name = "DAYS")]
     pub(crate) log_retention_days: Option<u64>,

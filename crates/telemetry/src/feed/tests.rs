@@ -65,6 +65,7 @@ impl<'a> Steps<'a> {
             memory_size_mb: 128,
             ephemeral_storage_mb: 512,
             runtime: Runtime::parse("python3.11").unwrap(),
+            is_prebooted: false,
         });
         Self { feed, zero: Instant::now(), record }
     }

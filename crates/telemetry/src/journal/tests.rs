@@ -37,6 +37,7 @@ fn environment(function: &str, kind: InitializationType) -> Arc<EnvironmentRecor
         memory_size_mb: 128,
         ephemeral_storage_mb: 512,
         runtime: Runtime::parse("python3.11").unwrap(),
+        is_prebooted: false,
     })
 }
 

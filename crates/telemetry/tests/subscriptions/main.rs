@@ -64,6 +64,7 @@ impl Environment {
             memory_size_mb: 128,
             ephemeral_storage_mb: 512,
             runtime: Runtime::parse("python3.11").unwrap(),
+            is_prebooted: false,
         });
         let feed = Feed::start(clock).unwrap();
         let telemetry = EnvironmentTelemetry::new(clock, identity, record, logs.clone(), feed);

@@ -22,6 +22,12 @@ const PIPELINED_CHARACTERS_MAX = 65536;
 
 const errors = () => require('./errors.js');
 
+// Booted ahead of its Init: stands still until somebody wants it. Nothing of the function has been read before.
+if (process.argv.at(-1) === '--wait-for-init') {
+  process.argv.pop();
+  process.kill(process.pid, 'SIGSTOP');
+}
+
 // Opened now, so that the kernel connects while the function's code loads.
 const connection = new Connection(process.env.AWS_LAMBDA_RUNTIME_API, `hearth-nodejs/${process.versions.node}`);
 // Calls the handler with the event of a reply.

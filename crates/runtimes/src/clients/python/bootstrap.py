@@ -22,6 +22,9 @@ _PIPELINED_BYTES_MAX = 65536
 _RECEIVE_BYTES = 65536
 # The last argument where a profile of the function's imports is asked for.
 _PROFILE_IMPORTS = "--profile-imports"
+# The last argument where the process is booted ahead of its Init.
+_WAIT_FOR_INIT = "--wait-for-init"
+_SIGSTOP = 19
 # The value of PYTHONPATH on AWS up to Python 3.11; it is a default and says nothing about what the user wants.
 _DEFAULT_PYTHONPATH = "/var/runtime"
 
@@ -223,7 +226,16 @@ def _profile_imports(address):
     return end
 
 
+def _wait_for_init():
+    """Stands still until somebody wants this process. Nothing of the function has been read before."""
+    for arguments in (sys.argv, getattr(sys, "orig_argv", [None])):
+        arguments.pop()
+    os.kill(os.getpid(), _SIGSTOP)
+
+
 def _main():
+    if sys.argv[-1] == _WAIT_FOR_INIT:
+        _wait_for_init()
     profiles_imports = sys.argv[-1] == _PROFILE_IMPORTS
     if profiles_imports:
         for arguments in (sys.argv, getattr(sys, "orig_argv", [None])):
