@@ -152,6 +152,7 @@ pub(crate) fn boot(
             arguments: boot.args,
             environment: with_extra(boot.environment, sandbox),
             working_directory: boot.working_directory,
+            restored_from: None,
         })
     };
     let extension_command = move |sandbox: &dyn Sandbox, program: ProgramNumber| Command {
@@ -160,6 +161,7 @@ pub(crate) fn boot(
         environment: with_extra(facts.runtimes.extension_variables(&facts.request(sandbox, None)), sandbox),
         // Where AWS starts them is not recorded.
         working_directory: "/".into(),
+        restored_from: None,
     };
     Boot {
         command: Box::new(command),

@@ -19,6 +19,7 @@ mod network;
 pub mod process;
 mod processes;
 mod rootless;
+mod snapshot;
 mod sockets_inside;
 mod usage;
 
@@ -38,6 +39,7 @@ use hearth_types::{EnvironmentId, ProcessUsage};
 pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
 pub use rootless::Obstacle;
+pub use snapshot::{Snapshot, SnapshotError};
 
 /// How a backend separates functions from the host and from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl Isolation {
 pub struct ProcessId(pub u32);
 
 /// A process to start. Nothing is inherited from the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Command {
     /// The executable.
     pub program: PathBuf,
@@ -73,6 +75,8 @@ pub struct Command {
     pub environment: Vec<(OsString, OsString)>,
     /// Where it starts.
     pub working_directory: PathBuf,
+    /// What it is restored from. There are no program and arguments then, and its variables are in a file.
+    pub restored_from: Option<Arc<Snapshot>>,
 }
 
 /// Where a process writes its standard output and standard error.
