@@ -93,6 +93,7 @@ struct File {
     journal_retention_days: Option<u64>,
     journal_mb: Option<u64>,
     log_cold_starts: Option<bool>,
+    ignore_snap_start: Option<bool>,
     prices: Option<PathBuf>,
     log_group_mb: Option<u64>,
     otlp_endpoint: Option<String>,
@@ -223,6 +224,7 @@ fn put_together(
     set(&mut settings.journal_retention, journal_retention_days.map(days));
     set(&mut settings.journal_mb, arguments.journal_mb.or(file.journal_mb));
     settings.log_cold_starts = arguments.log_cold_starts || file.log_cold_starts.unwrap_or_default();
+    settings.snap_start = !(arguments.ignore_snap_start || file.ignore_snap_start.unwrap_or_default());
     settings.prices = arguments.prices.clone().or(file.prices);
     set(&mut settings.log_group_mb, arguments.log_group_mb.or(file.log_group_mb));
     let otlp_endpoint = arguments.otlp_endpoint.clone().or(file.otlp_endpoint);
@@ -512,7 +514,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `cold-starts-max`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `ignore-snap-start`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_environment::{
-    Answer, AnswerKind, Environment, EnvironmentParts, Faults, Invocation, InvokeResult, Owner,
-    StreamingReply,
+    Answer, AnswerKind, Environment, EnvironmentParts, Faults, Invocation, InvokeFailure, InvokeResult,
+    Owner, RestoreFailure, SnapStart, StreamingReply, Template,
 };
 use hearth_functions::ResolvedVersion;
 use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
 use hearth_runtime_api::BoundRuntimeApi;
+use hearth_sandbox::Snapshot;
 use hearth_telemetry::imports::ImportCollector;
 use hearth_telemetry::{EnvironmentFacts, EnvironmentTelemetry};
 use hearth_types::{
@@ -47,6 +48,18 @@ pub(crate) struct Plan {
     pub(crate) owner: Arc<dyn Owner>,
     /// Where its runtime tells what it imports.
     pub(crate) imports: Option<Arc<ImportCollector>>,
+    pub(crate) starts_from: StartsFrom,
+}
+
+/// What an environment starts from.
+#[derive(Clone)]
+pub(crate) enum StartsFrom {
+    /// Init.
+    Nothing,
+    /// Init, and a snapshot is taken then.
+    NothingForSnapshot(Arc<Template>),
+    /// What another one was after its Init.
+    Snapshot(Arc<Snapshot>),
 }
 
 /// Counts a cold start until its environment is in the pool, also when the caller gives up while it waits.
@@ -223,7 +236,15 @@ impl Pool {
             }
         };
         self.evict_if_full(&key.0);
-        let member = self.make_member(version, &why_cold, InitializationType::OnDemand).await?;
+        let starts_from = self.starts_from(version);
+        let initialization_type = match starts_from {
+            StartsFrom::Snapshot(_) => InitializationType::SnapStart,
+            StartsFrom::Nothing | StartsFrom::NothingForSnapshot(_) => InitializationType::OnDemand,
+        };
+        let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
+        let why_made = why_cold.reason;
+        let plan = Plan { why_made, initialization_type, owner, imports: None, starts_from };
+        let member = self.make_planned(version, plan).await?;
         let environment = member.environment.clone();
         // In the pool before anything runs: its callbacks must find it.
         if let Some(environments) = self.lock().versions.get_mut(key) {
@@ -244,7 +265,13 @@ impl Pool {
         let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
         self.make_planned(
             version,
-            Plan { why_made: why_cold.reason, initialization_type, owner, imports: None },
+            Plan {
+                why_made: why_cold.reason,
+                initialization_type,
+                owner,
+                imports: None,
+                starts_from: StartsFrom::Nothing,
+            },
         )
         .await
     }
@@ -255,7 +282,7 @@ impl Pool {
         version: &Arc<ResolvedVersion>,
         plan: Plan,
     ) -> Result<Member, InvokeError> {
-        let Plan { why_made, initialization_type, owner, imports } = plan;
+        let Plan { why_made, initialization_type, owner, imports, starts_from } = plan;
         let cannot = |what: &str, error: &dyn std::error::Error| {
             let error = chain(error);
             tracing::error!(function = %version.configuration.name, error, "cannot {what}");
@@ -314,7 +341,7 @@ impl Pool {
         let boot = boot::boot(
             self.parts.runtimes.clone(),
             version.clone(),
-            (initialization_type, imports.is_some()),
+            (initialization_type, imports.is_some(), &starts_from),
             self.parts.settings.region.clone(),
             log_stream,
             runtime_api.address(),
@@ -329,6 +356,11 @@ impl Pool {
             telemetry,
             owner,
             clock: self.parts.clock,
+            snap_start: match starts_from {
+                StartsFrom::Nothing => SnapStart::None,
+                StartsFrom::NothingForSnapshot(template) => SnapStart::Template(template),
+                StartsFrom::Snapshot(_) => SnapStart::Restored,
+            },
             faults: self.parts.faults.as_ref().map(|faults| -> Arc<dyn Faults> {
                 Arc::new(FaultsOf {
                     faults: faults.clone(),
@@ -355,7 +387,11 @@ impl Pool {
 fn answered(answer: Result<InvokeResult, RecvError>) -> Result<Answer, InvokeError> {
     match answer {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(why)) => Err(InvokeError::Service(why.to_owned())),
+        Ok(Err(InvokeFailure::Service(why))) => Err(InvokeError::Service(why.to_owned())),
+        Ok(Err(InvokeFailure::Restore(RestoreFailure::Hook { error_type }))) => {
+            Err(InvokeError::SnapStart { error_type })
+        }
+        Ok(Err(InvokeFailure::Restore(RestoreFailure::TimedOut))) => Err(InvokeError::SnapStartTimeout),
         Err(_) => Err(InvokeError::Service("an environment ended without an answer".to_owned())),
     }
 }

@@ -22,6 +22,7 @@ mod own_api;
 mod provisioning;
 mod sampling;
 mod settings;
+mod snapshots;
 mod streaming;
 mod why_cold;
 
@@ -31,7 +32,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use hearth_environment::{Environment, Owner};
-use hearth_functions::{ProvisionedVersion, ResolvedVersion, VersionListener};
+use hearth_functions::{ProvisionedVersion, ResolvedVersion, SnapshotFailure, VersionListener};
 use hearth_invoke::{
     BegunResponse, Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Permit,
     ProvisionedEnvironments,
@@ -49,6 +50,7 @@ use members::{FunctionEnvironments, Member, Ready};
 pub use own_api::{OpenOwnApi, OwnApi};
 use sampling::Sampling;
 pub use settings::{NetworkPolicies, PoolSettings};
+use snapshots::Snapshots;
 use why_cold::LastEnd;
 
 /// What the pool needs to know of code before an environment runs it.
@@ -97,6 +99,7 @@ pub struct Pool {
     provisioned_starts: Arc<Semaphore>,
     state: Mutex<State>,
     sampling: Sampling,
+    snapshots: Snapshots,
     /// Rung whenever an environment settled or is gone.
     changed: Notify,
 }
@@ -143,6 +146,7 @@ impl Pool {
             provisioned_starts,
             state: Mutex::default(),
             sampling,
+            snapshots: Snapshots::default(),
             changed: Notify::new(),
         });
         tokio::spawn(end_idle_environments(Arc::downgrade(&pool)));
@@ -281,6 +285,9 @@ impl VersionListener for Pool {
             None => ShutdownReason::FunctionDeleted,
         };
         let key = (name.clone(), version);
+        if current.is_none() {
+            self.snapshots.forget(&key);
+        }
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let to_end = {
             let mut state = self.lock();
@@ -304,6 +311,10 @@ impl VersionListener for Pool {
         self.balance(&key);
         self.forget_if_empty(&key);
     }
+
+    fn take_snapshot(&self, version: Arc<ResolvedVersion>) -> BoxFuture<'_, Result<(), SnapshotFailure>> {
+        Box::pin(self.take_snapshot_of(version))
+    }
 }
 
 fn key_of_environment(environment: &Environment) -> FunctionVersion {
@@ -313,6 +324,7 @@ fn key_of_environment(environment: &Environment) -> FunctionVersion {
 
 impl Owner for Pool {
     fn initialized(&self, environment: &Arc<Environment>) {
+        self.see_restore(environment);
         if let Some(environments) = self.lock().versions.get_mut(&key_of_environment(environment)) {
             environments.initialized(environment.id());
         }

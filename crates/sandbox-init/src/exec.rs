@@ -58,6 +58,9 @@ pub(crate) fn start(
         environment: all(&program.environment)?,
         working_directory: c_string(&program.working_directory)?,
     };
+    if start.restored.is_some() {
+        skip_a_process_id()?;
+    }
     let (report, report_to) = pipe2(OFlag::O_CLOEXEC)?;
     let init = nix::unistd::getpid();
     // SAFETY: this process has a single thread (see `run_if_launcher`), so the child may do what the parent could.
@@ -86,6 +89,18 @@ pub(crate) fn start(
             let _ = nix::sys::wait::waitpid(child, None);
             Err(Errno::from_raw(i32::from_le_bytes(errno)))
         }
+    }
+}
+
+/// Gives the next process another id than one that was started as the first of the same environment would have. Whoever
+/// is restored has to see that it is another process: by that libraries know that their random numbers are not theirs alone.
+fn skip_a_process_id() -> Result<(), Errno> {
+    // SAFETY: this process has a single thread, and the child ends at once.
+    #[allow(unsafe_code)]
+    match unsafe { fork() }? {
+        // SAFETY: `_exit` has no conditions.
+        ForkResult::Child => unsafe { nix::libc::_exit(0) },
+        ForkResult::Parent { child } => nix::sys::wait::waitpid(child, None).map(drop),
     }
 }
 

@@ -211,6 +211,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             account: account.clone(),
             region: region.clone(),
             log_cold_starts: settings.log_cold_starts,
+            snap_start: settings.snap_start,
             idle_timeout: settings.idle_timeout,
             networks: settings.networks.clone(),
             cold_starts_max: settings.cold_starts_max,

@@ -57,6 +57,9 @@ pub(crate) struct ServeArguments {
     /// Have the logs of functions say of each cold call why it was cold, in a line that AWS's logs do not have
     #[arg(long, env = "HEARTH_LOG_COLD_STARTS")]
     pub(crate) log_cold_starts: bool,
+    /// Keep and show SnapStart without doing anything about it: every version begins with Init
+    #[arg(long, env = "HEARTH_IGNORE_SNAP_START")]
+    pub(crate) ignore_snap_start: bool,
     /// A file with prices, in place of those that come with Hearth, for `hearth cost`
     #[arg(long, env = "HEARTH_PRICES", value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,

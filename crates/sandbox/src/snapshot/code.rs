@@ -27,6 +27,8 @@ pub(super) const MAY_FAIL: u64 = 16;
 pub(super) const COMPARE: u64 = 32;
 /// The result must be the sixth argument.
 pub(super) const MUST_BE: u64 = 64;
+/// The result must not be the sixth argument.
+pub(super) const MUST_DIFFER: u64 = 128;
 
 /// Where the registers are, counted from the list, in this order.
 pub(super) const REGISTERS: u64 = 8;
@@ -92,9 +94,13 @@ std::arch::global_asm!(
     "jz 55f",
     "mov r15, rax",
     "55: test ebp, 64",
-    "jz 70f",
+    "jz 56f",
     "cmp rax, r9",
     "jne 90f",
+    "56: test ebp, 128",
+    "jz 70f",
+    "cmp rax, r9",
+    "je 90f",
     "70: add r12, 64",
     "dec r13",
     "jmp 50b",

@@ -53,12 +53,26 @@ pub(super) struct Layout {
 impl Layout {
     /// Reads those of a process that stands still.
     pub(super) fn of(pid: i32) -> Result<Self, SnapshotError> {
-        let maps = fs::read(format!("/proc/{pid}/maps")).map_err(failed("read its mappings"))?;
+        let maps = fs::read(format!("/proc/{pid}/smaps")).map_err(failed("read its mappings"))?;
         let maps = String::from_utf8(maps).map_err(|_| refused("a file with an odd name"))?;
         let pages = File::open(format!("/proc/{pid}/pagemap")).map_err(failed("read its pages"))?;
         let mut layout = Self { mappings: Vec::new(), of_kernel: Vec::new(), vdso: 0 };
+        let mut is_of_process = false;
         for line in maps.lines() {
-            layout.take(line, &pages)?;
+            // A mapping begins with its address; what is told of it, with a word.
+            match line.split_once(' ') {
+                Some((word, flags)) if word.ends_with(':') => {
+                    // What a fork would wipe: libraries keep the state of their random numbers there.
+                    if word == "VmFlags:" && is_of_process && flags.split(' ').any(|flag| flag == "wf") {
+                        layout.mappings.last_mut().into_iter().for_each(|mapping| mapping.dirty.clear());
+                    }
+                }
+                _ => {
+                    let before = layout.mappings.len();
+                    layout.take(line, &pages)?;
+                    is_of_process = layout.mappings.len() > before;
+                }
+            }
         }
         // The kernel wants it to be moved last: its address is how it tells that it moved.
         layout.of_kernel.sort_by_key(|(begin, _)| *begin == layout.vdso);

@@ -9,7 +9,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use nix::libc::{self, c_long};
 
 use super::code::{
-    CALL_BYTES, CALLS, COMPARE, FROM_VDSO, MAY_FAIL, MUST_BE, OF_FILE, ON_FILE, OPENS, PLAN, REGISTERS, code,
+    CALL_BYTES, CALLS, COMPARE, FROM_VDSO, MAY_FAIL, MUST_BE, MUST_DIFFER, OF_FILE, ON_FILE, OPENS, PLAN,
+    REGISTERS, code,
 };
 use super::layout::{Layout, Mapping, PAGE, What};
 use super::tracee::State;
@@ -81,9 +82,9 @@ pub(super) fn plan(
         .find(is_free)
         .ok_or_else(|| SnapshotError::Refused("it has mapped memory everywhere".to_owned()))?;
     let mut plan = Plan::default();
-    // A C library remembers the number of its thread.
+    // By its number libraries know whether their random numbers are those of another process.
     let own_pid = [Number(0), Number(0), Number(0), Number(0), Number(0), Number(state.pid_inside)];
-    plan.call(MUST_BE, libc::SYS_getpid, own_pid);
+    plan.call(MUST_DIFFER, libc::SYS_getpid, own_pid);
     clear(&mut plan, layout, place);
     let mut memory = Memory::of(pid, image, bytes_max)?;
     let mut opened: Option<&str> = None;
