@@ -48,6 +48,7 @@ mod restart;
 mod runtimes;
 mod scaling;
 mod schedules;
+mod snap_start;
 mod streaming;
 mod telemetry;
 mod tools;

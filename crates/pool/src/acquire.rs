@@ -10,7 +10,6 @@ use hearth_environment::{
 use hearth_functions::ResolvedVersion;
 use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
 use hearth_runtime_api::BoundRuntimeApi;
-use hearth_sandbox::Snapshot;
 use hearth_telemetry::imports::ImportCollector;
 use hearth_telemetry::{EnvironmentFacts, EnvironmentTelemetry};
 use hearth_types::{
@@ -21,6 +20,7 @@ use tokio::sync::oneshot::error::RecvError;
 use crate::injected_faults::FaultsOf;
 use crate::members::{Busy, FunctionEnvironments, Member};
 use crate::sampling::Decided;
+use crate::snapshots::Kept;
 use crate::streaming::parts;
 use crate::why_cold::Past;
 use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
@@ -59,7 +59,7 @@ pub(crate) enum StartsFrom {
     /// Init, and a snapshot is taken then.
     NothingForSnapshot(Arc<Template>),
     /// What another one was after its Init.
-    Snapshot(Arc<Snapshot>),
+    Snapshot(Arc<Kept>),
 }
 
 /// Counts a cold start until its environment is in the pool, also when the caller gives up while it waits.
@@ -306,7 +306,11 @@ impl Pool {
             None => BoundRuntimeApi::bind(),
         };
         let runtime_api = runtime_api.map_err(|error| cannot("open a Runtime API listener", &error))?;
-        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version);
+        let keys = match &starts_from {
+            StartsFrom::Snapshot(kept) => Some(&kept.credentials),
+            StartsFrom::Nothing | StartsFrom::NothingForSnapshot(_) => None,
+        };
+        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version, keys);
         let own_api = own_api.map_err(|error| cannot("open Hearth's API for an environment", &error))?;
         let configuration = &version.configuration;
         let record = self.parts.recorder.begin(EnvironmentFacts {
@@ -338,6 +342,7 @@ impl Pool {
             None => telemetry,
         };
         let init_limit = boot::init_limit(version, initialization_type);
+        let credentials = own_api.credentials.clone();
         let boot = boot::boot(
             self.parts.runtimes.clone(),
             version.clone(),
@@ -374,6 +379,7 @@ impl Pool {
             environment: environment.clone(),
             initialization_type,
             version: version.clone(),
+            credentials,
             _runtime_api: match imports {
                 Some(imports) => runtime_api.serve_with_imports(environment, imports),
                 None => runtime_api.serve(environment),

@@ -144,7 +144,7 @@ pub(crate) fn boot(
     let for_runtime = facts.clone();
     // For the first start alone: after a reset a function is initialised as any other.
     let snapshot = match starts_from {
-        StartsFrom::Snapshot(snapshot) => Some(snapshot.clone()),
+        StartsFrom::Snapshot(kept) => Some(kept.snapshot.clone()),
         StartsFrom::Nothing | StartsFrom::NothingForSnapshot(_) => None,
     };
     let is_first = AtomicBool::new(true);

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hearth_environment::{Environment, Template};
 use hearth_functions::{ResolvedVersion, SnapshotFailure, StateReasonCode};
 use hearth_invoke::InvokeError;
+use hearth_runtimes::Credentials;
 use hearth_sandbox::{Isolation, Snapshot};
 use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ShutdownReason};
 use hearth_types::{ColdReason, InitializationType, RuntimeFamily};
@@ -24,10 +25,17 @@ use crate::{FunctionVersion, Pool, boot, key_of};
 #[derive(Default)]
 pub(crate) struct Snapshots(Mutex<HashMap<FunctionVersion, Known>>);
 
+/// A snapshot, and what environments that begin from it have in common besides.
+pub(crate) struct Kept {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Clients that were made during Init have them. Each environment takes them in its own network only.
+    pub(crate) credentials: Credentials,
+}
+
 enum Known {
     /// Somebody takes one.
     BeingTaken,
-    Taken(Arc<Snapshot>),
+    Taken(Arc<Kept>),
     /// There cannot be one, or it was of no use.
     None,
 }
@@ -61,9 +69,9 @@ impl Snapshots {
         }
     }
 
-    fn taken(&self, key: &FunctionVersion) -> Option<Arc<Snapshot>> {
+    fn taken(&self, key: &FunctionVersion) -> Option<Arc<Kept>> {
         match self.lock().get(key)? {
-            Known::Taken(snapshot) => Some(snapshot.clone()),
+            Known::Taken(kept) => Some(kept.clone()),
             Known::BeingTaken | Known::None => None,
         }
     }
@@ -98,8 +106,8 @@ impl Pool {
             return StartsFrom::Nothing;
         }
         let key = key_of(version);
-        if let Some(snapshot) = self.snapshots.taken(&key) {
-            return StartsFrom::Snapshot(snapshot);
+        if let Some(kept) = self.snapshots.taken(&key) {
+            return StartsFrom::Snapshot(kept);
         }
         if !self.snapshots.lock().contains_key(&key)
             && let Some(pool) = self.this.upgrade()
@@ -139,8 +147,8 @@ impl Pool {
         }
         let turn = Turn { snapshots: &self.snapshots, key, is_over: false };
         let template = Arc::new(Template::new(u64::from(version.configuration.memory.get()) << 20));
-        let status = match self.run_template(&version, template.clone()).await {
-            Ok(status) => status,
+        let (status, credentials) = match self.run_template(&version, template.clone()).await {
+            Ok(ended) => ended,
             // Not the function's fault: its versions begin with Init until it works.
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
@@ -152,7 +160,7 @@ impl Pool {
         match (template.take(), status) {
             (Some(Ok(snapshot)), Some(PhaseStatus::Success)) => {
                 tracing::info!(%function, version = %number, bytes = snapshot.bytes(), "snapshot taken");
-                turn.finish(Known::Taken(Arc::new(snapshot)));
+                turn.finish(Known::Taken(Arc::new(Kept { snapshot: Arc::new(snapshot), credentials })));
                 Ok(())
             }
             (Some(Err(error)), Some(PhaseStatus::Success)) => {
@@ -182,12 +190,12 @@ impl Pool {
         }
     }
 
-    /// Runs an Init to have a snapshot taken at its end; returns how it ended, if it came to an end.
+    /// Runs an Init to have a snapshot taken at its end; returns how it ended, if it came to an end, and the keys that it had.
     async fn run_template(
         &self,
         version: &Arc<ResolvedVersion>,
         template: Arc<Template>,
-    ) -> Result<Option<PhaseStatus>, InvokeError> {
+    ) -> Result<(Option<PhaseStatus>, Credentials), InvokeError> {
         // Calls wait for their cold starts; this may not take all turns from them.
         let own_turn = self.provisioned_starts.clone().acquire_owned().await;
         let own_turn = own_turn.map_err(|_| InvokeError::Draining)?;
@@ -202,7 +210,7 @@ impl Pool {
             starts_from: StartsFrom::NothingForSnapshot(template),
         };
         let member = self.make_planned(version, plan).await?;
-        let environment = member.environment.clone();
+        let (environment, credentials) = (member.environment.clone(), member.credentials.clone());
         let draining = {
             let mut state = self.lock();
             state.measured.insert(environment.id(), Measured::uncounted(member));
@@ -218,7 +226,7 @@ impl Pool {
         let status = status(&environment, InitPhase::Init);
         environment.shut_down(ShutdownReason::SnapshotTaken);
         let _ = progress.wait_for(|progress| *progress == Progress::Gone).await;
-        Ok(status)
+        Ok((status, credentials))
     }
 
     /// Looks at how a restore went. A process that did not even come back will not the next time, either.
