@@ -6,6 +6,7 @@ mod freeze;
 mod lifecycles;
 mod random_orders;
 mod requests;
+mod restores;
 
 use bytes::Bytes;
 use expect_test::Expect;

@@ -10,6 +10,12 @@ use super::{SnapshotError, failed};
 pub(super) const PAGE: u64 = 4_096;
 /// How many clean pages between dirty ones are taken for dirty: one mapping costs as much as some pages. Ours.
 const GAP_PAGES: u64 = 8;
+/// How large all mappings may be together. Ours: each page of them is looked at, and a function can map, without using it,
+/// more than could be looked at in a day.
+const MAPPED_BYTES_MAX: u64 = 64 << 30;
+/// The only place where a function can write. What it has mapped there is not there when it is restored; and nobody else is
+/// to look up paths that a function can change.
+const WRITABLE: &str = "/tmp/";
 /// How many entries of the page map are read at once.
 const ENTRIES: u64 = 4_096;
 
@@ -48,6 +54,8 @@ pub(super) struct Layout {
     pub(super) of_kernel: Vec<(u64, u64)>,
     /// Where the vDSO is.
     pub(super) vdso: u64,
+    /// How large the mappings are together.
+    mapped: u64,
 }
 
 impl Layout {
@@ -56,7 +64,7 @@ impl Layout {
         let maps = fs::read(format!("/proc/{pid}/smaps")).map_err(failed("read its mappings"))?;
         let maps = String::from_utf8(maps).map_err(|_| refused("a file with an odd name"))?;
         let pages = File::open(format!("/proc/{pid}/pagemap")).map_err(failed("read its pages"))?;
-        let mut layout = Self { mappings: Vec::new(), of_kernel: Vec::new(), vdso: 0 };
+        let mut layout = Self { mappings: Vec::new(), of_kernel: Vec::new(), vdso: 0, mapped: 0 };
         let mut is_of_process = false;
         for line in maps.lines() {
             // A mapping begins with its address; what is told of it, with a word.
@@ -106,11 +114,19 @@ impl Layout {
             "[stack]" => What::Stack,
             "[heap]" => What::Heap,
             _ if inode == "0" && (path.is_empty() || path.starts_with("[anon")) => What::Anonymous,
-            file if file.starts_with('/') && !file.contains('\\') && !file.ends_with(" (deleted)") => {
+            file if file.starts_with('/')
+                && !file.starts_with(WRITABLE)
+                && !file.contains('\\')
+                && !file.ends_with(" (deleted)") =>
+            {
                 What::File(file.to_owned())
             }
             _ => return Err(refused(&format!("it has mapped `{path}`"))),
         };
+        self.mapped += end - begin;
+        if self.mapped > MAPPED_BYTES_MAX {
+            return Err(refused("it has mapped more than 64 GiB"));
+        }
         let has = |letter: char| permissions.contains(letter);
         let shared_for_reading = has('s') && !has('w') && matches!(what, What::File(_));
         if has('s') && !shared_for_reading {

@@ -149,6 +149,10 @@ pub(crate) async fn what_cannot_be_restored_is_refused(host: &Host) {
             "it has more than one thread",
         ),
         ("import mmap\nshared = mmap.mmap(-1, 4096)", "it has mapped `/dev/zero (deleted)`"),
+        (
+            "assert libc.mmap(ctypes.c_void_p(0), ctypes.c_size_t(1 << 45), 0, 0x4022, -1, ctypes.c_long(0)) != -1",
+            "it has mapped more than 64 GiB",
+        ),
         ("much = bytearray(300 << 20)", "it has more memory than the function may have"),
         ("import time\ntime.sleep(1000)", "the process does not stop"),
     ] {
