@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_environment::{
-    Boot, Environment, EnvironmentParts, FunctionFacts, Invocation, InvokeResult, Owner,
+    Boot, Environment, EnvironmentParts, FunctionFacts, Invocation, InvokeResult, Owner, SnapStart,
 };
 use hearth_sandbox::{Command, ExitStatus, Output, ProcessId, Sandbox, SandboxError, SandboxEvent};
 use hearth_telemetry::{
@@ -88,6 +88,7 @@ impl Asked {
             owner: Arc::new(Watching(gone_sender)),
             clock,
             faults: None,
+            snap_start: SnapStart::None,
         });
         let environment = environment.expect("pipes");
         environment.begin_init();
@@ -146,6 +147,7 @@ fn nothing() -> Command {
         arguments: Vec::new(),
         environment: Vec::new(),
         working_directory: "/".into(),
+        restored_from: None,
     }
 }
 

@@ -51,6 +51,7 @@ mod restart;
 mod runtimes;
 mod scaling;
 mod schedules;
+mod snap_start;
 mod streaming;
 mod telemetry;
 mod threads;

@@ -98,6 +98,7 @@ struct File {
     journal_retention_days: Option<u64>,
     journal_mb: Option<u64>,
     log_cold_starts: Option<bool>,
+    ignore_snap_start: Option<bool>,
     prices: Option<PathBuf>,
     log_group_mb: Option<u64>,
     otlp_endpoint: Option<String>,
@@ -240,6 +241,7 @@ fn put_together(
     set(&mut settings.journal_mb, arguments.journal_mb.or(file.journal_mb));
     set(&mut settings.node_code_cache, arguments.node_code_cache.or(file.node_code_cache));
     settings.log_cold_starts = arguments.log_cold_starts || file.log_cold_starts.unwrap_or_default();
+    settings.snap_start = !(arguments.ignore_snap_start || file.ignore_snap_start.unwrap_or_default());
     settings.prices = arguments.prices.clone().or(file.prices);
     set(&mut settings.log_group_mb, arguments.log_group_mb.or(file.log_group_mb));
     let otlp_endpoint = arguments.otlp_endpoint.clone().or(file.otlp_endpoint);
@@ -542,7 +544,7 @@ mod tests {
         ];
         let errors: Vec<String> = errors.into_iter().map(|settings| settings.unwrap_err()).collect();
         expect![[r#"
-            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `keep-alive`, `environments-memory-mb`, `wait-for-processors`, `cold-starts-max`, `preboot`, `threads`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
+            `DIR/hearth.toml`, line 2: unknown field `idle-timeout`, expected one of `listen`, `data-dir`, `isolation`, `network`, `region`, `account`, `concurrency`, `requests-per-concurrency`, `environments-per-10-s`, `code-storage-mb`, `idle-timeout-s`, `keep-alive`, `environments-memory-mb`, `wait-for-processors`, `cold-starts-max`, `preboot`, `threads`, `log-retention-days`, `journal-retention-days`, `journal-mb`, `log-cold-starts`, `ignore-snap-start`, `prices`, `log-group-mb`, `otlp-endpoint`, `otlp-headers`, `otlp-pass-through`, `node-code-cache`, `node-sdk-clients`, `function-rights`, `allow-unauthenticated`, `allow-fault-injection`, `aws-endpoint`, `aws-region`, `aws-access-key-id`, `aws-secret-access-key`, `interpreter`, `function`
             `DIR/hearth.toml`, line 1: invalid type: string "many", expected u32
             `DIR/hearth.toml`, line 2: `node` is not a runtime identifier
             `DIR/hearth.toml`, line 1: key with no value, expected `=`

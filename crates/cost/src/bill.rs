@@ -110,7 +110,7 @@ pub fn of_call(call: &JournalEntry, prices: &Prices, rule: BillingRule) -> Cost 
     let time = BilledTime::of(call, rule);
     let of_architecture = prices.of(call.architecture);
     let price = match call.initialization_type {
-        InitializationType::OnDemand => of_architecture.duration,
+        InitializationType::OnDemand | InitializationType::SnapStart => of_architecture.duration,
         InitializationType::ProvisionedConcurrency => of_architecture.provisioned_duration,
     };
     let memory_mb = u128::from(call.memory_size_mb);
@@ -151,5 +151,6 @@ pub fn of_environment(life: &EnvironmentLife, from_ms: i64, to_ms: i64, prices: 
 /// The time on demand of an invocation in MB·ms, by architecture: what tiers and the free tier are about.
 pub(crate) fn on_demand_mb_ms(call: &JournalEntry, rule: BillingRule) -> Option<(Architecture, u128)> {
     let mb_ms = u128::from(call.memory_size_mb) * u128::from(BilledTime::of(call, rule).total_ms());
-    (call.initialization_type == InitializationType::OnDemand).then_some((call.architecture, mb_ms))
+    (call.initialization_type != InitializationType::ProvisionedConcurrency)
+        .then_some((call.architecture, mb_ms))
 }

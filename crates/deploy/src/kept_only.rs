@@ -1,5 +1,5 @@
 //! `VpcConfig`, `FileSystemConfigs`, `SnapStart` and `DurableConfig` of a function, as requests say them. The server keeps and
-//! shows the first three without any effect, which is noted.
+//! shows the first three without any effect, which is noted, but for SnapStart of Python functions.
 
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,9 @@ pub(crate) fn take(
         && let Some(known) = snap_start.as_object_mut()
     {
         known.extend(given);
-        if known["ApplyOn"] != "None" {
+        // Python functions begin from snapshots.
+        let runtime = request.get("Runtime").and_then(Value::as_str).unwrap_or_default();
+        if known["ApplyOn"] != "None" && !runtime.starts_with("python") {
             note(line, "SnapStart");
         }
     }

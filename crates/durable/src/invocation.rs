@@ -114,6 +114,8 @@ pub(crate) fn refusal(error: &InvokeError) -> ErrorObject {
         InvokeError::Throttled { .. } => error_of("TooManyRequestsException", "Rate Exceeded."),
         InvokeError::Recursive { .. } => error_of("RecursiveInvocationException", &error.to_string()),
         InvokeError::Code { .. } => error_of("InvalidZipFileException", &error.to_string()),
+        InvokeError::SnapStart { .. } => error_of("SnapStartException", &error.to_string()),
+        InvokeError::SnapStartTimeout => error_of("SnapStartTimeoutException", &error.to_string()),
         InvokeError::Draining | InvokeError::Service(_) => {
             tracing::error!(error = %error, "a durable function could not be invoked");
             error_of("ServiceException", "The AWS Lambda service encountered an internal error.")

@@ -23,7 +23,7 @@ use tokio::sync::{Notify, oneshot};
 pub(crate) use self::actions::Brought;
 use self::caller::Caller;
 use self::parked::Parked;
-use crate::invocation::{Delivery, Invocation, InvokeResult};
+use crate::invocation::{Delivery, Invocation, InvokeFailure, InvokeResult};
 use crate::machine::{Event, EventHolder, Machine};
 use crate::notifications::Notifications;
 use crate::outputs::Outputs;
@@ -31,6 +31,7 @@ use crate::parts::{Boot, EnvironmentParts, FunctionFacts, Owner};
 use crate::response_stream::{BegunResponse, ResponseSender, StreamingReply};
 use crate::runtime_connection::{Connected, RuntimeConnection};
 use crate::runtime_state::Rejection;
+use crate::snap_start::SnapStart;
 use crate::watch::runtime_process;
 
 /// A running execution environment.
@@ -41,6 +42,7 @@ pub struct Environment {
     function: FunctionFacts,
     owner: Arc<dyn Owner>,
     pub(crate) clock: Clock,
+    pub(crate) snap_start: SnapStart,
     inner: Mutex<Inner>,
     /// Tells the task that there is an earlier deadline than the one it waits for.
     pub(crate) rearm: Notify,
@@ -71,10 +73,22 @@ pub(crate) struct Inner {
 impl Environment {
     /// Makes an environment in which nothing runs yet. Needs a Tokio runtime.
     pub fn make(parts: EnvironmentParts) -> Result<Arc<Self>, SandboxError> {
-        let EnvironmentParts { id, init_limit, sandbox, boot, function, telemetry, owner, clock, faults } =
-            parts;
+        let EnvironmentParts {
+            id,
+            init_limit,
+            sandbox,
+            boot,
+            function,
+            telemetry,
+            owner,
+            clock,
+            faults,
+            snap_start,
+        } = parts;
         let record = telemetry.record().clone();
-        let machine = Machine::new(init_limit, boot.extensions.clone()).injecting(faults);
+        let machine = Machine::new(init_limit, boot.extensions.clone())
+            .injecting(faults)
+            .restoring(snap_start == SnapStart::Restored);
         let machine = if sandbox.can_freeze() { machine.freezing() } else { machine };
         let inner = Inner {
             machine,
@@ -99,6 +113,7 @@ impl Environment {
             function,
             owner,
             clock,
+            snap_start,
             inner: Mutex::new(inner),
             rearm: Notify::new(),
             has_answered: AtomicBool::new(false),
@@ -189,7 +204,7 @@ impl Environment {
             }
         }
         if inner.caller.is_some() {
-            let _ = reply.send(Err("the environment is busy"));
+            let _ = reply.send(Err(InvokeFailure::Service("the environment is busy")));
             return answer;
         }
         inner.caller = Some(Caller { reply, streaming, wants_log_tail, why_cold, held: None });

@@ -10,7 +10,7 @@ use hearth_types::{ExtensionId, ExtensionName, RequestId};
 use crate::extensions::{ExtensionReport, ProgramNumber};
 use crate::fatal_error::FatalError;
 use crate::injected_fault::Victim;
-use crate::invocation::{AnswerKind, Invocation};
+use crate::invocation::{AnswerKind, Invocation, InvokeFailure};
 use crate::runtime_state::Rejection;
 
 /// What can happen to an environment. Runtime, kernel, clock and pool speak in any order.
@@ -255,7 +255,7 @@ pub enum Action {
         payload: Bytes,
     },
     /// Tell the caller that the service failed.
-    AnswerFailure(&'static str),
+    AnswerFailure(InvokeFailure),
     /// Make all processes stand still, and record it.
     Freeze,
     /// Let all processes go on.

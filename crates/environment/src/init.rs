@@ -5,24 +5,28 @@
 //! | every external extension has registered | the runtime is started |
 //! | the runtime asks for an event, and every extension too | Init is done; the waiting invocation begins |
 //! | runtime or extension exits, reports an error, cannot be started, or 10 s pass | the environment is reset, and Init runs a second time as the first part of the invocation, under the function's time-out |
+//! | a restore fails | if by the function's hooks, the caller is told so; otherwise as a first Init that failed |
 //! | the second Init fails too | its error is the caller's answer; the next invocation tries again |
 
 use std::time::Instant;
 
 use bytes::Bytes;
 use hearth_telemetry::{InitPhase, LifecycleEvent, PhaseStatus, ResetReason};
-use hearth_types::{ColdParticulars, ColdReason, ColdStart, FaultDeed, FaultPhase};
+use hearth_types::{ColdParticulars, ColdReason, ColdStart, FaultDeed, FaultPhase, limits};
 
 use crate::fatal_error::{COLD_DETAIL_MAX, FatalError};
 use crate::injected_fault::{Hit, Victim};
-use crate::invocation::{AnswerKind, Invocation};
+use crate::invocation::{AnswerKind, Invocation, InvokeFailure, RestoreFailure};
 use crate::machine::{Action, Initializing, Machine, Phase};
 use crate::runtime_state::RuntimeState;
 
 impl Machine {
     /// Starts the runtime ahead of an invocation.
     pub(crate) fn begin_init(&mut self, now: Instant) -> Vec<Action> {
-        self.boot(now, InitPhase::Init, None, now + self.init_limit)
+        match std::mem::take(&mut self.restores) {
+            true => self.boot(now, InitPhase::Restore, None, now + limits::RESTORE_LIMIT),
+            false => self.boot(now, InitPhase::Init, None, now + self.init_limit),
+        }
     }
 
     /// Starts the runtime as the first part of an invocation.
@@ -159,7 +163,9 @@ impl Machine {
         self.phase = Phase::Ready;
         match (waiting, phase) {
             (None, _) => actions.push(Action::Settled),
-            (Some(invocation), InitPhase::Init) => actions.extend(self.begin_invoke(now, invocation)),
+            (Some(invocation), InitPhase::Init | InitPhase::Restore) => {
+                actions.extend(self.begin_invoke(now, invocation))
+            }
             // The time that Init took counts to the function's time-out.
             (Some(invocation), InitPhase::Invoke) => {
                 actions.extend(self.begin_invoke_until(now, deadline, invocation))
@@ -171,7 +177,9 @@ impl Machine {
     /// Init failed: by an exit, or because the program could not be started.
     pub(crate) fn fail_init(&mut self, now: Instant, error: FatalError) -> Vec<Action> {
         // What the runtime has reported came first, and the first error counts: its Init has ended already then.
-        self.end_init(now, error.status(), |invocation| Bytes::from(error.payload(invocation.request_id)))
+        self.end_init(now, error.status(), None, |invocation| {
+            Bytes::from(error.payload(invocation.request_id))
+        })
     }
 
     /// Init failed, and the runtime says why. Its report is the caller's answer, byte for byte.
@@ -184,23 +192,26 @@ impl Machine {
     ) -> Vec<Action> {
         let mut actions = vec![Action::Accept];
         actions.extend(function_init_record(function_init_started));
-        actions.extend(self.end_init(now, PhaseStatus::Error { error_type }, |_| payload));
+        let failure = RestoreFailure::Hook { error_type: error_type.clone() };
+        actions.extend(self.end_init(now, PhaseStatus::Error { error_type }, Some(failure), |_| payload));
         actions
     }
 
     /// Init took too long.
     pub(crate) fn time_out_init(&mut self, now: Instant) -> Vec<Action> {
-        self.end_init(now, PhaseStatus::Timeout, |invocation| {
+        self.end_init(now, PhaseStatus::Timeout, Some(RestoreFailure::TimedOut), |invocation| {
             Bytes::from(FatalError::timed_out(invocation.timeout).payload(invocation.request_id))
         })
     }
 
     /// Ends an Init that failed. Ahead of an invocation nobody is told: it will be repeated. Within an invocation, the
-    /// caller is.
+    /// caller is. Of a restore the caller hears when the function's hooks failed or took too long, which is `of_hooks`; if
+    /// it did not come that far, Init is in its place.
     fn end_init(
         &mut self,
         now: Instant,
         status: PhaseStatus,
+        of_hooks: Option<RestoreFailure>,
         payload: impl FnOnce(&Invocation) -> Bytes,
     ) -> Vec<Action> {
         let Phase::Init(init) = &mut self.phase else { return vec![] };
@@ -219,7 +230,14 @@ impl Machine {
         };
         let why_cold = failed(&status);
         match (phase, waiting) {
-            (InitPhase::Init, waiting) => actions.extend(self.reset(now, reason, why_cold, waiting)),
+            (InitPhase::Restore, Some(waiting)) if let Some(failure) = of_hooks => {
+                drop(waiting);
+                actions.push(Action::AnswerFailure(InvokeFailure::Restore(failure)));
+                actions.extend(self.reset(now, reason, why_cold, None));
+            }
+            (InitPhase::Init | InitPhase::Restore, waiting) => {
+                actions.extend(self.reset(now, reason, why_cold, waiting))
+            }
             (InitPhase::Invoke, None) => actions.extend(self.reset(now, reason, why_cold, None)),
             (InitPhase::Invoke, Some(invocation)) => {
                 actions

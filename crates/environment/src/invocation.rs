@@ -73,5 +73,26 @@ pub struct Answer {
     pub why_cold: Option<ColdStart>,
 }
 
-/// The outcome of an invocation. `Err`: the service failed, not the function.
-pub type InvokeResult = Result<Answer, &'static str>;
+/// Why an invocation has no answer of the function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvokeFailure {
+    /// The service failed.
+    Service(&'static str),
+    /// The function could not be restored from its snapshot.
+    Restore(RestoreFailure),
+}
+
+/// Why a function could not be restored from its snapshot. Its own hooks are why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreFailure {
+    /// One of them failed.
+    Hook {
+        /// The sanitised error type.
+        error_type: String,
+    },
+    /// They took too long.
+    TimedOut,
+}
+
+/// The outcome of an invocation.
+pub type InvokeResult = Result<Answer, InvokeFailure>;

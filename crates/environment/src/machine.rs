@@ -12,7 +12,7 @@ use crate::extensions::{ExtensionRejection, Extensions};
 use crate::fatal_error::FatalError;
 use crate::freeze::Stillness;
 use crate::injected_fault::{Injected, Victim};
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, InvokeFailure};
 use crate::runtime_state::{Rejection, RuntimeState};
 use crate::shutdown::Ending;
 
@@ -75,6 +75,8 @@ impl Running {
 pub struct Machine {
     pub(crate) phase: Phase,
     pub(crate) init_limit: Duration,
+    /// Whether what comes first is no Init, but a restore.
+    pub(crate) restores: bool,
     pub(crate) extensions: Extensions,
     /// Whether the runtime's process runs, as far as is known.
     pub(crate) runtime_runs: bool,
@@ -92,12 +94,18 @@ impl Machine {
         Self {
             phase: Phase::Empty { why_cold: None },
             init_limit,
+            restores: false,
             extensions,
             runtime_runs: false,
             stillness: Stillness::Never,
             is_delivering: false,
             injected: Injected::default(),
         }
+    }
+
+    /// Has the first Init be a restore from a snapshot.
+    pub fn restoring(self, restores: bool) -> Self {
+        Self { restores, ..self }
     }
 
     /// Returns the phase as a word for people.
@@ -241,7 +249,9 @@ impl Machine {
                 | Phase::ShuttingDown(_)
                 | Phase::Gone,
                 Event::Invoke(_),
-            ) => vec![Action::AnswerFailure("the environment cannot take an invocation")],
+            ) => vec![Action::AnswerFailure(InvokeFailure::Service(
+                "the environment cannot take an invocation",
+            ))],
 
             // The processes of external extensions.
             (Phase::Init(_), Event::ExtensionStarted(program)) => self.extension_started(now, program),

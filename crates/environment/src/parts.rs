@@ -11,6 +11,7 @@ use crate::environment::Environment;
 use crate::extensions::ProgramNumber;
 use crate::fatal_error::FatalError;
 use crate::injected_fault::Faults;
+use crate::snap_start::SnapStart;
 
 /// Makes the command of a runtime, or says why there is none.
 pub type MakeCommand = dyn Fn(&dyn Sandbox) -> Result<Command, FatalError> + Send + Sync;
@@ -75,4 +76,6 @@ pub struct EnvironmentParts {
     pub clock: Clock,
     /// Who says what goes wrong in it; `None`: nobody may.
     pub faults: Option<Arc<dyn Faults>>,
+    /// What it has to do with snapshots.
+    pub snap_start: SnapStart,
 }

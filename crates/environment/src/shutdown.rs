@@ -20,6 +20,7 @@ use hearth_types::limits::{SHUTDOWN_LIMIT_EXTERNAL, SHUTDOWN_LIMIT_INTERNAL, SHU
 use crate::event::{Action, ExtensionEvent, ShutdownEventReason};
 use crate::extensions::{Extensions, ProgramNumber};
 use crate::injected_fault::Victim;
+use crate::invocation::InvokeFailure;
 use crate::machine::{Initializing, Machine, Phase};
 
 /// How far the ending of all processes is, in a shutdown or a reset.
@@ -226,13 +227,13 @@ impl Machine {
         match &mut self.phase {
             Phase::Busy(running) => {
                 if !running.is_answered() {
-                    actions.push(Action::AnswerFailure(why));
+                    actions.push(Action::AnswerFailure(InvokeFailure::Service(why)));
                 }
                 actions.extend(running.ended(PhaseStatus::Failure));
             }
             Phase::Init(Initializing { waiting, .. }) | Phase::Resetting { waiting, .. } => {
                 if waiting.take().is_some() {
-                    actions.push(Action::AnswerFailure(why));
+                    actions.push(Action::AnswerFailure(InvokeFailure::Service(why)));
                 }
             }
             Phase::Empty { .. } | Phase::Ready | Phase::ShuttingDown(_) | Phase::Gone => {}

@@ -90,6 +90,7 @@ pub(crate) fn of(error: &InvokeError) -> Response {
         // Its alias has gone in this moment, or points to a version that has.
         InvokeError::Resolve(ResolveError::NotFound { .. }) => no_such_url(),
         InvokeError::Resolve(ResolveError::Pending { .. } | ResolveError::Failed { .. }) => bad_gateway(),
+        InvokeError::SnapStart { .. } | InvokeError::SnapStartTimeout => bad_gateway(),
         InvokeError::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         other => {
             tracing::error!(error = other as &dyn std::error::Error, "a call of a function URL failed");

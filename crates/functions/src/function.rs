@@ -19,10 +19,20 @@ pub enum StateReasonCode {
     InvalidZipFileException,
     /// We failed.
     InternalError,
+    /// The Init ahead of a snapshot took too long.
+    InitTimeout,
+    /// The Init ahead of a snapshot failed.
+    RuntimeInitError,
 }
 
 impl StateReasonCode {
-    const ALL: [Self; 3] = [Self::InvalidRuntime, Self::InvalidZipFileException, Self::InternalError];
+    const ALL: [Self; 5] = [
+        Self::InvalidRuntime,
+        Self::InvalidZipFileException,
+        Self::InternalError,
+        Self::InitTimeout,
+        Self::RuntimeInitError,
+    ];
 
     /// Returns AWS's word.
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +40,8 @@ impl StateReasonCode {
             Self::InvalidRuntime => "InvalidRuntime",
             Self::InvalidZipFileException => "InvalidZipFileException",
             Self::InternalError => "InternalError",
+            Self::InitTimeout => "FunctionError.InitTimeout",
+            Self::RuntimeInitError => "FunctionError.RuntimeInitError",
         }
     }
 

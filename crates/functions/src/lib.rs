@@ -44,5 +44,5 @@ pub use layer_policy::LayerStatement;
 pub use layers::{LayerFilter, LayerInUse, LayerVersion, Layers, PublishLayerVersion};
 pub use management::{Management, RecursiveLoop, UpdateRuntimeOn};
 pub use policy::{Policy, PolicyError, Statement};
-pub use ports::{ConcurrencyListener, Deployment, VersionListener};
+pub use ports::{ConcurrencyListener, Deployment, SnapshotFailure, VersionListener};
 pub use registry::{Functions, FunctionsSettings, FunctionsUsage};

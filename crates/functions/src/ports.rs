@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_types::{CodeSha256, FunctionName, Runtime, Version};
 
-use crate::{DeployError, DeployedCode, DeployedLayers, ProvisionedVersion, ResolvedVersion};
+use crate::{
+    DeployError, DeployedCode, DeployedLayers, ProvisionedVersion, ResolvedVersion, StateReasonCode,
+};
 
 /// Makes packages ready to run on this host.
 pub trait Deployment: Send + Sync + 'static {
@@ -29,11 +31,27 @@ pub trait Deployment: Send + Sync + 'static {
     fn runtime_ready(&self, runtime: Runtime) -> BoxFuture<'_, Result<(), String>>;
 }
 
+/// The Init of a version with SnapStart failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotFailure {
+    /// For programs.
+    pub code: StateReasonCode,
+    /// For people.
+    pub reason: String,
+}
+
 /// Hears that environments have become obsolete: the pool.
 pub trait VersionListener: Send + Sync + 'static {
     /// Environments of this version with other generations than `current`'s are obsolete; all of them when it is `None`:
     /// the version is deleted.
     fn replaced(&self, name: &FunctionName, version: Version, current: Option<&Arc<ResolvedVersion>>);
+
+    /// A version with SnapStart was published: its snapshot is taken before it is active, if there can be one. An error is
+    /// that of its Init.
+    fn take_snapshot(&self, version: Arc<ResolvedVersion>) -> BoxFuture<'_, Result<(), SnapshotFailure>> {
+        drop(version);
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Hears how much concurrency functions have: whoever counts invocations.

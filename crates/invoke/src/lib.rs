@@ -61,6 +61,15 @@ pub enum InvokeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The function's hooks failed when it was restored from a snapshot.
+    #[error("cannot restore the function from its snapshot: {error_type}")]
+    SnapStart {
+        /// What its runtime reported.
+        error_type: String,
+    },
+    /// They took too long.
+    #[error("cannot restore the function from its snapshot: its hooks took too long")]
+    SnapStartTimeout,
     /// We failed. The text is for our log, not for the caller.
     #[error("{0}")]
     Service(String),

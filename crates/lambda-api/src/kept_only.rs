@@ -1,8 +1,8 @@
 //! `VpcConfig`, `FileSystemConfigs` and `SnapStart` of a function: checked, kept and shown as AWS does, and without any
-//! effect here. `docs/configuration.md` says so to users.
+//! effect here, but for SnapStart of Python functions. `docs/configuration.md` says so to users.
 
 use hearth_functions::{FileSystem, Function, FunctionConfiguration, Vpc};
-use hearth_types::{FunctionName, Version};
+use hearth_types::{FunctionName, RuntimeFamily, Version};
 
 use crate::error::ApiError;
 use crate::generated::shapes::{
@@ -63,7 +63,8 @@ pub(crate) fn warn(name: &FunctionName, configuration: &FunctionConfiguration) {
     if !configuration.file_systems.is_empty() {
         members.push("FileSystemConfigs");
     }
-    if configuration.snap_start {
+    let is_python = matches!(configuration.runtime.family(), RuntimeFamily::Python { .. });
+    if configuration.snap_start && !is_python {
         members.push("SnapStart");
     }
     if !members.is_empty() {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_environment::{
-    Answer, AnswerKind, Environment, EnvironmentParts, Faults, Invocation, InvokeResult, Owner,
-    StreamingReply,
+    Answer, AnswerKind, Environment, EnvironmentParts, Faults, Invocation, InvokeFailure, InvokeResult,
+    Owner, RestoreFailure, SnapStart, StreamingReply, Template,
 };
 use hearth_functions::ResolvedVersion;
 use hearth_invoke::{BegunResponse, InvokeError, InvokeRequest, InvokeResponse, Permit, StreamedResponse};
@@ -24,6 +24,7 @@ use crate::members::{Busy, FunctionEnvironments, Member};
 use crate::memory::Room;
 use crate::preboot::Ground;
 use crate::sampling::Decided;
+use crate::snapshots::Kept;
 use crate::streaming::parts;
 use crate::why_cold::Past;
 use crate::{ChangedCode, FunctionVersion, Pool, State, boot, key_of};
@@ -53,6 +54,19 @@ pub(crate) struct Plan {
     pub(crate) imports: Option<Arc<ImportCollector>>,
     /// Its memory.
     pub(crate) room: Room,
+    /// With what it begins.
+    pub(crate) starts_from: StartsFrom,
+}
+
+/// What an environment starts from.
+#[derive(Clone)]
+pub(crate) enum StartsFrom {
+    /// Init.
+    Nothing,
+    /// Init, and a snapshot is taken then.
+    NothingForSnapshot(Arc<Template>),
+    /// What another one was after its Init.
+    Snapshot(Arc<Kept>),
 }
 
 /// Counts a cold start until its environment is in the pool, also when the caller gives up while it waits.
@@ -235,7 +249,15 @@ impl Pool {
             }
         };
         self.evict_if_full(&key.0);
-        let member = self.make_member(version, &why_cold, InitializationType::OnDemand, room).await?;
+        let starts_from = self.starts_from(version);
+        let initialization_type = match starts_from {
+            StartsFrom::Snapshot(_) => InitializationType::SnapStart,
+            StartsFrom::Nothing | StartsFrom::NothingForSnapshot(_) => InitializationType::OnDemand,
+        };
+        let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
+        let why_made = why_cold.reason;
+        let plan = Plan { why_made, initialization_type, owner, imports: None, room, starts_from };
+        let member = self.make_planned(version, plan).await?;
         let environment = member.environment.clone();
         // In the pool before anything runs: its callbacks must find it.
         if let Some(environments) = self.lock().versions.get_mut(key) {
@@ -257,7 +279,14 @@ impl Pool {
         let owner = self.this.upgrade().ok_or(InvokeError::Draining)?;
         self.make_planned(
             version,
-            Plan { why_made: why_cold.reason, initialization_type, owner, imports: None, room },
+            Plan {
+                why_made: why_cold.reason,
+                initialization_type,
+                owner,
+                imports: None,
+                room,
+                starts_from: StartsFrom::Nothing,
+            },
         )
         .await
     }
@@ -276,6 +305,7 @@ impl Pool {
         version: &Arc<ResolvedVersion>,
         initialization_type: InitializationType,
         tells_imports: bool,
+        starts_from: &StartsFrom,
     ) -> Result<Ground<Box<dyn Sandbox>>, InvokeError> {
         let id = EnvironmentId::random();
         let log_stream = boot::log_stream(version, id, self.parts.clock.epoch_ms());
@@ -291,19 +321,23 @@ impl Pool {
         };
         let runtime_api =
             runtime_api.map_err(|error| cannot(version, "open a Runtime API listener", &error))?;
-        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version);
+        let keys = match starts_from {
+            StartsFrom::Snapshot(kept) => Some(&kept.credentials),
+            StartsFrom::Nothing | StartsFrom::NothingForSnapshot(_) => None,
+        };
+        let own_api = self.parts.own_api.open(sandbox.aws_api(), id, version, keys);
         let own_api =
             own_api.map_err(|error| cannot(version, "open Hearth's API for an environment", &error))?;
         let boot = boot::boot(
             self.parts.runtimes.clone(),
             version.clone(),
-            (initialization_type, tells_imports),
+            (initialization_type, tells_imports, starts_from),
             self.parts.settings.region.clone(),
             log_stream.clone(),
             runtime_api.address(),
-            own_api.credentials,
+            own_api.credentials.clone(),
         );
-        Ok(Ground { id, log_stream, sandbox, runtime_api, boot, own_api: own_api.served })
+        Ok(Ground { id, log_stream, sandbox, runtime_api, boot, own_api })
     }
 
     /// Makes an environment as it is planned, in which nothing runs yet.
@@ -312,9 +346,11 @@ impl Pool {
         version: &Arc<ResolvedVersion>,
         plan: Plan,
     ) -> Result<Member, InvokeError> {
-        let Plan { why_made, initialization_type, owner, imports, room } = plan;
+        let Plan { why_made, initialization_type, owner, imports, room, starts_from } = plan;
         let now_epoch_ms = self.parts.clock.epoch_ms();
-        let is_ordinary = initialization_type == InitializationType::OnDemand && imports.is_none();
+        let is_ordinary = initialization_type == InitializationType::OnDemand
+            && imports.is_none()
+            && matches!(starts_from, StartsFrom::Nothing);
         let prebooted = if is_ordinary { self.take_prebooted(version) } else { None };
         let is_prebooted = prebooted.is_some();
         let ground = match prebooted {
@@ -322,7 +358,7 @@ impl Pool {
                 self.check_code(version).await?;
                 ground
             }
-            None => self.lay_ground(version, initialization_type, imports.is_some()).await?,
+            None => self.lay_ground(version, initialization_type, imports.is_some(), &starts_from).await?,
         };
         let Ground { id, log_stream, sandbox, runtime_api, boot, own_api } = ground;
         let configuration = &version.configuration;
@@ -365,6 +401,11 @@ impl Pool {
             telemetry,
             owner,
             clock: self.parts.clock,
+            snap_start: match starts_from {
+                StartsFrom::Nothing => SnapStart::None,
+                StartsFrom::NothingForSnapshot(template) => SnapStart::Template(template),
+                StartsFrom::Snapshot(_) => SnapStart::Restored,
+            },
             faults: self.parts.faults.as_ref().map(|faults| -> Arc<dyn Faults> {
                 Arc::new(FaultsOf {
                     faults: faults.clone(),
@@ -382,7 +423,8 @@ impl Pool {
                 Some(imports) => runtime_api.serve_with_imports(environment, imports),
                 None => runtime_api.serve(environment),
             },
-            _own_api: own_api,
+            credentials: own_api.credentials,
+            _own_api: own_api.served,
             room: Arc::new(room),
         })
     }
@@ -399,7 +441,11 @@ fn cannot(version: &ResolvedVersion, what: &str, error: &dyn std::error::Error) 
 fn answered(answer: Result<InvokeResult, RecvError>) -> Result<Answer, InvokeError> {
     match answer {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(why)) => Err(InvokeError::Service(why.to_owned())),
+        Ok(Err(InvokeFailure::Service(why))) => Err(InvokeError::Service(why.to_owned())),
+        Ok(Err(InvokeFailure::Restore(RestoreFailure::Hook { error_type }))) => {
+            Err(InvokeError::SnapStart { error_type })
+        }
+        Ok(Err(InvokeFailure::Restore(RestoreFailure::TimedOut))) => Err(InvokeError::SnapStartTimeout),
         Err(_) => Err(InvokeError::Service("an environment ended without an answer".to_owned())),
     }
 }

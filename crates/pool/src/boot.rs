@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hearth_environment::{Boot, FatalError, FunctionFacts, ProgramNumber};
@@ -17,6 +18,7 @@ use hearth_types::{
 };
 
 use crate::NetworkPolicies;
+use crate::acquire::StartsFrom;
 
 /// Names the log stream of a new environment: date in UTC, version, id; with a custom group, the function too.
 pub(crate) fn log_stream(version: &ResolvedVersion, id: EnvironmentId, now_epoch_ms: i64) -> LogStreamName {
@@ -75,7 +77,7 @@ pub(crate) fn identity(
 pub(crate) fn init_limit(version: &ResolvedVersion, initialization_type: InitializationType) -> Duration {
     match initialization_type {
         InitializationType::OnDemand => limits::INIT_LIMIT_ON_DEMAND,
-        InitializationType::ProvisionedConcurrency => {
+        InitializationType::ProvisionedConcurrency | InitializationType::SnapStart => {
             limits::INIT_LIMIT_PROVISIONED_MIN.max(version.configuration.timeout.duration())
         }
     }
@@ -112,7 +114,7 @@ pub(crate) fn plan(
 pub(crate) fn boot(
     runtimes: Arc<Runtimes>,
     version: Arc<ResolvedVersion>,
-    (initialization_type, tells_imports): (InitializationType, bool),
+    (initialization_type, tells_imports, starts_from): (InitializationType, bool, &StartsFrom),
     region: Region,
     log_stream: LogStreamName,
     runtime_api: SocketAddr,
@@ -140,8 +142,18 @@ pub(crate) fn boot(
     let extensions = external_extensions(facts.version.layers.root.as_deref());
     let names = extensions.iter().map(|(name, _)| name.clone()).collect();
     let for_runtime = facts.clone();
+    // For the first start alone: after a reset a function is initialised as any other.
+    let snapshot = match starts_from {
+        StartsFrom::Snapshot(kept) => Some(kept.snapshot.clone()),
+        StartsFrom::Nothing | StartsFrom::NothingForSnapshot(_) => None,
+    };
+    let is_first = AtomicBool::new(true);
     let command = move |sandbox: &dyn Sandbox| {
-        let request = for_runtime.request(sandbox, Some(sandbox.log_fd()));
+        let mut request = for_runtime.request(sandbox, Some(sandbox.log_fd()));
+        let is_first = is_first.swap(false, Ordering::Relaxed);
+        if !is_first && request.initialization_type == InitializationType::SnapStart {
+            request.initialization_type = InitializationType::OnDemand;
+        }
         let boot = match tells_imports {
             true => for_runtime.runtimes.command_that_tells_imports(&request),
             false => for_runtime.runtimes.command(&request),
@@ -152,6 +164,7 @@ pub(crate) fn boot(
             arguments: boot.args,
             environment: with_extra(boot.environment, sandbox),
             working_directory: boot.working_directory,
+            restored_from: snapshot.clone().filter(|_| is_first),
         })
     };
     let extension_command = move |sandbox: &dyn Sandbox, program: ProgramNumber| Command {
@@ -160,6 +173,7 @@ pub(crate) fn boot(
         environment: with_extra(facts.runtimes.extension_variables(&facts.request(sandbox, None)), sandbox),
         // Where AWS starts them is not recorded.
         working_directory: "/".into(),
+        restored_from: None,
     };
     Boot {
         command: Box::new(command),
@@ -232,6 +246,11 @@ fn with_extra(
         }
     }
     environment
+}
+
+/// Whether a version has external extensions.
+pub(crate) fn has_external_extensions(version: &ResolvedVersion) -> bool {
+    !external_extensions(version.layers.root.as_deref()).is_empty()
 }
 
 /// Finds the external extensions: everything in `extensions/` of the layers that is no folder, by name.

@@ -28,6 +28,7 @@ mod pressure;
 mod provisioning;
 mod sampling;
 mod settings;
+mod snapshots;
 mod streaming;
 mod why_cold;
 
@@ -36,7 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::future::BoxFuture;
 use hearth_environment::{Environment, Owner};
-use hearth_functions::{ProvisionedVersion, ResolvedVersion, VersionListener};
+use hearth_functions::{ProvisionedVersion, ResolvedVersion, SnapshotFailure, VersionListener};
 use hearth_invoke::{
     BegunResponse, Concurrency, Environments, InvokeError, InvokeRequest, InvokeResponse, Permit,
     ProvisionedEnvironments,
@@ -56,6 +57,7 @@ use memory::Memory;
 pub use own_api::{OpenOwnApi, OwnApi};
 use sampling::Sampling;
 pub use settings::{KeepAlive, NetworkPolicies, PoolSettings};
+use snapshots::Snapshots;
 use why_cold::LastEnd;
 
 /// What the pool needs to know of code before an environment runs it.
@@ -112,6 +114,7 @@ pub struct Pool {
     sampling: Sampling,
     /// Runtimes that wait for their Init. Never locked together with the state.
     prebooted: Mutex<preboot::Shelf>,
+    snapshots: Snapshots,
     /// Rung whenever an environment settled or is gone.
     changed: Notify,
 }
@@ -165,6 +168,7 @@ impl Pool {
             state: Mutex::default(),
             sampling,
             prebooted: Mutex::default(),
+            snapshots: Snapshots::default(),
             changed: Notify::new(),
         });
         tokio::spawn(end_idle_environments(Arc::downgrade(&pool)));
@@ -307,6 +311,8 @@ impl VersionListener for Pool {
         self.forget_prebooted(&key, current.map(|current| current.generation));
         if let Some(current) = current {
             self.preboot_new(current);
+        } else {
+            self.snapshots.forget(&key);
         }
         let now_epoch_ms = self.parts.clock.epoch_ms();
         let to_end = {
@@ -331,6 +337,10 @@ impl VersionListener for Pool {
         self.balance(&key);
         self.forget_if_empty(&key);
     }
+
+    fn take_snapshot(&self, version: Arc<ResolvedVersion>) -> BoxFuture<'_, Result<(), SnapshotFailure>> {
+        Box::pin(self.take_snapshot_of(version))
+    }
 }
 
 fn key_of_environment(environment: &Environment) -> FunctionVersion {
@@ -340,6 +350,7 @@ fn key_of_environment(environment: &Environment) -> FunctionVersion {
 
 impl Owner for Pool {
     fn initialized(&self, environment: &Arc<Environment>) {
+        self.see_restore(environment);
         let key = key_of_environment(environment);
         let now = self.parts.clock.now();
         let memory_bytes = self.memory.bytes_max().map(|_| environment.memory().most);

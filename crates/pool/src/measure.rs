@@ -13,7 +13,7 @@ use hearth_types::{ColdReason, InitializationType};
 use tokio::sync::watch;
 
 use crate::Pool;
-use crate::acquire::Plan;
+use crate::acquire::{Plan, StartsFrom};
 use crate::members::Member;
 
 /// How long the last records of a profile may take to arrive after Init has ended. Ours: they are on their way already, or
@@ -44,12 +44,19 @@ pub struct MeasuredInit {
 pub(crate) struct Measured {
     pub(crate) member: Member,
     /// It counts as a call does.
-    _permit: Permit,
+    _permit: Option<Permit>,
+}
+
+impl Measured {
+    /// One that does not count as a call does.
+    pub(crate) fn uncounted(member: Member) -> Self {
+        Self { member, _permit: None }
+    }
 }
 
 /// How far an environment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum Progress {
+pub(crate) enum Progress {
     Begins,
     /// Init is over, well or not.
     Settled,
@@ -57,12 +64,16 @@ enum Progress {
 }
 
 /// Hears of one environment in the place of the pool.
-struct Watcher {
+pub(crate) struct Watcher {
     pool: Weak<Pool>,
     progress: watch::Sender<Progress>,
 }
 
 impl Watcher {
+    pub(crate) fn new(pool: Weak<Pool>, progress: watch::Sender<Progress>) -> Self {
+        Self { pool, progress }
+    }
+
     fn reach(&self, progress: Progress) {
         self.progress.send_if_modified(|current| {
             let is_further = *current < progress;
@@ -123,12 +134,13 @@ impl Pool {
             owner: Arc::new(Watcher { pool: self.this.clone(), progress: sender }),
             imports: collector.clone(),
             room: self.room_in_any_case(version),
+            starts_from: StartsFrom::Nothing,
         };
         let member = self.make_planned(version, plan).await?;
         let environment = member.environment.clone();
         let draining = {
             let mut state = self.lock();
-            state.measured.insert(environment.id(), Measured { member, _permit: permit });
+            state.measured.insert(environment.id(), Measured { member, _permit: Some(permit) });
             state.draining
         };
         if draining {

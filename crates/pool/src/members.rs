@@ -10,6 +10,7 @@ use hearth_functions::ResolvedVersion;
 use hearth_invoke::Permit;
 use hearth_keep_alive::worth;
 use hearth_runtime_api::RuntimeApi;
+use hearth_runtimes::Credentials;
 use hearth_telemetry::ShutdownReason;
 use hearth_types::{ColdParticulars, ColdReason, ColdStart, EnvironmentId, InitializationType};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
@@ -27,6 +28,8 @@ pub(crate) struct Member {
     pub(crate) initialization_type: InitializationType,
     /// What it runs. Keeps the code on disk.
     pub(crate) version: Arc<ResolvedVersion>,
+    /// The keys that it has been given.
+    pub(crate) credentials: Credentials,
     /// Its listener: closed when the member is dropped.
     pub(crate) _runtime_api: RuntimeApi,
     /// Hearth's API for it: closed when the member is dropped.

@@ -11,12 +11,14 @@ use hearth_types::EnvironmentId;
 /// Offers the API to environments. What it offers to one ends with it.
 pub trait OwnApi: Send + Sync + 'static {
     /// Begins to serve `listener`, which does not block and is where only the environment can reach it. Without, a free
-    /// port of the loopback interface.
+    /// port of the loopback interface. It takes `keys`, or new ones: what begins from a snapshot may have made clients with
+    /// the keys that were given to the environment of the snapshot.
     fn open(
         &self,
         listener: Option<TcpListener>,
         id: EnvironmentId,
         version: &ResolvedVersion,
+        keys: Option<&Credentials>,
     ) -> io::Result<OpenOwnApi>;
 }
 

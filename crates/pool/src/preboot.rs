@@ -5,7 +5,6 @@
 //! variables, its own keys and log stream. It is used once, by the version that it was made for, and costs no call and no
 //! concurrency. Where code of the function would run while an interpreter boots, nothing is booted ahead.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
@@ -19,6 +18,8 @@ use hearth_runtimes::WAIT_FOR_INIT;
 use hearth_sandbox::{Prebooted, Sandbox, memory_is_short};
 use hearth_types::{EnvironmentId, FunctionName, InitializationType, LogStreamName, RuntimeFamily};
 
+use crate::acquire::StartsFrom;
+use crate::own_api::OpenOwnApi;
 use crate::{FunctionVersion, Pool, boot, key_of};
 
 /// How many wait on a host at most, of all versions; above, the one that has waited for longest goes. Ours: each holds the
@@ -36,7 +37,7 @@ pub(crate) struct Ground<S> {
     pub(crate) sandbox: S,
     pub(crate) runtime_api: BoundRuntimeApi,
     pub(crate) boot: Boot,
-    pub(crate) own_api: Box<dyn Any + Send + Sync>,
+    pub(crate) own_api: OpenOwnApi,
 }
 
 impl<S> Ground<S> {
@@ -184,7 +185,8 @@ impl Pool {
 
     /// Boots one ground. Nobody waits for it.
     async fn preboot(&self, version: &Arc<ResolvedVersion>) -> Result<Ground<Prebooted>, InvokeError> {
-        let ground = self.lay_ground(version, InitializationType::OnDemand, false).await?;
+        let ground =
+            self.lay_ground(version, InitializationType::OnDemand, false, &StartsFrom::Nothing).await?;
         let cannot = |reason: String| InvokeError::Service(format!("cannot boot a runtime ahead: {reason}"));
         let command = (ground.boot.command)(&*ground.sandbox);
         let command = command.map_err(|_| cannot("there is no command to start".to_owned()))?;

@@ -15,6 +15,8 @@ pub struct PoolSettings {
     pub region: Region,
     /// Whether logs say why an invocation was cold. AWS's do not.
     pub log_cold_starts: bool,
+    /// Whether snapshots are taken of published versions with SnapStart.
+    pub snap_start: bool,
     /// How long an environment may be idle before it is ended. AWS does not say; 5 to 15 minutes are seen there.
     pub idle_timeout: Duration,
     /// What decides how long.

@@ -49,7 +49,7 @@ async fn next(flow: Flow) -> Option<(ResponsePart, Option<Flow>)> {
             Some((ResponsePart::End(ResponseEnd { error, log_tail: answer.log_tail }), None))
         }
         Ok(Err(why)) => {
-            tracing::error!(why, "a response was left without its end");
+            tracing::error!(?why, "a response was left without its end");
             None
         }
         Err(_) => None,

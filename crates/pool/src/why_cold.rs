@@ -41,7 +41,8 @@ impl LastEnd {
             ShutdownReason::FunctionDeleted
             | ShutdownReason::ServerStops
             | ShutdownReason::Unprovisioned
-            | ShutdownReason::Measured => None,
+            | ShutdownReason::Measured
+            | ShutdownReason::SnapshotTaken => None,
         }
     }
 }

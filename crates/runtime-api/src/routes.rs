@@ -73,6 +73,10 @@ impl Visitor {
             Route::Ping => Ok(reply::pong()),
             Route::Next => next(connection, request.headers()).await,
             Route::InitError => Box::pin(self.init_error(request)).await,
+            Route::RestoreNext => restore_next(connection, request.headers()).await,
+            // As on AWS, only for whoever is restored. It ends the restore as it would end Init.
+            Route::RestoreError if connection.is_restored() => Box::pin(self.init_error(request)).await,
+            Route::RestoreError => Ok(reply::not_found()),
             Route::Response(id) => response(connection, id, request).await,
             Route::Error(id) => Box::pin(error(connection, id, request)).await,
             Route::Extension(route) => Box::pin(extensions::answer(connection, route, request)).await,
@@ -112,6 +116,8 @@ enum Route {
     Ping,
     Next,
     InitError,
+    RestoreNext,
+    RestoreError,
     /// `None`: what stands in the path is no id of ours.
     Response(Option<RequestId>),
     Error(Option<RequestId>),
@@ -135,6 +141,8 @@ impl Route {
         match rest {
             "invocation/next" => return Some(Self::Next),
             "init/error" => return Some(Self::InitError),
+            "restore/next" => return Some(Self::RestoreNext),
+            "restore/error" => return Some(Self::RestoreError),
             _ => {}
         }
         let (id, verb) = rest.strip_prefix("invocation/")?.split_once('/')?;
@@ -147,8 +155,8 @@ impl Route {
 
     fn method(&self) -> Method {
         match self {
-            Self::Ping | Self::Next => Method::GET,
-            Self::InitError | Self::Response(_) | Self::Error(_) => Method::POST,
+            Self::Ping | Self::Next | Self::RestoreNext => Method::GET,
+            Self::InitError | Self::RestoreError | Self::Response(_) | Self::Error(_) => Method::POST,
             Self::Extension(route) => route.method(),
             Self::Subscription(_) => Method::PUT,
         }
@@ -157,6 +165,14 @@ impl Route {
 
 async fn next(connection: &RuntimeConnection, headers: &HeaderMap) -> Answered {
     connection.next(function_init_started(headers))?.event().await.map(reply::event)
+}
+
+/// Waits forever: whoever is restored from the snapshot that is taken now finds itself on a connection that has ended.
+async fn restore_next(connection: &RuntimeConnection, headers: &HeaderMap) -> Answered {
+    match connection.restore_next(function_init_started(headers)).await {
+        Some(parked) => parked?.event().await.map(reply::event),
+        None => Ok(reply::not_found()),
+    }
 }
 
 async fn response(
@@ -248,7 +264,7 @@ mod tests {
         assert!(matches!(Route::of("/2018-06-01/runtime/invocation/x/error"), Some(Route::Error(None))));
         for unknown in [
             "/",
-            "/2018-06-01/runtime/restore/next",
+            "/2018-06-01/runtime/restore/",
             "/2018-06-01/runtime/invocation/x/y/response",
             "/2018-06-01/runtime/invocation/",
             "/2018-06-01/runtime/invocation/next/",

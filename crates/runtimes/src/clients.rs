@@ -42,6 +42,8 @@ const PYTHON: &[(&str, &str)] = &[
     ("errors.py", include_str!("clients/python/errors.py")),
     ("imports.py", include_str!("clients/python/imports.py")),
     ("logs.py", include_str!("clients/python/logs.py")),
+    ("snapshot.py", include_str!("clients/python/snapshot.py")),
+    ("snapshot_restore_py.py", include_str!("clients/python/snapshot_restore_py.py")),
     ("values.py", include_str!("clients/python/values.py")),
 ];
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use hearth_types::{LogFormat, RuntimeFamily};
+use hearth_types::{InitializationType, LogFormat, RuntimeFamily};
 
 use crate::boot::{BootRequest, Paths};
 
@@ -124,8 +124,6 @@ fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
         ("AWS_LAMBDA_FUNCTION_NAME", request.function_name.as_str().into()),
         ("AWS_LAMBDA_FUNCTION_VERSION", request.version.to_string().into()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", request.initialization_type.as_str().into()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", request.log_group.as_str().into()),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", request.log_stream.as_str().into()),
         ("AWS_LAMBDA_RUNTIME_API", request.runtime_api.into()),
         ("AWS_REGION", request.region.as_str().into()),
         ("LAMBDA_RUNTIME_DIR", places.libraries.or(places.client).unwrap_or(Path::new(RUNTIME_DIR)).into()),
@@ -136,6 +134,13 @@ fn reserved(request: &BootRequest<'_>, places: &Places<'_>) -> Vec<(&'static str
         ("_AWS_XRAY_DAEMON_PORT", "2000".into()),
         ("_HANDLER", request.handler.into()),
     ];
+    // Under SnapStart there is none, as on AWS: those that begin from one snapshot have streams of their own.
+    if request.initialization_type != InitializationType::SnapStart {
+        variables.extend([
+            ("AWS_LAMBDA_LOG_GROUP_NAME", request.log_group.as_str().into()),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", request.log_stream.as_str().into()),
+        ]);
+    }
     match request.credentials {
         Some(keys) => variables.extend([
             ("AWS_ACCESS_KEY_ID", keys.access_key_id.clone().into()),

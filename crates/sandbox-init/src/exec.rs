@@ -15,6 +15,7 @@ use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdout, execve, fork
 use crate::groups::Groups;
 use crate::messages::Program;
 use crate::privileges::Confinement;
+use crate::restore::Restored;
 
 /// How much sooner than others a function is killed when the host runs out of memory: between 0 and 1000.
 const OOM_SCORE: &str = "500";
@@ -31,14 +32,23 @@ fn c_string(text: &OsStr) -> Result<CString, Errno> {
     CString::new(text.as_bytes()).map_err(|_| Errno::EINVAL)
 }
 
-/// Starts `program` with `output` as its standard output, standard error and log descriptor, in a process group of
-/// its own, in `groups`, held down by `confinement` if there are walls. Returns once exec has worked or failed.
+/// What to start.
+pub(crate) struct Start<'a> {
+    pub(crate) program: &'a Program,
+    /// Its standard output, standard error and log descriptor.
+    pub(crate) output: &'a OwnedFd,
+    /// What it is restored from, if it is.
+    pub(crate) restored: Option<Restored>,
+}
+
+/// Starts a program in a process group of its own, in `groups`, held down by `confinement` if there are walls. Returns once
+/// exec has worked or failed.
 pub(crate) fn start(
-    program: &Program,
-    output: &OwnedFd,
+    start: &Start<'_>,
     groups: &Groups,
     confinement: Option<&Confinement>,
 ) -> Result<Pid, Errno> {
+    let Start { program, .. } = start;
     let all = |texts: &[std::ffi::OsString]| -> Result<Vec<CString>, Errno> {
         texts.iter().map(|text| c_string(text)).collect()
     };
@@ -48,6 +58,9 @@ pub(crate) fn start(
         environment: all(&program.environment)?,
         working_directory: c_string(&program.working_directory)?,
     };
+    if start.restored.is_some() {
+        skip_a_process_id()?;
+    }
     let (report, report_to) = pipe2(OFlag::O_CLOEXEC)?;
     let init = nix::unistd::getpid();
     // SAFETY: this process has a single thread (see `run_if_launcher`), so the child may do what the parent could.
@@ -55,7 +68,7 @@ pub(crate) fn start(
     let forked = unsafe { fork() }?;
     let child = match forked {
         ForkResult::Child => {
-            let errno = become_program(program, &prepared, output, groups, confinement, init);
+            let errno = become_program(start, &prepared, groups, confinement, init);
             let _ = nix::unistd::write(&report_to, &(errno as i32).to_le_bytes());
             // SAFETY: `_exit` has no conditions; it skips destructors and handlers that belong to init.
             #[allow(unsafe_code)]
@@ -79,29 +92,40 @@ pub(crate) fn start(
     }
 }
 
+/// Gives the next process another id than one that was started as the first of the same environment would have. Whoever
+/// is restored has to see that it is another process: by that libraries know that their random numbers are not theirs alone.
+fn skip_a_process_id() -> Result<(), Errno> {
+    // SAFETY: this process has a single thread, and the child ends at once.
+    #[allow(unsafe_code)]
+    match unsafe { fork() }? {
+        // SAFETY: `_exit` has no conditions.
+        ForkResult::Child => unsafe { nix::libc::_exit(0) },
+        ForkResult::Parent { child } => nix::sys::wait::waitpid(child, None).map(drop),
+    }
+}
+
 /// Runs in the child. Returns only when something failed.
 fn become_program(
-    program: &Program,
+    start: &Start<'_>,
     prepared: &Prepared,
-    output: &OwnedFd,
     groups: &Groups,
     confinement: Option<&Confinement>,
     init: Pid,
 ) -> Errno {
-    match try_become_program(program, prepared, output, groups, confinement, init) {
+    match try_become_program(start, prepared, groups, confinement, init) {
         Ok(never) => match never {},
         Err(errno) => errno,
     }
 }
 
 fn try_become_program(
-    program: &Program,
+    start: &Start<'_>,
     prepared: &Prepared,
-    output: &OwnedFd,
     groups: &Groups,
     confinement: Option<&Confinement>,
     init: Pid,
 ) -> Result<std::convert::Infallible, Errno> {
+    let Start { program, output, restored } = start;
     // First, so that as much as possible of what it uses is counted.
     groups.enter()?;
     setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
@@ -122,6 +146,9 @@ fn try_become_program(
         first_to_close = log_fd + 1;
     }
     close_range(first_to_close, RawFd::MAX)?;
+    if let Some(restored) = restored {
+        restored.hand_over(&prepared.environment)?;
+    }
 
     // Never above what this host allows us: without privileges a hard limit cannot be raised.
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -143,6 +170,9 @@ fn try_become_program(
     chdir(prepared.working_directory.as_c_str())?;
     if let Some(confinement) = confinement {
         confinement.seal()?;
+    }
+    if let Some(restored) = restored {
+        return Err(restored.execute());
     }
     execve(&prepared.path, &prepared.arguments, &prepared.environment)
 }

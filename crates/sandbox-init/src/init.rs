@@ -19,6 +19,7 @@ use crate::exec;
 use crate::groups::Groups;
 use crate::messages::{self, ExitStatus, FromInit, PACKET_BYTES_MAX, ToInit};
 use crate::privileges::Confinement;
+use crate::restore::Restored;
 use crate::sockets::Sockets;
 use crate::tree;
 use crate::user_namespace::Owner;
@@ -179,7 +180,7 @@ impl Init {
     /// Takes one message of the server. `false` when it has closed its end.
     fn obey_one(&mut self) -> Result<bool, Errno> {
         let received = messages::receive(self.control.as_fd(), &mut self.packet);
-        let (length, mut descriptors) = match received.map_err(|error| error.raw_os_error().unwrap_or(0)) {
+        let (length, descriptors) = match received.map_err(|error| error.raw_os_error().unwrap_or(0)) {
             Ok(received) => received,
             // It was killed, and had not read everything that we said.
             Err(nix::libc::ECONNRESET) => return Ok(false),
@@ -190,9 +191,15 @@ impl Init {
         }
         match ToInit::decode(&self.packet[..length]) {
             Some(ToInit::Start { process, program }) => {
-                let started = match descriptors.pop() {
+                let mut descriptors = descriptors.into_iter();
+                let output = descriptors.next();
+                let restored = Restored::take(descriptors.collect());
+                let started = match output {
                     _ if self.is_walled && self.confinement.is_none() => Err(Errno::EPERM),
-                    Some(output) => exec::start(&program, &output, &self.groups, self.confinement.as_ref()),
+                    Some(output) => {
+                        let start = exec::Start { program: &program, output: &output, restored };
+                        exec::start(&start, &self.groups, self.confinement.as_ref())
+                    }
                     None => Err(Errno::EBADF),
                 };
                 match started {

@@ -22,6 +22,7 @@ pub mod landlock;
 mod launcher;
 pub mod messages;
 mod privileges;
+mod restore;
 mod root_file_system;
 mod routes;
 mod seccomp;
@@ -33,6 +34,7 @@ pub mod way_out;
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
+pub use restore::{IMAGE_FD, VARIABLES_FD};
 pub use root_file_system::shown_of_host;
 pub use seccomp::denied_calls;
 pub use walls::{AWS_API, RUNTIME_API, RUNTIME_API_PORT};

@@ -103,7 +103,8 @@ pub enum ToInit {
         /// Whether the last of the files lets what stands still go on; the others let a process enter.
         has_freezer: bool,
     },
-    /// Start a process; the packet carries the write end of the output pipe.
+    /// Start a process; the packet carries the write end of the output pipe. For one that is restored from a snapshot it
+    /// also carries the executable that does so, and its memory: the program says the rest, and its path nothing.
     Start {
         /// By what the server knows it.
         process: u32,

@@ -22,6 +22,7 @@ mod prebooted;
 pub mod process;
 mod processes;
 mod rootless;
+mod snapshot;
 mod sockets_inside;
 mod start_pages;
 mod usage;
@@ -45,6 +46,7 @@ pub use network::{NetworkError, NetworkFacts, NetworkPolicy};
 use nix::fcntl::OFlag;
 pub use prebooted::Prebooted;
 pub use rootless::Obstacle;
+pub use snapshot::{Snapshot, SnapshotError};
 pub use start_pages::give_back_start_pages;
 
 /// How a backend separates functions from the host and from each other.
@@ -71,7 +73,7 @@ impl Isolation {
 pub struct ProcessId(pub u32);
 
 /// A process to start. Nothing is inherited from the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Command {
     /// The executable.
     pub program: PathBuf,
@@ -81,6 +83,20 @@ pub struct Command {
     pub environment: Vec<(OsString, OsString)>,
     /// Where it starts.
     pub working_directory: PathBuf,
+    /// What it is restored from. There are no program and arguments then, and its variables are in a file.
+    pub restored_from: Option<Arc<Snapshot>>,
+}
+
+impl Command {
+    /// Whether both start the same process from its beginning.
+    pub(crate) fn starts_the_same(&self, other: &Self) -> bool {
+        self.restored_from.is_none()
+            && other.restored_from.is_none()
+            && self.program == other.program
+            && self.arguments == other.arguments
+            && self.environment == other.environment
+            && self.working_directory == other.working_directory
+    }
 }
 
 /// Where a process writes its standard output and standard error.

@@ -149,7 +149,7 @@ impl Sandbox for Prebooted {
         if matches!(output, Output::Own(_)) {
             return self.inner.start(process, command, output);
         }
-        let is_it = *command == self.command && self.is_waiting();
+        let is_it = command.starts_the_same(&self.command) && self.is_waiting();
         if is_it {
             self.inner.go_on(WAITING)?;
             let mut state = self.lock();

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -112,7 +112,11 @@ impl Processes {
             fchown(output, Some(Uid::from_raw(user)), Some(Gid::from_raw(user)))
                 .map_err(|errno| SandboxError::Prepare { what: "an output pipe", source: errno.into() })?;
         }
-        self.say(&ToInit::Start { process: process.0, program }, &[output.as_raw_fd()])
+        let mut descriptors = vec![output.as_raw_fd()];
+        if let Some(snapshot) = &command.restored_from {
+            descriptors.extend(snapshot.descriptors().iter().map(AsRawFd::as_raw_fd));
+        }
+        self.say(&ToInit::Start { process: process.0, program }, &descriptors)
     }
 
     pub(crate) fn say(&self, message: &ToInit, descriptors: &[i32]) -> Result<(), SandboxError> {

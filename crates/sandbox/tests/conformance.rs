@@ -91,6 +91,7 @@ fn shell(script: &str) -> Command {
         arguments: vec!["-c".into(), script.into()],
         environment: vec![("PATH".into(), "/usr/bin:/bin".into()), ("A".into(), "b=c \n".into())],
         working_directory: "/".into(),
+        restored_from: None,
     }
 }
 

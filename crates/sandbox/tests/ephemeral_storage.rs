@@ -158,6 +158,7 @@ fn command(program: &str, arguments: &[&str]) -> Command {
         arguments: arguments.iter().map(|&argument| argument.into()).collect(),
         environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
         working_directory: "/tmp".into(),
+        restored_from: None,
     }
 }
 

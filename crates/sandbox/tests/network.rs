@@ -261,6 +261,7 @@ fn python(script: &str) -> Command {
         arguments: vec!["-S".into(), "-c".into(), format!("{PREFACE}\n{script}").into()],
         environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
         working_directory: "/var/task".into(),
+        restored_from: None,
     }
 }
 

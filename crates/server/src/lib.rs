@@ -212,6 +212,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
             account: account.clone(),
             region: region.clone(),
             log_cold_starts: settings.log_cold_starts,
+            snap_start: settings.snap_start,
             idle_timeout: settings.idle_timeout,
             keep_alive: settings.keep_alive,
             memory_bytes_max: environments_memory_bytes,

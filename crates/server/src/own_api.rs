@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use hearth_auth::{Caller, Credential, Identity, Own, Right, Temporary};
+use hearth_auth::{Caller, Credential, Identity, Own, Right, Secret, Temporary};
 use hearth_aws_wire::{ErrorBody, MessageKey, REQUEST_ID, Response, Server, ServerSettings, WireError};
 use hearth_functions::ResolvedVersion;
 use hearth_pool::{OpenOwnApi, OwnApi};
@@ -49,12 +49,20 @@ impl OwnApi for OwnApis {
         listener: Option<TcpListener>,
         id: EnvironmentId,
         version: &ResolvedVersion,
+        keys: Option<&Credentials>,
     ) -> io::Result<OpenOwnApi> {
         let listener = match listener {
             Some(listener) => listener,
             None => on_loopback()?,
         };
-        let keys = Temporary::random()?;
+        let keys = match keys {
+            Some(keys) => Temporary {
+                access_key_id: keys.access_key_id.clone(),
+                secret_access_key: Secret::new(keys.secret_access_key.clone()),
+                session_token: Secret::new(keys.session_token.clone()),
+            },
+            None => Temporary::random()?,
+        };
         let endpoint_url = format!("http://{}", listener.local_addr()?);
         let credential = Arc::new(Credential {
             access_key_id: keys.access_key_id.clone(),

@@ -63,6 +63,8 @@ pub struct Settings {
     pub log_retention: Duration,
     /// Whether the logs of functions say why an invocation was cold. AWS's do not.
     pub log_cold_starts: bool,
+    /// Whether snapshots are taken of published versions with SnapStart.
+    pub snap_start: bool,
     /// How long the journal of invocations is kept.
     pub journal_retention: Duration,
     /// How much room the journal may take, in MB.
@@ -120,6 +122,7 @@ impl Settings {
             not_prebooted: BTreeSet::new(),
             log_retention: Duration::from_secs(14 * 86_400),
             log_cold_starts: false,
+            snap_start: true,
             journal_retention: Duration::from_secs(30 * 86_400),
             journal_mb: 4_096,
             prices: None,

@@ -7,7 +7,7 @@ use hearth_types::{InitializationType, RequestId, TraceHeader};
 
 use crate::billing;
 use crate::platform_event::{AnswerMeasures, PlatformEvent, Span};
-use crate::record::{InitPhase, LifecycleEvent, PhaseStatus, Report};
+use crate::record::{InitPhase, LifecycleEvent, PhaseStatus, Report, Restore};
 
 /// What has to be remembered from one event to the next.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ pub(crate) struct Derivation {
     /// Set by an Init that went well ahead of an invocation, on demand; the first REPORT takes it. That of a provisioned
     /// environment is billed apart from every invocation.
     init_duration: Option<Duration>,
+    /// Set by a restore that went well; the first REPORT takes it.
+    restore: Option<Restore>,
+    /// When the process ran that is being restored.
+    restore_runs: Option<Instant>,
     /// From when the running invocation's duration counts.
     counts_from: Option<Instant>,
     running: Option<Running>,
@@ -49,6 +53,8 @@ impl Derivation {
             initialization_type,
             init_started: None,
             init_duration: None,
+            restore: None,
+            restore_runs: None,
             counts_from: None,
             running: None,
             extensions_take_part: false,
@@ -63,6 +69,24 @@ impl Derivation {
         mut say: impl FnMut(PlatformEvent),
     ) -> Option<Report> {
         match event {
+            LifecycleEvent::InitStarted { phase: InitPhase::Restore } => {
+                self.init_started = Some(at);
+                self.restore_runs = None;
+                say(PlatformEvent::RestoreStart);
+            }
+            LifecycleEvent::RuntimeStarted => self.restore_runs = Some(at),
+            LifecycleEvent::RuntimeInitDone { phase: InitPhase::Restore, status } => {
+                say(PlatformEvent::RestoreRuntimeDone { status: status.clone() });
+            }
+            LifecycleEvent::InitDone { phase: InitPhase::Restore, status } => {
+                let started = self.init_started.take().unwrap_or(at);
+                if *status == PhaseStatus::Success {
+                    let billed = at.saturating_duration_since(self.restore_runs.unwrap_or(started));
+                    let (duration, billed_ms) = (at - started, billing::billed_ms(billed, None));
+                    self.restore = Some(Restore { duration, billed_ms });
+                }
+                say(PlatformEvent::RestoreReport { status: status.clone(), duration: at - started });
+            }
             LifecycleEvent::InitStarted { phase } => {
                 self.init_started = Some(at);
                 self.extensions_take_part = false;
@@ -130,7 +154,6 @@ impl Derivation {
             LifecycleEvent::ExtensionStarted { .. }
             | LifecycleEvent::ExtensionUsed { .. }
             | LifecycleEvent::ExtensionReady { .. }
-            | LifecycleEvent::RuntimeStarted
             | LifecycleEvent::FunctionInitStarted
             | LifecycleEvent::ExtensionDone { .. }
             | LifecycleEvent::Frozen
@@ -149,13 +172,16 @@ impl Derivation {
     fn report(&mut self, at: Instant, status: &PhaseStatus, memory_bytes_max: u64) -> Report {
         let duration = self.counts_from.take().map_or(Duration::ZERO, |from| at - from);
         let init_duration = self.init_duration.take();
+        let restore = self.restore.take();
+        let billed_restore = restore.map(|restore| Duration::from_millis(restore.billed_ms));
         Report {
             duration,
-            billed_ms: billing::billed_ms(duration, init_duration),
+            billed_ms: billing::billed_ms(duration, init_duration.or(billed_restore)),
             memory_size_mb: self.memory_size_mb,
             // Never above the memory size, as on AWS, also where nothing holds the function to it.
             max_memory_used_mb: memory_bytes_max.div_ceil(1 << 20).min(u64::from(self.memory_size_mb)),
             init_duration,
+            restore,
             status: status.clone(),
         }
     }

@@ -37,6 +37,6 @@ pub use logs::{
 };
 pub use record::{
     EnvironmentFacts, EnvironmentRecord, InitPhase, LifecycleEvent, PhaseStatus, Recorder, Report,
-    ResetReason, ShutdownReason, SubscriptionApi, TelemetryTypes,
+    ResetReason, Restore, ShutdownReason, SubscriptionApi, TelemetryTypes,
 };
 pub use subscription::{OpenSocket, Subscription, SubscriptionError};

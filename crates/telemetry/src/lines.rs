@@ -22,6 +22,11 @@ pub(crate) fn text(
             let (name, arn) = runtime_version?;
             init_start(name, arn)
         }
+        PlatformEvent::RestoreStart => {
+            let (name, arn) = runtime_version?;
+            restore_start(name, arn)
+        }
+        PlatformEvent::RestoreReport { status, duration } => restore_report(*duration, status),
         PlatformEvent::InitReport { status: PhaseStatus::Success, .. }
             if initialization_type == InitializationType::OnDemand =>
         {
@@ -37,7 +42,8 @@ pub(crate) fn text(
         }
         PlatformEvent::Subscription { name, api, types } => subscription(name, *api, *types),
         PlatformEvent::FaultInjected { request_id, fault } => injected_fault(*request_id, fault),
-        PlatformEvent::InitStart { phase: InitPhase::Invoke }
+        PlatformEvent::InitStart { phase: InitPhase::Invoke | InitPhase::Restore }
+        | PlatformEvent::RestoreRuntimeDone { .. }
         | PlatformEvent::InitRuntimeDone { .. }
         | PlatformEvent::RuntimeDone { .. }
         | PlatformEvent::Fault { .. }
@@ -49,6 +55,19 @@ pub(crate) fn text(
 /// Writes `INIT_START`.
 pub fn init_start(runtime_version: &str, runtime_version_arn: &str) -> String {
     format!("INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}\n")
+}
+
+/// Writes `RESTORE_START`.
+pub fn restore_start(runtime_version: &str, runtime_version_arn: &str) -> String {
+    format!("RESTORE_START Runtime Version: {runtime_version}\tRuntime Version ARN: {runtime_version_arn}\n")
+}
+
+/// Writes `RESTORE_REPORT`.
+pub fn restore_report(duration: Duration, status: &PhaseStatus) -> String {
+    let mut line = format!("RESTORE_REPORT Restore Duration: {} ms", milliseconds(duration));
+    append_status(&mut line, status, "\t");
+    line.push('\n');
+    line
 }
 
 /// Writes `INIT_REPORT`: only for an Init that failed, or that was not on demand.
@@ -124,6 +143,10 @@ pub fn report(request_id: RequestId, report: &Report) -> String {
     if let Some(init) = report.init_duration {
         let _ = write!(line, "Init Duration: {} ms\t", milliseconds(init));
     }
+    if let Some(restore) = report.restore {
+        let (duration, billed_ms) = (milliseconds(restore.duration), restore.billed_ms);
+        let _ = write!(line, "Restore Duration: {duration} ms\tBilled Restore Duration: {billed_ms} ms\t");
+    }
     append_status(&mut line, &report.status, "");
     line.push('\n');
     line
@@ -164,6 +187,7 @@ mod tests {
             memory_size_mb: 128,
             max_memory_used_mb: 36,
             init_duration,
+            restore: None,
             status,
         }
     }
@@ -183,6 +207,26 @@ mod tests {
         assert_eq!(
             report(id(), &a_report(None, error)),
             format!("{base}Status: error\tError Type: Runtime.ExitError\n")
+        );
+    }
+
+    #[test]
+    fn a_restore_has_lines_of_its_own_and_two_fields_in_the_report() {
+        let restore = crate::record::Restore { duration: Duration::from_micros(398_970), billed_ms: 182 };
+        let restored = Report { restore: Some(restore), ..a_report(None, PhaseStatus::Success) };
+        let line = report(id(), &restored);
+        assert!(
+            line.ends_with("\tRestore Duration: 398.97 ms\tBilled Restore Duration: 182 ms\t\n"),
+            "{line}"
+        );
+        let took = Duration::from_micros(511_250);
+        assert_eq!(
+            restore_report(took, &PhaseStatus::Success),
+            "RESTORE_REPORT Restore Duration: 511.25 ms\n"
+        );
+        assert_eq!(
+            restore_report(took, &PhaseStatus::Timeout),
+            "RESTORE_REPORT Restore Duration: 511.25 ms\tStatus: timeout\n"
         );
     }
 

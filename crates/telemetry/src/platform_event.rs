@@ -17,6 +17,12 @@ use crate::record::{InitPhase, PhaseStatus, Report, SubscriptionApi, TelemetryTy
 pub(crate) enum PlatformEvent {
     /// Init began.
     InitStart { phase: InitPhase },
+    /// A function is being restored from a snapshot.
+    RestoreStart,
+    /// Its runtime is back, and its hooks have run.
+    RestoreRuntimeDone { status: PhaseStatus },
+    /// It is restored, or is not.
+    RestoreReport { status: PhaseStatus, duration: Duration },
     /// The Init of runtime and function ended.
     InitRuntimeDone { phase: InitPhase, status: PhaseStatus },
     /// Init ended.
@@ -109,9 +115,11 @@ impl PlatformEvent {
     pub(crate) fn level(&self, has_runtime_version: bool) -> LogLevel {
         let or_warn = |is_well: bool, level: LogLevel| if is_well { level } else { LogLevel::Warn };
         match self {
-            Self::InitStart { .. } if has_runtime_version => LogLevel::Info,
-            Self::InitStart { .. } => LogLevel::Debug,
-            Self::InitRuntimeDone { status, .. }
+            Self::InitStart { .. } | Self::RestoreStart if has_runtime_version => LogLevel::Info,
+            Self::InitStart { .. } | Self::RestoreStart => LogLevel::Debug,
+            Self::RestoreReport { status, .. } => or_warn(*status == PhaseStatus::Success, LogLevel::Info),
+            Self::RestoreRuntimeDone { status }
+            | Self::InitRuntimeDone { status, .. }
             | Self::InitReport { status, .. }
             | Self::RuntimeDone { status, .. } => or_warn(*status == PhaseStatus::Success, LogLevel::Debug),
             Self::Start { .. } | Self::Subscription { .. } => LogLevel::Info,

@@ -88,6 +88,31 @@ impl About<'_> {
             PlatformEvent::InitStart { phase } => {
                 json(time, "platform.initStart", self.init_start(schema, *phase))
             }
+            PlatformEvent::RestoreStart => {
+                let of_init = self.init_start(schema, InitPhase::Restore);
+                let record = RestoreStartRecord {
+                    runtime_version: of_init.runtime_version,
+                    runtime_version_arn: of_init.runtime_version_arn.or(of_init.runtime_arn),
+                    function_name: of_init.function_name,
+                    function_version: of_init.function_version,
+                    instance_id: of_init.instance_id,
+                    instance_max_memory: of_init.instance_max_memory,
+                };
+                json(time, "platform.restoreStart", record)
+            }
+            PlatformEvent::RestoreRuntimeDone { status } => {
+                let record =
+                    RestoreRuntimeDoneRecord { status: status.as_str(), error_type: init_error_type(status) };
+                json(time, "platform.restoreRuntimeDone", record)
+            }
+            PlatformEvent::RestoreReport { status, duration } => {
+                let record = RestoreReportRecord {
+                    status: status.as_str(),
+                    error_type: init_error_type(status),
+                    metrics: InitMetrics { duration_ms: Milliseconds(*duration) },
+                };
+                json(time, "platform.restoreReport", record)
+            }
             PlatformEvent::InitRuntimeDone { phase, status } => {
                 let (phase, error_type) = (phase.as_str(), init_error_type(status));
                 let record =
@@ -168,6 +193,9 @@ impl About<'_> {
             PlatformEvent::InitStart { .. }
             | PlatformEvent::InitRuntimeDone { .. }
             | PlatformEvent::InitReport { .. }
+            | PlatformEvent::RestoreStart
+            | PlatformEvent::RestoreRuntimeDone { .. }
+            | PlatformEvent::RestoreReport { .. }
             | PlatformEvent::RuntimeDone { .. }
             | PlatformEvent::FaultInjected { .. }
             | PlatformEvent::Subscription { api: SubscriptionApi::Telemetry, .. } => return None,
@@ -194,6 +222,9 @@ impl About<'_> {
             PlatformEvent::InitStart { .. }
             | PlatformEvent::InitRuntimeDone { .. }
             | PlatformEvent::InitReport { .. }
+            | PlatformEvent::RestoreStart
+            | PlatformEvent::RestoreRuntimeDone { .. }
+            | PlatformEvent::RestoreReport { .. }
             | PlatformEvent::Start { .. }
             | PlatformEvent::RuntimeDone { .. }
             | PlatformEvent::Fault { .. }
@@ -337,6 +368,36 @@ struct InitStartRecord<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct RestoreStartRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime_version_arn: Option<&'a str>,
+    function_name: &'a str,
+    function_version: Text<'a, Version>,
+    instance_id: &'a str,
+    instance_max_memory: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RestoreRuntimeDoneRecord<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_type: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RestoreReportRecord<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_type: Option<&'a str>,
+    metrics: InitMetrics,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct InitRuntimeDoneRecord<'a> {
     initialization_type: &'static str,
     phase: &'static str,
@@ -459,6 +520,10 @@ struct ReportMetrics {
     max_memory_used_mb: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     init_duration_ms: Option<Milliseconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore_duration_ms: Option<Milliseconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billed_restore_duration_ms: Option<u64>,
 }
 
 impl ReportMetrics {
@@ -469,6 +534,8 @@ impl ReportMetrics {
             memory_size_mb: report.memory_size_mb,
             max_memory_used_mb: report.max_memory_used_mb,
             init_duration_ms: report.init_duration.map(Milliseconds),
+            restore_duration_ms: report.restore.map(|restore| Milliseconds(restore.duration)),
+            billed_restore_duration_ms: report.restore.map(|restore| restore.billed_ms),
         }
     }
 }

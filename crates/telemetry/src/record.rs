@@ -23,6 +23,8 @@ pub enum InitPhase {
     Init,
     /// Repeated as the first part of an invocation, under the function's time-out.
     Invoke,
+    /// No Init at all, but what takes its place: an initialised function is restored from a snapshot.
+    Restore,
 }
 
 impl InitPhase {
@@ -31,6 +33,7 @@ impl InitPhase {
         match self {
             Self::Init => "init",
             Self::Invoke => "invoke",
+            Self::Restore => "restore",
         }
     }
 }
@@ -90,6 +93,8 @@ pub enum ShutdownReason {
     Unprovisioned,
     /// It was made for its Init to be measured, and that is done.
     Measured,
+    /// It was made for a snapshot to be taken of it, and that is done.
+    SnapshotTaken,
 }
 
 /// Why the processes of an environment are ended, to start afresh with the next invocation.
@@ -152,8 +157,19 @@ pub struct Report {
     pub max_memory_used_mb: u64,
     /// The Init phase before it: only in the first invocation of an environment.
     pub init_duration: Option<Duration>,
+    /// The restore before it: only in the first invocation of an environment that began from a snapshot.
+    pub restore: Option<Restore>,
     /// How it ended.
     pub status: PhaseStatus,
+}
+
+/// What it took to restore a function from a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// All of it.
+    pub duration: Duration,
+    /// What of it is billed, in ms: from when its process ran.
+    pub billed_ms: u64,
 }
 
 /// One step in the life of an environment.

@@ -83,6 +83,7 @@ impl Gathering<'_> {
         let initialization_type = match facts.initialization_type {
             InitializationType::OnDemand => "on-demand",
             InitializationType::ProvisionedConcurrency => "provisioned-concurrency",
+            InitializationType::SnapStart => "snap-start",
         };
         let mut attributes = vec![
             attribute("faas.invocation_id", summary.request_id.to_string().as_str()),

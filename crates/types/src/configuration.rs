@@ -130,5 +130,7 @@ words!(
         OnDemand = "on-demand",
         /// Ahead of requests, because the user paid for it.
         ProvisionedConcurrency = "provisioned-concurrency",
+        /// From a snapshot of an initialised one, or to be the one that it is taken of.
+        SnapStart = "snap-start",
     }
 );

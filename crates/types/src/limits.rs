@@ -38,6 +38,9 @@ pub const POLICY_BYTES_MAX: usize = 20_480;
 pub const ENVIRONMENT_VARIABLES_BYTES_MAX: usize = 4_096;
 /// How long the Init phase of an on-demand environment may take, all its steps together.
 pub const INIT_LIMIT_ON_DEMAND: Duration = Duration::from_secs(10);
+/// How long it may take to restore a function from a snapshot, with its hooks. Source: Lambda Developer Guide, "Lambda
+/// SnapStart runtime hooks", read 2026-11.
+pub const RESTORE_LIMIT: Duration = Duration::from_secs(10);
 /// How many extensions an environment may have, external and internal together.
 pub const EXTENSIONS_MAX: usize = 10;
 /// How long the Shutdown phase may take when only internal extensions are registered. Without any it takes no time.

@@ -78,6 +78,9 @@ pub(crate) struct ServeArguments {
     /// Whether Node.js is given its runtime client compiled, which makes each cold start some 2 ms faster [default: true]
     #[arg(long, env = "HEARTH_NODE_CODE_CACHE", value_name = "BOOL")]
     pub(crate) node_code_cache: Option<bool>,
+    /// Keep and show SnapStart without doing anything about it: every version begins with Init
+    #[arg(long, env = "HEARTH_IGNORE_SNAP_START")]
+    pub(crate) ignore_snap_start: bool,
     /// A file with prices, in place of those that come with Hearth, for `hearth cost`
     #[arg(long, env = "HEARTH_PRICES", value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,

@@ -339,7 +339,6 @@ Resources:
               VpcConfig {"Ipv6AllowedForDualStack":true,"SecurityGroupIds":["sg-1"],"SubnetIds":["subnet-1"]}
             note line 10: `F`: the server keeps and shows `VpcConfig`, which has no effect on it
             note line 11: `F`: the server keeps and shows `FileSystemConfigs`, which has no effect on it
-            note line 12: `F`: the server keeps and shows `SnapStart`, which has no effect on it
         "#]],
     );
     check(

@@ -136,8 +136,10 @@ impl Environment {
             }
             Action::AnswerFailure(why) => inner.answer(Err(why), afterwards),
             Action::Record(event) => {
-                afterwards.initialized |=
-                    matches!(event, LifecycleEvent::InitDone { phase: InitPhase::Init, .. });
+                afterwards.initialized |= matches!(
+                    event,
+                    LifecycleEvent::InitDone { phase: InitPhase::Init | InitPhase::Restore, .. }
+                );
                 self.record_step(inner, now, event, afterwards);
             }
             Action::RecordAt(at, event) => self.record_step(inner, at.min(now), event, afterwards),

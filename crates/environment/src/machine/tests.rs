@@ -7,6 +7,7 @@ mod lifecycles;
 mod misbehaving_extensions;
 mod random_orders;
 mod requests;
+mod restores;
 
 use bytes::Bytes;
 use expect_test::Expect;

@@ -13,7 +13,7 @@ use super::{Functions, to_the_end};
 use crate::leases::keep_if_in_doubt;
 use crate::{
     DeployedCode, DeployedLayers, Failure, Function, FunctionConfiguration, FunctionsError, LastUpdateStatus,
-    PublishVersion, ResolvedVersion, State, StateReasonCode, Vpc, record,
+    PublishVersion, ResolvedVersion, SnapshotFailure, State, StateReasonCode, Vpc, record,
 };
 
 /// A published version.
@@ -93,7 +93,7 @@ impl Functions {
             }
             (entry.code.clone(), entry.layers.clone(), entry.last_version)
         };
-        // What AWS has to make a snapshot or a network of shows `Pending` first; here, it settles at once.
+        // What a snapshot is taken of is `Pending` until that is done; what AWS has to make a network of, too.
         let is_made_ready =
             latest.configuration.snap_start || latest.configuration.vpc.as_ref().is_some_and(Vpc::is_network);
         let serves = !is_made_ready
@@ -298,7 +298,10 @@ impl Functions {
         let qualifier = Qualifier::Version(Version::Number(number));
         let Ok(before) = self.get_qualified(name, Some(&qualifier)) else { return };
         let ready = self.deployment.runtime_ready(before.configuration.runtime).await;
-        let ready = ready.map_err(|reason| Failure { code: StateReasonCode::InvalidRuntime, reason });
+        let mut ready = ready.map_err(|reason| Failure { code: StateReasonCode::InvalidRuntime, reason });
+        if ready.is_ok() && before.configuration.snap_start {
+            ready = self.take_snapshot(name, number, &before).await;
+        }
         while let Err(error) = self.settle_version_as(name, number, &before, &ready).await {
             tracing::error!(
                 function = %name, version = number, error = &error as &dyn std::error::Error,
@@ -309,6 +312,23 @@ impl Functions {
             }
             tokio::time::sleep(SETTLE_AGAIN).await;
         }
+    }
+
+    /// Has the snapshot of a version taken, if it has all that it needs.
+    async fn take_snapshot(
+        &self,
+        name: &FunctionName,
+        number: u64,
+        function: &Function,
+    ) -> Result<(), Failure> {
+        let packages = {
+            let entries = self.read();
+            let published = entries.get(name).and_then(|entry| entry.versions.get(&number));
+            published.and_then(|published| Some((published.code.clone()?, published.layers.clone()?)))
+        };
+        let (Some((code, layers)), Some(listener)) = (packages, self.listener.get()) else { return Ok(()) };
+        let taken = listener.take_snapshot(self.snapshot(function, code, layers)).await;
+        taken.map_err(|SnapshotFailure { code, reason }| Failure { code, reason })
     }
 
     /// Makes a version active or failed, if it is still what it was `before`.

@@ -36,6 +36,18 @@ impl From<InvokeError> for ApiError {
                 let (status, error_type) = (StatusCode::BAD_GATEWAY, "InvalidZipFileException");
                 Self::new(status, error_type, ErrorBody::Service, MessageKey::Capital, message)
             }
+            InvokeError::SnapStart { error_type } => {
+                let message = format!(
+                    "The afterRestore runtime hook encountered an error ({error_type}). For more information, check the \
+                     function's log."
+                );
+                Self::of_caller(StatusCode::BAD_REQUEST, "SnapStartException", &message)
+            }
+            InvokeError::SnapStartTimeout => Self::of_caller(
+                StatusCode::REQUEST_TIMEOUT,
+                "SnapStartTimeoutException",
+                "Lambda couldn't restore the snapshot within the timeout limit.",
+            ),
             error @ InvokeError::Service(_) => Self::service(&error),
         }
     }

@@ -40,6 +40,7 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
         arguments: arguments.iter().map(|&argument| argument.into()).collect(),
         environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
         working_directory: "/var/task".into(),
+        restored_from: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod ends;
 mod host;
 mod inside;
 mod network;
+mod snapshots;
 mod without_root;
 
 use std::path::Path;
@@ -38,6 +39,11 @@ const TESTS: &[(&str, Test)] = &[
     ("what_the_backend_says_of_itself_is_so", |host| Box::pin(backend::facts(host))),
     ("the_server_opens_sockets_inside", |host| Box::pin(backend::sockets(host))),
     ("init_is_nobody_on_the_host", |host| Box::pin(backend::init_is_nobody(host))),
+    ("a_snapshot_goes_on_behind_walls_of_its_own", |host| Box::pin(snapshots::a_snapshot_goes_on(host))),
+    ("restored_processes_share_nothing", |host| Box::pin(snapshots::restored_processes_share_nothing(host))),
+    ("what_cannot_be_restored_is_refused", |host| {
+        Box::pin(snapshots::what_cannot_be_restored_is_refused(host))
+    }),
     ("the_time_of_a_start", |host| Box::pin(backend::the_time_of_a_start(host))),
 ];
 /// What only an ordinary user does, on a host that root makes for it.

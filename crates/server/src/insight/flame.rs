@@ -181,7 +181,11 @@ fn refusal(name: &FunctionName, cause: &InvokeError) -> Response {
         InvokeError::Draining => error(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"),
         InvokeError::Code { .. } => error(StatusCode::CONFLICT, &cause.to_string()),
         // It is in the log already.
-        InvokeError::Resolve(_) | InvokeError::Recursive { .. } | InvokeError::Service(_) => {
+        InvokeError::Resolve(_)
+        | InvokeError::Recursive { .. }
+        | InvokeError::SnapStart { .. }
+        | InvokeError::SnapStartTimeout
+        | InvokeError::Service(_) => {
             error(StatusCode::INTERNAL_SERVER_ERROR, "no environment could be made to profile the Init in")
         }
     }

@@ -135,6 +135,7 @@ mod tests {
             memory_size_mb: 128,
             max_memory_used_mb: 39,
             init_duration: Some(Duration::from_millis(120)),
+            restore: None,
             status: success(),
         };
         let events = ExtensionEvents { invoke: true, shutdown: true };

@@ -93,6 +93,7 @@ impl<'a> Steps<'a> {
             memory_size_mb: 128,
             max_memory_used_mb: 30,
             init_duration: None,
+            restore: None,
             status: status.clone(),
         };
         let done = LifecycleEvent::InvokeDone { request_id, status, memory_bytes_max: 1 };

@@ -56,6 +56,7 @@ pub const fn why_ended(reason: ShutdownReason) -> &'static str {
         ShutdownReason::SandboxLost => "sandbox-lost",
         ShutdownReason::Unprovisioned => "unprovisioned",
         ShutdownReason::Measured => "measured",
+        ShutdownReason::SnapshotTaken => "snapshot-taken",
     }
 }
 

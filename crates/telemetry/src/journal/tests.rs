@@ -73,6 +73,7 @@ impl Kept {
             memory_size_mb: 128,
             max_memory_used_mb: 39,
             init_duration: None,
+            restore: None,
             status: PhaseStatus::Success,
         };
         FinishedInvocation {

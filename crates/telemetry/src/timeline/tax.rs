@@ -255,6 +255,7 @@ mod tests {
             memory_size_mb: 128,
             max_memory_used_mb: 40,
             init_duration: Some(ms(95)),
+            restore: None,
             status: success,
         });
         for cpu_ms in [5, 7] {

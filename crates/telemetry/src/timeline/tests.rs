@@ -93,6 +93,7 @@ impl Record {
             memory_size_mb: 128,
             max_memory_used_mb: 1,
             init_duration: None,
+            restore: None,
             status,
         });
         record

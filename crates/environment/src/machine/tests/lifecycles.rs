@@ -237,7 +237,7 @@ fn a_warm_environment_is_shut_down_without_a_word() {
             Reject(Ending)
             ShutdownDone
             Gone
-            AnswerFailure("the environment cannot take an invocation")
+            AnswerFailure(Service("the environment cannot take an invocation"))
         "#]],
     );
 }

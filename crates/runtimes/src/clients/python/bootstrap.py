@@ -132,6 +132,20 @@ class _SiteLater:
         return None
 
 
+class _Provided:
+    """Finds the package for hooks of SnapStart, which is part of AWS's runtimes, if nobody else has it."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name != "snapshot_restore_py":
+            return None
+        import _frozen_importlib_external
+
+        extension = ".pyc" if __file__.endswith(".pyc") else ".py"
+        path = os.path.join(os.path.dirname(__file__), name + extension)
+        return _frozen_importlib_external.spec_from_file_location(name, path)
+
+
 class _LoggingSetup:
     """Sets up the root logger at the end of the first import of `logging`."""
 
@@ -250,6 +264,7 @@ def _main():
     sys.stderr = Unbuffered(sys.stderr)
     connection = Connection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     sys.meta_path.insert(0, _LoggingSetup)
+    sys.meta_path.append(_Provided)
     _arrange_path(os.environ["LAMBDA_TASK_ROOT"], layer_paths, site_paths)
 
     end_of_profile = _profile_imports(connection.address) if profiles_imports else None
@@ -269,6 +284,8 @@ def _main():
             report.body,
         )
         sys.exit(1)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        start = _client_module("snapshot").take(connection, start, State, _client_module, _Lost)
     _serve(connection, handler, start)
 
 
