@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the service until SIGTERM or SIGINT
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Start a private server, call an example function five times and draw what happened
     Demo(DemoArguments),
     /// Call a function and print its answer
