@@ -77,7 +77,7 @@ pub(crate) struct Client {
 /// Writes the client of an interpreter below `folder`, unless it is there. Blocks.
 ///
 /// With `node_code_cache`, Node.js gets its client together with what its V8 has compiled of it: every start would compile
-/// the same functions again, which takes a quarter of what the client adds to a start.
+/// the same functions again, which is a part of what the client adds to a start.
 pub(crate) fn materialise(
     folder: &Path,
     interpreter: &Interpreter,

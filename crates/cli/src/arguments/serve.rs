@@ -75,7 +75,7 @@ pub(crate) struct ServeArguments {
     /// Have the logs of functions say of each cold call why it was cold, in a line that AWS's logs do not have
     #[arg(long, env = "HEARTH_LOG_COLD_STARTS")]
     pub(crate) log_cold_starts: bool,
-    /// Whether Node.js is given its runtime client compiled, which makes each cold start some 2 ms faster [default: true]
+    /// Whether Node.js is given its runtime client compiled, so that a cold start compiles less [default: true]
     #[arg(long, env = "HEARTH_NODE_CODE_CACHE", value_name = "BOOL")]
     pub(crate) node_code_cache: Option<bool>,
     /// Keep and show SnapStart without doing anything about it: every version begins with Init
