@@ -116,7 +116,9 @@ impl Past {
                 ColdStart::new(ColdReason::FirstInvocation, ColdParticulars::First(since))
             }
             Some(LastEnd::Idle { since, limit }) => {
-                let idle_for = now.saturating_duration_since(*since);
+                // To the millisecond, as the journal keeps it: who hears of it now and who reads it later are told the same.
+                let idle_for = now.saturating_duration_since(*since).as_millis();
+                let idle_for = Duration::from_millis(u64::try_from(idle_for).unwrap_or(u64::MAX));
                 let particulars = ColdParticulars::Idle { idle_for, limit: *limit };
                 ColdStart::new(ColdReason::IdleTimeout, particulars)
             }
